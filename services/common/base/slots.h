@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * slots: a table of equal records that grows in pages and never moves a record. A record is named by its
+ * index; struct slot_id adds the generation, so that a stale name finds nothing instead of a stranger.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+#define SLOT_NONE UINT32_MAX
+#define SLOTS_PAGE 256u /* records a page */
+
+struct slot_id {
+	uint32_t index;
+	uint32_t generation; /* odd while taken; 0 never names a record */
+};
+
+struct slots {
+	unsigned char **pages;
+	uint32_t *generations;
+	uint32_t *next_free; /* free list; SLOT_NONE ends it */
+	size_t record;       /* bytes of one record, rounded up to 16 */
+	uint32_t cap;        /* records in the pages so far */
+	uint32_t max;        /* ceiling */
+	uint32_t used;       /* records taken */
+	uint32_t free_head;
+};
+
+void slots_init(struct slots *s, size_t record_bytes, uint32_t max);
+void slots_done(struct slots *s);
+/* Take a zeroed record; SLOT_NONE at the ceiling or without memory. O(1). */
+uint32_t slots_take(struct slots *s) MUST_USE;
+/* Give a taken record back. */
+void slots_drop(struct slots *s, uint32_t index);
+/* The record of a taken index; CHECKs that it is taken. */
+void *slots_at(const struct slots *s, uint32_t index);
+/* The record, or NULL if id is stale. */
+void *slots_find(const struct slots *s, struct slot_id id);
+struct slot_id slots_id(const struct slots *s, uint32_t index);
+bool slots_is_taken(const struct slots *s, uint32_t index);
