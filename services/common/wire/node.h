@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * node: the worker protocol (proto/spu/v1/node.proto) as domain structs, and their codecs; the rules of
+ * wire/task.h hold here too.
+ */
+#pragma once
+#include "wire/task.h"
+
+struct kind_offer {
+	struct span kind;
+	bool ready;
+	struct span why; /* if not ready */
+	int64_t price_ucr;
+	int64_t typical_us; /* 0: unknown */
+	struct span model;
+};
+
+struct attempt_ref {
+	struct ulid task;
+	uint32_t attempt;
+};
+
+struct offer {
+	uint64_t incarnation;
+	uint64_t seq;
+	enum rung rung;
+	struct kind_offer *kinds;
+	size_t kinds_n;
+	uint32_t slots;
+	uint32_t queued;
+	bool draining;
+	struct attempt_ref *running;
+	size_t running_n;
+	struct span device;
+	struct span version;
+	uint32_t health; /* 0-1000 */
+	uint32_t load;   /* 0-1000 */
+};
+
+enum up_kind { UP_NONE, UP_OFFER, UP_ACCEPT, UP_REFUSE, UP_PROGRESS, UP_CHUNK, UP_DONE, UP_FAILED, UP_BYE };
+
+/* One report of a node. task and attempt are set for all but OFFER and BYE. */
+struct up {
+	enum up_kind kind;
+	struct ulid task;
+	uint32_t attempt;
+	struct fail fail;          /* REFUSE, FAILED */
+	int64_t run_us;            /* DONE, FAILED */
+	struct span body;          /* DONE: encoded Body or SplitPlan */
+	uint32_t permille;         /* PROGRESS */
+	struct span note;          /* PROGRESS */
+	uint64_t chunk_seq;        /* CHUNK */
+	struct span data;          /* CHUNK */
+	const struct offer *offer; /* OFFER */
+	uint64_t incarnation;      /* BYE */
+	struct span reason;        /* BYE */
+};
+
+/* An item that is malformed within is returned with kind UP_NONE and its fail set. */
+int ups_decode(struct arena *a, struct span bytes, struct up **ret, size_t *ret_n, struct fail *why) MUST_USE;
+void ups_put(struct buf *b, const struct up *u);
+
+enum down_kind { DOWN_NONE, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN, DOWN_PING };
+
+/* One order of the router. */
+struct down {
+	enum down_kind kind;
+	struct ulid task;    /* ASSIGN, CANCEL */
+	uint32_t attempt;    /* ASSIGN, CANCEL */
+	struct span task_kind; /* ASSIGN */
+	struct span tenant;  /* ASSIGN */
+	int64_t lease_ms;    /* ASSIGN */
+	int64_t deadline_ms; /* ASSIGN: Unix time */
+	struct span body;    /* ASSIGN */
+	struct span body2;   /* ASSIGN, encoder only: appended to body, so that bodies need no copy to be joined */
+	struct span reason;  /* CANCEL */
+	bool on;             /* DRAIN */
+	uint64_t router;     /* PING */
+};
+
+/* An item that is malformed within is returned with kind DOWN_NONE. */
+int downs_decode(struct arena *a, struct span bytes, struct down **ret, size_t *ret_n,
+                 struct fail *why) MUST_USE;
+void downs_put(struct buf *b, const struct down *d);
+
+struct part {
+	struct span kind;
+	struct span body; /* encoded */
+};
+
+struct split_plan {
+	struct part *parts;
+	size_t parts_n; /* 1..LIMIT_PARTS */
+	struct part join;
+};
+
+int split_plan_decode(struct arena *a, struct span bytes, struct split_plan *ret, struct fail *why) MUST_USE;
+/* Append one part, or the join, of an encoded plan. */
+void split_plan_put_part(struct buf *b, const struct part *p);
+void split_plan_put_join(struct buf *b, const struct part *p);
