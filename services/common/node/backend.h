@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * backend: what differs between node classes: a row of functions that runs jobs. The shared node (node.h)
+ * does everything else: offers, leases, fencing, reports.
+ *
+ * All calls and reports happen on the owner thread. A job is named by (task, attempt); after start returned
+ * 0, the backend reports exactly one end for it through node_done or node_failed, also when it is cancelled
+ * (then with ERR_CANCELLED; a late report for a job that is no longer held is ignored).
+ */
+#pragma once
+#include "base/arena.h"
+#include "run/daemon.h"
+#include "wire/body.h"
+#include "wire/kinds.h"
+#include "wire/node.h"
+
+struct node;
+
+struct job {
+	struct ulid task;
+	uint32_t attempt;
+	struct span kind;
+	struct span tenant;
+	const struct kind_row *row; /* NULL for a kind outside the table */
+	int64_t deadline_ns;
+	struct span raw;            /* encoded Body */
+	const struct body *body;    /* decoded and, if row is set, checked */
+};
+
+struct backend_ops {
+	const char *name;     /* "cpu" */
+	enum rung rung;
+	/* Bring the back end up. */
+	int (*open)(void *self, struct node *n, struct fail *why);
+	/* Fill kinds (arena a), slots, device, health, load; the node fills the rest. Called when an offer is
+	 * due; node_offer_changed asks for one. */
+	int (*offer)(void *self, struct arena *a, struct offer *o);
+	/* Take a job; the job's spans live only until return. 0, or why not (ERR_BUSY, ERR_UNSUPPORTED ...). It
+	 * may report the end before it returns. */
+	int (*start)(void *self, const struct job *job, struct fail *why);
+	/* Stop a job soon. */
+	void (*cancel)(void *self, struct ulid task, uint32_t attempt);
+	void (*close)(void *self);
+};
+
+/* Reports. body is an encoded Body (or SplitPlan for task.split), copied. */
+void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
+void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why);
+void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note);
+void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data);
+/* Kinds, slots or health changed: announce soon. */
+void node_offer_changed(struct node *n);
+struct daemon *node_daemon(struct node *n);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bus: publish and subscribe, with two implementations: NATS (bus_nats.h) and memory (bus_mem.h, for the
+ * simulator and tests). Handlers run on the owner thread, inside a turn. At most once: messages may be lost;
+ * whoever needs more repeats.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+#include "base/err.h"
+#include "base/span.h"
+
+/* A message that came in; the spans live until the handler returns. */
+struct bus_msg {
+	struct span subject;
+	struct span reply;        /* where an answer goes, or empty */
+	struct span trace;        /* traceparent (W3C), or empty */
+	struct span data;
+	bool no_responders;       /* the server's answer to a request that nobody listens for */
+};
+
+enum bus_state { BUS_LOST, BUS_UP, BUS_CLOSED };
+
+struct bus;
+struct bus_sub; /* a subscription; owned by the bus */
+
+struct bus_ops {
+	int (*publish)(struct bus *b, const char *subject, const char *reply, struct span trace, struct span data);
+	struct bus_sub *(*subscribe)(struct bus *b, const char *pattern, const char *group,
+	                             void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx);
+	void (*unsubscribe)(struct bus *b, struct bus_sub *sub);
+	void (*flush)(struct bus *b);
+	void (*close)(struct bus *b);
+};
+
+/* The common head of every implementation. */
+struct bus {
+	const struct bus_ops *ops;
+	enum bus_state state;
+	void (*on_state)(void *ctx, enum bus_state state); /* may be NULL; on the owner thread */
+	void *state_ctx;
+	uint64_t sent, received, dropped; /* messages */
+	uint64_t sent_bytes, received_bytes;
+};
+
+/* Queue a message for sending; it leaves at the latest at the turn's end, in order. subject (and reply, may
+ * be NULL) come from wire/subject.h or are literals. data is copied. ERR_TOO_BIG above LIMIT_MESSAGE_BYTES,
+ * ERR_BUSY if the send buffer is full, ERR_CLOSED. */
+int bus_publish(struct bus *b, const char *subject, const char *reply, struct span trace, struct span data) MUST_USE;
+/* group NULL: every subscriber gets each message; else one of the group. NULL if it was refused. */
+struct bus_sub *bus_subscribe(struct bus *b, const char *pattern, const char *group,
+                              void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx) MUST_USE;
+void bus_unsubscribe(struct bus *b, struct bus_sub *sub);
+/* Send what is queued now. */
+void bus_flush(struct bus *b);
+/* Flush, end the connection, free the bus. */
+void bus_close(struct bus *b);

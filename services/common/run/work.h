@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * work: a fixed pool of threads for what blocks or burns. A job runs on one of them; its end is called on
+ * the owner thread, through a mailbox.
+ */
+#pragma once
+#include <stdint.h>
+
+#include "base/check.h"
+#include "run/loop.h"
+#include "run/mailbox.h"
+
+/* The caller owns the struct until on_end was called. */
+struct work_job {
+	void (*on_run)(struct work_job *job); /* on a pool thread: touches only what the job owns */
+	void (*on_end)(struct work_job *job); /* on the owner thread */
+};
+
+struct work_pool;
+
+/* threads >= 1; at most queue_max jobs wait or run. NULL without memory or threads. */
+struct work_pool *work_open(struct loop *l, unsigned threads, uint32_t queue_max) MUST_USE;
+/* Waits for running jobs; on_end is called for every job, run or not. */
+void work_close(struct work_pool *p);
+/* ERR_BUSY when queue_max jobs wait or run. */
+int work_post(struct work_pool *p, struct work_job *job) MUST_USE;

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * zip: zstd with ceilings: what would grow beyond a size or a ratio is refused before the memory is taken.
+ */
+#pragma once
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Append the compressed bytes (one zstd frame with content size and checksum) to b. */
+int zip_pack(struct buf *b, struct span plain, int level, struct fail *why) MUST_USE;
+/* Append the plain bytes of one or more frames to b. ERR_MALFORMED; ERR_TOO_BIG above max_bytes or
+ * max_ratio times the input (field "max_bytes" or "max_ratio"); works for frames without a content size. */
+int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio, struct fail *why) MUST_USE;
