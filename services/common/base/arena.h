@@ -13,10 +13,11 @@ struct arena_chunk;
 struct arena {
 	struct arena_chunk *chunks; /* the newest first; the oldest stays through resets */
 	size_t used;                /* bytes handed out since the reset */
-	size_t max;                 /* ceiling for `used` */
+	size_t max;                 /* ceiling for `used`, a multiple of 16 */
 };
 
-/* No memory is taken before the first use. max: ceiling in bytes. */
+/* No memory is taken before the first use. max: ceiling in bytes, rounded up to 16; every piece counts
+ * rounded up, too. */
 void arena_init(struct arena *a, size_t max);
 /* Zeroed, 16-byte aligned; NULL beyond the ceiling or without memory. */
 void *arena_alloc(struct arena *a, size_t size) MUST_USE;

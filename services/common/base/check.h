@@ -3,6 +3,7 @@
  * CHECK: for faults of the program itself, on in release builds too; never for what a peer sent.
  */
 #pragma once
+#include <stddef.h>
 
 /* Prints the expression and its place, then aborts. Tests link their own, which fails the test. */
 _Noreturn void check_failed(const char *expression, const char *file, int line);

@@ -45,6 +45,7 @@ struct fail {
 };
 
 /* Fill *f (NULL is allowed) and return code. field may be NULL. detail is a format, or NULL for the
- * row's text; over-long details are cut at a character's border. */
+ * row's text; its arguments may point into *f. Over-long texts are cut at a character's border; control
+ * characters and bytes that are no UTF-8 become '?'. */
 int fail_set(struct fail *f, int code, const char *field, int64_t limit, const char *detail, ...)
 	PRINTF_LIKE(5, 6);

@@ -31,6 +31,14 @@ int heap_reserve(struct heap *h, uint32_t n) MUST_USE;
 void heap_set(struct heap *h, uint32_t item, int64_t key);
 /* Take item out; nothing happens if it is not in. O(log n). */
 void heap_drop(struct heap *h, uint32_t item);
-bool heap_has(const struct heap *h, uint32_t item);
+
+static inline bool heap_has(const struct heap *h, uint32_t item)
+{
+	return item < h->place_cap && h->place[item] != 0;
+}
+
 /* The least row, or NULL if empty; valid until the next change. */
-const struct heap_row *heap_top(const struct heap *h);
+static inline const struct heap_row *heap_top(const struct heap *h)
+{
+	return h->len == 0 ? NULL : h->rows;
+}

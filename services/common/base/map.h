@@ -33,5 +33,6 @@ bool map_drop(struct map *m, uint64_t hash, uint32_t value);
 
 /* Walk over the values of a hash: start with *at = 0; false when there are no more.
  *	uint32_t at = 0, v;
- *	while (map_next(m, hash, &at, &v)) if (same(v)) ... */
+ *	while (map_next(m, hash, &at, &v)) if (same(v)) ...
+ * The row found may be dropped during the walk; map_reserve and map_put end it. */
 bool map_next(const struct map *m, uint64_t hash, uint32_t *at, uint32_t *ret_value);

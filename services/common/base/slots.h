@@ -35,9 +35,30 @@ void slots_done(struct slots *s);
 uint32_t slots_take(struct slots *s) MUST_USE;
 /* Give a taken record back. */
 void slots_drop(struct slots *s, uint32_t index);
+
+static inline bool slots_is_taken(const struct slots *s, uint32_t index)
+{
+	return index < s->cap && (s->generations[index] & 1) != 0;
+}
+
 /* The record of a taken index; CHECKs that it is taken. */
-void *slots_at(const struct slots *s, uint32_t index);
+static inline void *slots_at(const struct slots *s, uint32_t index)
+{
+	CHECK(slots_is_taken(s, index));
+	return s->pages[index / SLOTS_PAGE] + index % SLOTS_PAGE * s->record;
+}
+
 /* The record, or NULL if id is stale. */
-void *slots_find(const struct slots *s, struct slot_id id);
-struct slot_id slots_id(const struct slots *s, uint32_t index);
-bool slots_is_taken(const struct slots *s, uint32_t index);
+static inline void *slots_find(const struct slots *s, struct slot_id id)
+{
+	if (!slots_is_taken(s, id.index) || s->generations[id.index] != id.generation)
+		return NULL;
+	return s->pages[id.index / SLOTS_PAGE] + id.index % SLOTS_PAGE * s->record;
+}
+
+/* The name of a taken index; CHECKs that it is taken. */
+static inline struct slot_id slots_id(const struct slots *s, uint32_t index)
+{
+	CHECK(slots_is_taken(s, index));
+	return (struct slot_id){ .index = index, .generation = s->generations[index] };
+}

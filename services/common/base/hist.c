@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * hist: below 16 one bucket a value; above, 16 buckets from each power of two to the next. Full counters
+ * stay full.
+ */
+#include "base/hist.h"
+
+#include "base/pure.h"
+
+#define STEPS 16u /* buckets a power of two */
+#define STEP_BITS 4u
+
+static uint32_t bucket_of(uint64_t value)
+{
+	uint32_t power;
+
+	if (value < STEPS)
+		return (uint32_t)value;
+	power = 63u - (uint32_t)__builtin_clzll(value);
+	return (power - STEP_BITS + 1) * STEPS + (uint32_t)(value >> (power - STEP_BITS) & (STEPS - 1));
+}
+
+/* The greatest value that falls into a bucket. */
+static uint64_t bucket_high(uint32_t bucket)
+{
+	uint32_t shift;
+
+	if (bucket < STEPS)
+		return bucket;
+	shift = bucket / STEPS - 1;
+	return (((uint64_t)STEPS + bucket % STEPS + 1) << shift) - 1;
+}
+
+void hist_add(struct hist *h, int64_t value)
+{
+	uint64_t v = value < 0 ? 0 : (uint64_t)value;
+	uint32_t *bucket = &h->bucket[bucket_of(v)];
+
+	*bucket += *bucket < UINT32_MAX;
+	h->count++;
+	h->sum = v > UINT64_MAX - h->sum ? UINT64_MAX : h->sum + v;
+	if (v > h->max)
+		h->max = v;
+}
+
+uint64_t hist_at(const struct hist *h, uint32_t permille)
+{
+	unsigned __int128 share = (unsigned __int128)h->count * (permille > 1000 ? 1000 : permille);
+	uint64_t rank = (uint64_t)((share + 999) / 1000);
+	uint64_t seen = 0;
+
+	if (h->count == 0)
+		return 0;
+	if (rank == 0)
+		rank = 1;
+	for (uint32_t i = 0; i < HIST_BUCKETS; i++) {
+		seen += h->bucket[i];
+		if (seen >= rank)
+			return bucket_high(i) < h->max ? bucket_high(i) : h->max;
+	}
+	return h->max;
+}
