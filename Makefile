@@ -202,7 +202,7 @@ $(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM):
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
 $(G)/%.pb-c.c $(G)/%.pb-c.h: proto/%.proto $(PROTO)
 	$(if $(V),,@printf '  %-6s %s\n' PROTO $<)
-	$(Q)mkdir -p $(G) && protoc-c --proto_path=proto --c_out=$(G) $<
+	$(Q)mkdir -p $(G) && said=$$(protoc-c --proto_path=proto --c_out=$(G) $< 2>&1) || { echo "$$said" >&2; exit 1; }
 $(G)/kernels/%.cl.h: gpu-node/kernels/%.cl scripts/embed-cl
 	$(if $(V),,@printf '  %-6s %s\n' EMBED $<)
 	$(Q)mkdir -p $(@D) && scripts/embed-cl $< >$@
