@@ -125,7 +125,7 @@ ifeq ($(VARIANT),fuzz)
 $(FUZZ): LDFLAGS += -fsanitize=fuzzer
 endif
 
-.PHONY: all check checks unit sim e2e fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
+.PHONY: all tests check checks unit sim e2e fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
 all: $(LIBSPU) $(PROGRAMS) ## build the library and every program
 tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) ## build every test and benchmark too
 
