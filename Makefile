@@ -126,7 +126,7 @@ $(FUZZ): LDFLAGS += -fsanitize=fuzzer
 endif
 
 .PHONY: all tests check checks unit sim e2e fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
-all: $(LIBSPU) $(PROGRAMS) ## build the library and every program
+all: $(LIBSPU) $(ARCHIVES) $(PROGRAMS) ## build the library and every program
 tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) ## build every test and benchmark too
 
 RUN_TESTS = SPU_BIN=$(abspath $(B)/bin) scripts/run-tests -o $(B)/failed -j $(JOBS)
