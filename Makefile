@@ -168,8 +168,8 @@ lint: checks ## checks, layout, and cppcheck and clang-tidy where they are insta
 		-D_GNU_SOURCE -Iservices/common -I. -I$(G) -j $(JOBS) $(filter-out tests/%,$(SOURCES)); fi
 	$(Q)if command -v clang-tidy >/dev/null; then printf '%s\n' $(filter-out tests/%,$(SOURCES)) | xargs -n 8 -P $(JOBS) \
 		sh -c 'exec clang-tidy --quiet "$$@" -- $(CPPFLAGS) -std=c11 2>/dev/null' clang-tidy; fi
-docs: ## the tables of proto/*.def as Markdown in build/docs/
-	$(Q)mkdir -p build/docs && scripts/gen-tables build/docs
+docs: ## renew the tables in proto/README.md from proto/*.def
+	$(Q)mkdir -p build/docs && scripts/gen-tables build/docs $(wildcard proto/README.md)
 
 install: ## into DESTDIR/PREFIX (release variant: make install VARIANT=release)
 install: all
