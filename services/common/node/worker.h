@@ -2,6 +2,11 @@
  *
  * worker: the pure machine of a node: attempts, their leases, the sequence of offers. Events in, actions
  * out; no clock, no I/O.
+ *
+ * An attempt is held from WORKER_START until the backend's end for it. What was killed is held until then
+ * too, but is no longer listed as running if nobody waits for its report: a newer attempt of its task came,
+ * or its lease ran out while the bus was lost. An attempt that ended is remembered for a while, so that an
+ * order that comes twice or late does not run it again. Every step is O(log held) or better.
  */
 #pragma once
 #include "base/slots.h"
@@ -12,7 +17,9 @@ enum worker_event_kind {
 	WORKER_CANCEL,
 	WORKER_DRAIN,
 	WORKER_PING,
-	WORKER_DONE,     /* report of the backend */
+	WORKER_STARTED,  /* the backend took what WORKER_START gave it */
+	WORKER_REFUSED,  /* or it did not */
+	WORKER_DONE,     /* report of the backend; may come before STARTED */
 	WORKER_FAILED,
 	WORKER_PROGRESS,
 	WORKER_CHUNK,
@@ -26,9 +33,9 @@ enum worker_event_kind {
 struct worker_event {
 	enum worker_event_kind kind;
 	const struct down *down;   /* ASSIGN, CANCEL, DRAIN, PING */
-	struct ulid task;          /* DONE, FAILED, PROGRESS, CHUNK */
+	struct ulid task;          /* STARTED to CHUNK */
 	uint32_t attempt;
-	const struct fail *fail;   /* FAILED */
+	const struct fail *fail;   /* REFUSED, FAILED */
 	struct span body;          /* DONE; CHUNK: data */
 	uint32_t permille;         /* PROGRESS */
 	struct span note;
@@ -38,8 +45,8 @@ struct worker_event {
 enum worker_action_kind {
 	WORKER_SEND,   /* `up` to the router */
 	WORKER_OFFER,  /* build and send an offer with this seq and the running attempts */
-	WORKER_START,  /* hand the assignment in `down` to the backend; if it refuses, step WORKER_FAILED
-	                * with that error before anything else: the machine answers with Refuse */
+	WORKER_START,  /* hand the assignment in `down` to the backend; then step WORKER_STARTED (answered
+	                * with Accept, unless the end came first) or WORKER_REFUSED (answered with Refuse) */
 	WORKER_KILL,   /* tell the backend to stop this attempt */
 	WORKER_LEAVE,  /* nothing runs any more: the process may end */
 };
@@ -62,20 +69,31 @@ struct worker_actions {
 
 struct worker;
 
+#define WORKER_RETRY_AFTER_MS 100                /* told with BUSY */
+#define WORKER_OFFER_GAP_NS INT64_C(50000000)    /* changes are gathered for this long */
+#define WORKER_LEASE_NS INT64_C(30000000000)     /* of an order that names none */
+
 struct worker_conf {
-	uint32_t slots_max;     /* ceiling of attempts held */
+	uint32_t slots_max;     /* ceiling of attempts running, at most LIMIT_OFFER_SLOTS */
 	int64_t offer_every_ns;
+	int64_t drain_ns;       /* after STOP what still runs may take this long; then it fails with CLOSED */
 	uint64_t incarnation;
 };
 
+/* NULL without memory. The backend has no slots until WORKER_CHANGED tells how many. */
 struct worker *worker_new(const struct worker_conf *conf) MUST_USE;
 void worker_free(struct worker *w);
-/* Resets *ret and fills it; perform the actions in order. */
+/* Resets *ret and fills it; perform the actions in order. While performing one it is fine to step again
+ * (a backend that reports from inside start or cancel), with other actions. */
 void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret);
-/* When WORKER_TICK is due next. */
+/* When WORKER_TICK is due next; INT64_MAX: never. */
 int64_t worker_wake(const struct worker *w);
-/* Attempts held, and the i-th of them (for the offer's running list). */
+/* Attempts running, and the i-th of them in no particular order (for the offer's list). */
 uint32_t worker_running(const struct worker *w);
 struct attempt_ref worker_running_at(const struct worker *w, uint32_t i);
+/* Attempts that the backend still has to end: the running ones and those killed in silence. */
+uint32_t worker_held(const struct worker *w);
+/* True if the backend is expected to end this attempt: reports of others are fenced off. */
+bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt);
 bool worker_is_draining(const struct worker *w);
 uint64_t worker_seq(const struct worker *w);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * ended: ring and chains.
+ */
+#include "node/ended.h"
+
+#include "base/pure.h"
+
+static uint16_t chain_of(struct ulid task)
+{
+	return (uint16_t)(ulid_hash(task) >> 32 & (ENDED_CHAINS - 1));
+}
+
+static void forget(struct ended *e, uint32_t i)
+{
+	uint16_t *link = &e->first[chain_of(e->ring[i].task)];
+
+	while (*link != i + 1)
+		link = &e->next[*link - 1];
+	*link = e->next[i];
+}
+
+void ended_put(struct ended *e, struct ulid task, uint32_t attempt)
+{
+	uint32_t i = e->put;
+	uint16_t chain = chain_of(task);
+
+	if (e->full)
+		forget(e, i);
+	e->ring[i] = (struct attempt_ref){ .task = task, .attempt = attempt };
+	e->next[i] = e->first[chain];
+	e->first[chain] = (uint16_t)(i + 1);
+	e->put = (i + 1) % ENDED_KEPT;
+	e->full = e->full || e->put == 0;
+}
+
+bool ended_has(const struct ended *e, struct ulid task, uint32_t attempt)
+{
+	for (uint16_t at = e->first[chain_of(task)]; at != 0; at = e->next[at - 1]) {
+		if (ulid_eq(e->ring[at - 1].task, task) && attempt <= e->ring[at - 1].attempt)
+			return true;
+	}
+	return false;
+}

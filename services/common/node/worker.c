@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * worker: attempts in slots, found by task in a map, their next due instant in a heap, the running ones in a
+ * dense list for the offer.
+ */
+#include "node/worker.h"
+
+#include "base/heap.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "node/ended.h"
+
+#include "base/pure.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+/* Why an attempt was killed, which decides what is told at its end. */
+enum killed {
+	KILLED_NOT,
+	KILLED_CANCELLED, /* Failed(CANCELLED) */
+	KILLED_EXPIRED,   /* Failed(EXPIRED) */
+	KILLED_CLOSED,    /* Failed(CLOSED) */
+	KILLED_SILENTLY,  /* nothing: the router has given this attempt up */
+};
+
+struct attempt {
+	struct ulid task;
+	uint32_t attempt;
+	uint32_t place;      /* in worker.running; SLOT_NONE: not listed */
+	int64_t began_ns;
+	int64_t deadline_ns; /* INT64_MAX: none */
+	int64_t lease_ns;    /* counts while the bus is lost */
+	uint64_t chunks;     /* sent so far */
+	enum killed killed;
+	bool accepted;       /* Accept was sent */
+};
+
+struct worker {
+	struct worker_conf conf;
+	struct slots attempts;  /* struct attempt */
+	struct map by_task;     /* hash of task -> slot */
+	struct heap due;        /* slots of attempts that are not killed; those without an instant are absent */
+	struct ended ended;
+	uint32_t *running;      /* slots */
+	uint32_t running_n;
+	uint32_t slots;         /* that the backend has, at most conf.slots_max */
+	uint64_t seq;
+	int64_t offered_ns;     /* when the last offer left; INT64_MIN: never */
+	int64_t offer_due_ns;
+	int64_t lost_ns;        /* since when the bus is lost; INT64_MAX: it is up */
+	int64_t stop_ns;        /* when what still runs is killed; INT64_MAX: not told to stop */
+	bool draining;
+	bool stopping;
+	bool left;              /* WORKER_LEAVE was given */
+};
+
+/* One call of worker_step. */
+struct step {
+	int64_t now_ns;
+	const struct worker_event *e;
+	struct worker_actions *ret;
+};
+
+static int64_t later(int64_t at_ns, int64_t by_ns)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(at_ns, by_ns, &sum) ? INT64_MAX : sum;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+struct worker *worker_new(const struct worker_conf *conf)
+{
+	struct worker *w = mem_alloc(sizeof(*w));
+	uint32_t held_max = 2 * conf->slots_max; /* as many again may be on their way out */
+
+	CHECK(conf->slots_max >= 1 && conf->slots_max <= LIMIT_OFFER_SLOTS);
+	if (w == NULL)
+		return NULL;
+	w->conf = *conf;
+	w->offered_ns = INT64_MIN;
+	w->offer_due_ns = INT64_MIN;
+	w->lost_ns = INT64_MAX;
+	w->stop_ns = INT64_MAX;
+	slots_init(&w->attempts, sizeof(struct attempt), held_max);
+	map_init(&w->by_task);
+	heap_init(&w->due);
+	w->running = mem_alloc(conf->slots_max * sizeof(*w->running));
+	if (w->running == NULL || heap_reserve(&w->due, held_max) < 0 || map_reserve(&w->by_task) < 0) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	slots_done(&w->attempts);
+	map_done(&w->by_task);
+	heap_done(&w->due);
+	mem_free(w->running);
+	mem_free(w);
+}
+
+static struct attempt *attempt_at(const struct worker *w, uint32_t slot)
+{
+	return slots_at(&w->attempts, slot);
+}
+
+/* The slot of one attempt, or SLOT_NONE. */
+static uint32_t find(const struct worker *w, struct ulid task, uint32_t attempt)
+{
+	uint32_t at = 0, slot;
+
+	while (map_next(&w->by_task, ulid_hash(task), &at, &slot)) {
+		const struct attempt *a = attempt_at(w, slot);
+
+		if (ulid_eq(a->task, task) && a->attempt == attempt)
+			return slot;
+	}
+	return SLOT_NONE;
+}
+
+/* The slot of the task's newest attempt held, or SLOT_NONE. */
+static uint32_t find_newest(const struct worker *w, struct ulid task)
+{
+	uint32_t at = 0, slot, newest = SLOT_NONE;
+
+	while (map_next(&w->by_task, ulid_hash(task), &at, &slot)) {
+		const struct attempt *a = attempt_at(w, slot);
+
+		if (!ulid_eq(a->task, task))
+			continue;
+		if (newest == SLOT_NONE || a->attempt > attempt_at(w, newest)->attempt)
+			newest = slot;
+	}
+	return newest;
+}
+
+/* The attempt of the event; NULL if it is not held or nobody waits for its reports any more. */
+static struct attempt *reporting(const struct worker *w, const struct step *s)
+{
+	uint32_t slot = find(w, s->e->task, s->e->attempt);
+	struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
+
+	return a == NULL || a->killed != KILLED_NOT ? NULL : a;
+}
+
+/* Actions. */
+
+static struct worker_action *act(struct step *s, enum worker_action_kind kind)
+{
+	struct worker_action *act;
+
+	CHECK(s->ret->n < WORKER_ACTIONS);
+	act = &s->ret->at[s->ret->n++];
+	*act = (struct worker_action){ .kind = kind };
+	return act;
+}
+
+static struct up *act_send(struct step *s, enum up_kind kind, struct ulid task, uint32_t attempt)
+{
+	struct worker_action *a = act(s, WORKER_SEND);
+
+	a->up.kind = kind;
+	a->up.task = task;
+	a->up.attempt = attempt;
+	return &a->up;
+}
+
+static void act_refuse(struct step *s, int code, const char *detail)
+{
+	const struct down *d = s->e->down;
+	struct up *up = act_send(s, UP_REFUSE, d->task, d->attempt);
+
+	fail_set(&up->fail, code, NULL, 0, "%s", detail);
+	if (code == ERR_BUSY)
+		up->fail.retry_after_ms = WORKER_RETRY_AFTER_MS;
+}
+
+static void act_accept(struct step *s, struct attempt *a)
+{
+	a->accepted = true;
+	act_send(s, UP_ACCEPT, a->task, a->attempt);
+}
+
+static void act_offer(struct worker *w, struct step *s)
+{
+	if (w->left || w->lost_ns != INT64_MAX)
+		return;
+	act(s, WORKER_OFFER)->seq = ++w->seq;
+	w->offered_ns = s->now_ns;
+	w->offer_due_ns = later(s->now_ns, w->conf.offer_every_ns);
+}
+
+/* What still runs is finished; then the process may go. */
+static void act_leave(struct worker *w, struct step *s)
+{
+	struct up *up;
+
+	if (!w->stopping || w->left || w->attempts.used > 0)
+		return;
+	w->left = true;
+	up = act_send(s, UP_BYE, (struct ulid){ 0 }, 0);
+	up->incarnation = w->conf.incarnation;
+	up->reason = SPAN_LIT("told to stop");
+	act(s, WORKER_LEAVE);
+}
+
+/* Attempts. */
+
+static void unlist(struct worker *w, struct attempt *a)
+{
+	uint32_t last;
+
+	if (a->place == SLOT_NONE)
+		return;
+	last = w->running[--w->running_n];
+	w->running[a->place] = last;
+	attempt_at(w, last)->place = a->place;
+	a->place = SLOT_NONE;
+}
+
+/* Put the attempt's next due instant into the heap. */
+static void set_due(struct worker *w, uint32_t slot)
+{
+	const struct attempt *a = attempt_at(w, slot);
+	int64_t due_ns = least(a->deadline_ns, w->stop_ns);
+
+	if (w->lost_ns != INT64_MAX)
+		due_ns = least(due_ns, later(w->lost_ns, a->lease_ns));
+	if (due_ns == INT64_MAX || a->killed != KILLED_NOT)
+		heap_drop(&w->due, slot);
+	else
+		heap_set(&w->due, slot, due_ns);
+}
+
+static void set_all_due(struct worker *w)
+{
+	for (uint32_t i = 0; i < w->running_n; i++)
+		set_due(w, w->running[i]);
+}
+
+static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum killed why)
+{
+	struct attempt *a = attempt_at(w, slot);
+
+	if (why == KILLED_SILENTLY)
+		unlist(w, a);
+	if (a->killed == KILLED_NOT) {
+		struct worker_action *k = act(s, WORKER_KILL);
+
+		k->task = a->task;
+		k->attempt = a->attempt;
+	}
+	a->killed = why;
+	heap_drop(&w->due, slot);
+}
+
+static int hold(struct worker *w, const struct step *s)
+{
+	const struct down *d = s->e->down;
+	struct attempt *a;
+	uint32_t slot;
+
+	if (map_reserve(&w->by_task) < 0)
+		return ERR_NO_MEMORY;
+	slot = slots_take(&w->attempts);
+	if (slot == SLOT_NONE)
+		return ERR_BUSY;
+	a = attempt_at(w, slot);
+	a->task = d->task;
+	a->attempt = d->attempt;
+	a->began_ns = s->now_ns;
+	a->deadline_ns = INT64_MAX;
+	if (d->deadline_ms > 0 && d->deadline_ms < INT64_MAX / NS_PER_MS)
+		a->deadline_ns = d->deadline_ms * NS_PER_MS;
+	a->lease_ns = WORKER_LEASE_NS;
+	if (d->lease_ms > 0 && d->lease_ms < INT64_MAX / NS_PER_MS)
+		a->lease_ns = d->lease_ms * NS_PER_MS;
+	a->place = w->running_n;
+	w->running[w->running_n++] = slot;
+	map_put(&w->by_task, ulid_hash(d->task), slot);
+	set_due(w, slot);
+	return 0;
+}
+
+static void drop(struct worker *w, uint32_t slot)
+{
+	struct attempt *a = attempt_at(w, slot);
+
+	ended_put(&w->ended, a->task, a->attempt);
+	unlist(w, a);
+	heap_drop(&w->due, slot);
+	CHECK(map_drop(&w->by_task, ulid_hash(a->task), slot));
+	slots_drop(&w->attempts, slot);
+}
+
+/* Orders of the router. */
+
+/* Whether a new attempt may be taken; if not, it was refused. */
+static bool admit(const struct worker *w, struct step *s)
+{
+	const struct down *d = s->e->down;
+
+	if (w->stopping)
+		act_refuse(s, ERR_CLOSED, "the node is shutting down");
+	else if (w->draining)
+		act_refuse(s, ERR_BUSY, "the node is draining");
+	else if (w->running_n >= w->slots)
+		act_refuse(s, ERR_BUSY, "every slot of the node is taken");
+	else if (d->deadline_ms > 0 && d->deadline_ms <= s->now_ns / NS_PER_MS)
+		act_refuse(s, ERR_EXPIRED, "the deadline passed before the node got the task");
+	else
+		return true;
+	return false;
+}
+
+static void on_assign(struct worker *w, struct step *s)
+{
+	const struct down *d = s->e->down;
+	uint32_t slot = find_newest(w, d->task);
+	struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
+	int r;
+
+	if (a != NULL && a->attempt == d->attempt && a->accepted && a->killed == KILLED_NOT)
+		act_accept(s, a); /* the first Accept may have been lost */
+	if ((a != NULL && a->attempt >= d->attempt) || ended_has(&w->ended, d->task, d->attempt))
+		return;
+	if (a != NULL) /* frees its place in the list for the new one */
+		kill_slot(w, s, slot, KILLED_SILENTLY);
+	if (!admit(w, s))
+		return;
+	r = hold(w, s);
+	if (r < 0) {
+		act_refuse(s, r, err_row(r)->text);
+		return;
+	}
+	act(s, WORKER_START)->down = d;
+}
+
+static void on_cancel(struct worker *w, struct step *s)
+{
+	uint32_t slot = find(w, s->e->down->task, s->e->down->attempt);
+
+	if (slot != SLOT_NONE && attempt_at(w, slot)->killed == KILLED_NOT)
+		kill_slot(w, s, slot, KILLED_CANCELLED);
+}
+
+static void on_drain(struct worker *w, struct step *s)
+{
+	if (w->draining == s->e->down->on)
+		return;
+	w->draining = s->e->down->on;
+	act_offer(w, s);
+}
+
+/* Reports of the backend. */
+
+static void on_started(struct worker *w, struct step *s)
+{
+	struct attempt *a = reporting(w, s);
+
+	if (a != NULL && !a->accepted)
+		act_accept(s, a);
+}
+
+/* What the router is told of an end. */
+static void report_end(struct step *s, const struct attempt *a)
+{
+	static const struct {
+		int code;
+		const char *detail;
+	} ends[] = {
+		[KILLED_CANCELLED] = { ERR_CANCELLED, "the router cancelled the attempt" },
+		[KILLED_EXPIRED] = { ERR_EXPIRED, "the deadline passed while the attempt ran" },
+		[KILLED_CLOSED] = { ERR_CLOSED, "the node shut down before the attempt was done" },
+	};
+	bool refused = s->e->kind == WORKER_REFUSED && !a->accepted;
+	struct up *up;
+
+	if (a->killed == KILLED_SILENTLY)
+		return;
+	if (a->killed == KILLED_NOT && s->e->kind == WORKER_DONE) {
+		up = act_send(s, UP_DONE, a->task, a->attempt);
+		up->body = s->e->body;
+	} else {
+		up = act_send(s, refused && a->killed == KILLED_NOT ? UP_REFUSE : UP_FAILED, a->task, a->attempt);
+		if (a->killed == KILLED_NOT)
+			up->fail = *s->e->fail;
+		else
+			fail_set(&up->fail, ends[a->killed].code, NULL, 0, "%s", ends[a->killed].detail);
+	}
+	up->run_us = s->now_ns > a->began_ns ? (s->now_ns - a->began_ns) / 1000 : 0;
+}
+
+static void on_end(struct worker *w, struct step *s)
+{
+	uint32_t slot = find(w, s->e->task, s->e->attempt);
+
+	if (slot == SLOT_NONE)
+		return;
+	report_end(s, attempt_at(w, slot));
+	drop(w, slot);
+	act_leave(w, s);
+}
+
+static void on_progress(struct worker *w, struct step *s)
+{
+	struct attempt *a = reporting(w, s);
+	struct up *up;
+
+	if (a == NULL)
+		return;
+	if (!a->accepted)
+		act_accept(s, a);
+	up = act_send(s, UP_PROGRESS, a->task, a->attempt);
+	up->permille = s->e->permille > 1000 ? 1000 : s->e->permille;
+	up->note = s->e->note;
+}
+
+static void on_chunk(struct worker *w, struct step *s)
+{
+	struct attempt *a = reporting(w, s);
+	struct up *up;
+
+	if (a == NULL)
+		return;
+	if (!a->accepted)
+		act_accept(s, a);
+	up = act_send(s, UP_CHUNK, a->task, a->attempt);
+	up->chunk_seq = ++a->chunks;
+	up->data = s->e->body;
+}
+
+static void on_changed(struct worker *w, struct step *s)
+{
+	w->slots = s->e->slots < w->conf.slots_max ? s->e->slots : w->conf.slots_max;
+	if (w->offered_ns == INT64_MIN || s->now_ns >= later(w->offered_ns, WORKER_OFFER_GAP_NS))
+		act_offer(w, s);
+	else
+		w->offer_due_ns = least(w->offer_due_ns, later(w->offered_ns, WORKER_OFFER_GAP_NS));
+}
+
+/* The world. */
+
+static void on_ping(struct worker *w, struct step *s)
+{
+	act_offer(w, s);
+}
+
+static void on_bus_up(struct worker *w, struct step *s)
+{
+	if (w->lost_ns != INT64_MAX) {
+		w->lost_ns = INT64_MAX;
+		set_all_due(w);
+	}
+	act_offer(w, s);
+}
+
+static void on_bus_lost(struct worker *w, struct step *s)
+{
+	if (w->lost_ns != INT64_MAX)
+		return;
+	w->lost_ns = s->now_ns;
+	set_all_due(w);
+}
+
+static void on_stop(struct worker *w, struct step *s)
+{
+	if (w->stopping)
+		return;
+	w->stopping = true;
+	w->stop_ns = later(s->now_ns, w->conf.drain_ns);
+	set_all_due(w);
+	if (w->attempts.used > 0)
+		act_offer(w, s);
+	act_leave(w, s);
+}
+
+static enum killed why_due(const struct worker *w, const struct attempt *a, int64_t now_ns)
+{
+	if (a->deadline_ns <= now_ns)
+		return KILLED_EXPIRED;
+	return w->stop_ns <= now_ns ? KILLED_CLOSED : KILLED_SILENTLY;
+}
+
+static void on_tick(struct worker *w, struct step *s)
+{
+	const struct heap_row *top;
+
+	if (w->offer_due_ns <= s->now_ns)
+		act_offer(w, s);
+	for (top = heap_top(&w->due); top != NULL && top->key <= s->now_ns && s->ret->n < WORKER_ACTIONS;
+	     top = heap_top(&w->due))
+		kill_slot(w, s, top->item, why_due(w, attempt_at(w, top->item), s->now_ns));
+}
+
+void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret)
+{
+	static void (*const on_event[])(struct worker *w, struct step *s) = {
+		[WORKER_ASSIGN] = on_assign,     [WORKER_CANCEL] = on_cancel,     [WORKER_DRAIN] = on_drain,
+		[WORKER_PING] = on_ping,         [WORKER_STARTED] = on_started,   [WORKER_REFUSED] = on_end,
+		[WORKER_DONE] = on_end,          [WORKER_FAILED] = on_end,        [WORKER_PROGRESS] = on_progress,
+		[WORKER_CHUNK] = on_chunk,       [WORKER_CHANGED] = on_changed,   [WORKER_BUS_UP] = on_bus_up,
+		[WORKER_BUS_LOST] = on_bus_lost, [WORKER_STOP] = on_stop,         [WORKER_TICK] = on_tick,
+	};
+	struct step s = { .now_ns = now_ns, .e = e, .ret = ret };
+
+	CHECK((unsigned)e->kind < ARRAY_LEN(on_event));
+	ret->n = 0;
+	on_event[e->kind](w, &s);
+}
+
+int64_t worker_wake(const struct worker *w)
+{
+	const struct heap_row *top = heap_top(&w->due);
+	int64_t due_ns = top == NULL ? INT64_MAX : top->key;
+
+	if (w->left || w->lost_ns != INT64_MAX)
+		return due_ns;
+	return least(due_ns, w->offer_due_ns);
+}
+
+uint32_t worker_running(const struct worker *w)
+{
+	return w->running_n;
+}
+
+struct attempt_ref worker_running_at(const struct worker *w, uint32_t i)
+{
+	const struct attempt *a;
+
+	CHECK(i < w->running_n);
+	a = attempt_at(w, w->running[i]);
+	return (struct attempt_ref){ .task = a->task, .attempt = a->attempt };
+}
+
+uint32_t worker_held(const struct worker *w)
+{
+	return w->attempts.used;
+}
+
+bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt)
+{
+	return find(w, task, attempt) != SLOT_NONE;
+}
+
+bool worker_is_draining(const struct worker *w)
+{
+	return w->draining || w->stopping;
+}
+
+uint64_t worker_seq(const struct worker *w)
+{
+	return w->seq;
+}
