@@ -44,7 +44,8 @@ $(call need,pkg-config,pkg-config)
 $(call need,protoc-c,protobuf-c-compiler)
 $(call needs,$(MODULES))
 endif
-cflags_of = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(1)))
+cflags_of = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(1) 2>/dev/null))
+libs_of = $(shell pkg-config --libs $(1) 2>/dev/null)
 CORE_MODULES := $(filter-out OpenCL cmocka,$(call names,$(MODULES)))
 
 # Flags.
@@ -60,11 +61,12 @@ OPT_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-rec
 OPT := $(or $(OPT_$(VARIANT)),$(error VARIANT=$(VARIANT) is not one of dev release asan ubsan tsan fuzz))
 SANITIZE := $(filter -fsanitize=%,$(OPT))
 
-CPPFLAGS += -D_GNU_SOURCE -Iservices/common -I. -I$(G) $(call cflags_of,$(CORE_MODULES))
-CFLAGS   += -std=c11 -g $(OPT) -fPIE -fno-common -pthread
-LDFLAGS  += -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE)
-LDLIBS   += $(shell pkg-config --libs $(CORE_MODULES)) -pthread -lm
-TEST_LIBS = $(shell pkg-config --libs cmocka OpenCL)
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the user's and come last.
+PREPROCESS := -D_GNU_SOURCE -Iservices/common -I. -I$(G) $(call cflags_of,$(CORE_MODULES)) $(CPPFLAGS)
+COMPILE    := -std=c11 -g $(OPT) -fPIE -fno-common -pthread $(CFLAGS)
+LINK       := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
+LIBS       := $(call libs_of,$(CORE_MODULES)) -pthread -lm $(LDLIBS)
+TEST_LIBS := $(call libs_of,cmocka OpenCL)
 
 # Generated code: protobuf-c, version.h, OpenCL kernels as C arrays.
 PROTO   := $(wildcard proto/spu/v1/*.proto)
@@ -87,10 +89,10 @@ ifneq ($(wildcard $(2)/*.c),)
 SOURCES  += $(wildcard $(2)/*.c)
 ARCHIVES += $(B)/lib$(1).a
 $(B)/lib$(1).a: $(call obj,$(filter-out $(2)/main.c,$(wildcard $(2)/*.c)))
-$(call obj,$(wildcard $(2)/*.c)): CPPFLAGS += $(if $(3),$(call cflags_of,$(3)))
+$(call obj,$(wildcard $(2)/*.c)): PREPROCESS += $(if $(3),$(call cflags_of,$(3)))
 ifneq ($(wildcard $(2)/main.c),)
 PROGRAMS += $(B)/bin/$(1)
-$(B)/bin/$(1): LDLIBS += $(if $(3),$(shell pkg-config --libs $(3)))
+$(B)/bin/$(1): LIBS += $(if $(3),$(call libs_of,$(3)))
 $(B)/bin/$(1): $(B)/obj/$(2)/main.o $(B)/lib$(1).a $(LIBSPU)
 endif
 endif
@@ -120,9 +122,9 @@ $(UNIT): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(SUPPORT)) $(INSIDES)
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$(call obj,tests/fuzz/replay.c)) $(INSIDES)
 $(BENCH): $(B)/%: $(B)/obj/tests/bench/%.o $(INSIDES)
 $(SIM): $(call obj,$(SIM_SRC)) $(INSIDES)
-$(UNIT) $(FUZZ) $(BENCH) $(SIM): LDLIBS += $(TEST_LIBS)
+$(UNIT) $(FUZZ) $(BENCH) $(SIM): LIBS += $(TEST_LIBS)
 ifeq ($(VARIANT),fuzz)
-$(FUZZ): LDFLAGS += -fsanitize=fuzzer
+$(FUZZ): LINK += -fsanitize=fuzzer
 endif
 
 .PHONY: all tests check checks unit sim e2e fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
@@ -167,7 +169,7 @@ lint: checks ## checks, layout, and cppcheck and clang-tidy where they are insta
 		--enable=warning,portability --suppress=missingInclude --suppress=nullPointerOutOfMemory \
 		-D_GNU_SOURCE -Iservices/common -I. -I$(G) -j $(JOBS) $(filter-out tests/%,$(SOURCES)); fi
 	$(Q)if command -v clang-tidy >/dev/null; then printf '%s\n' $(filter-out tests/%,$(SOURCES)) | xargs -n 8 -P $(JOBS) \
-		sh -c 'exec clang-tidy --quiet "$$@" -- $(CPPFLAGS) -std=c11 2>/dev/null' clang-tidy; fi
+		sh -c 'exec clang-tidy --quiet "$$@" -- $(PREPROCESS) -std=c11 2>/dev/null' clang-tidy; fi
 docs: ## renew the tables in proto/README.md from proto/*.def
 	$(Q)mkdir -p build/docs && scripts/gen-tables build/docs $(wildcard proto/README.md)
 
@@ -188,18 +190,18 @@ help: ## this list
 # How each sort of file is made.
 $(B)/obj/%.o: %.c Makefile | $(GEN_H)
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(PREPROCESS) $(COMPILE) $(WARN) -MMD -MP -c -o $@ $<
 $(B)/obj/$(G)/%.o: $(G)/%.c Makefile | $(GEN_H)
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -w -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(PREPROCESS) $(COMPILE) -w -MMD -MP -c -o $@ $<
 # The list of sources makes an archive anew when a file was added or removed.
 $(LIBSPU) $(ARCHIVES): $(B)/sources
 	$(call say,AR)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $(filter %.o,$^)
 $(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM):
 	$(call say,LINK)
-	$(Q)mkdir -p $(@D) && $(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) \
-		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LDLIBS)
+	$(Q)mkdir -p $(@D) && $(CC) $(LINK) -o $@ $(filter %.o,$^) \
+		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)
 $(G)/%.pb-c.c $(G)/%.pb-c.h: proto/%.proto $(PROTO)
 	$(if $(V),,@printf '  %-6s %s\n' PROTO $<)
 	$(Q)mkdir -p $(G) && said=$$(protoc-c --proto_path=proto --c_out=$(G) $< 2>&1) || { echo "$$said" >&2; exit 1; }
