@@ -87,7 +87,8 @@ static int corpus_read_file(struct corpus *c, const char *path, size_t bytes)
 	FILE *f;
 
 	if (c->count == INPUTS_MAX || bytes > INPUT_BYTES_MAX) {
-		fprintf(stderr, "%s: more than %u inputs or %u bytes\n", path, INPUTS_MAX, INPUT_BYTES_MAX);
+		fprintf(stderr, "%s: more than %u inputs or %u bytes\n", path, INPUTS_MAX,
+			INPUT_BYTES_MAX);
 		return -1;
 	}
 	f = fopen(path, "rb");
@@ -239,7 +240,8 @@ int main(int argc, char **argv)
 	if (corpus.count == 0) /* without a corpus, grow from nothing */
 		corpus.inputs[corpus.count++] = (struct input){ (uint8_t *)calloc(1, 1), 0 };
 	run_mutations(&corpus, mutations, now.seed);
-	printf("ok %s: %lu inputs, seed %lu\n", name == NULL ? argv[0] : name + 1, now.number, now.seed);
+	printf("ok %s: %lu inputs, seed %lu\n", name == NULL ? argv[0] : name + 1, now.number,
+		now.seed);
 	for (size_t i = 0; i < corpus.count; i++)
 		free(corpus.inputs[i].at);
 	return 0;

@@ -9,4 +9,6 @@
 #include <string.h>
 
 #undef alloca
+#undef sprintf /* clang: macros under _FORTIFY_SOURCE */
+#undef vsprintf
 #pragma GCC poison alloca strcpy strcat sprintf vsprintf strtok atoi atol atof rand srand gets
