@@ -15,3 +15,9 @@ void clocks_open(struct clocks *c);
 int64_t clocks_now(const struct clocks *c);
 /* CLOCK_MONOTONIC in ns, for measuring. */
 int64_t clocks_mono(void);
+/* The machine's wall clock, Unix time in ns: only for stamps that people read. */
+int64_t clocks_wall(void);
+
+#define CLOCKS_TEXT_BYTES 32
+/* Unix time as "2026-11-20T10:11:12.345Z". Returns to. */
+char *clocks_text(int64_t unix_ns, char to[CLOCKS_TEXT_BYTES]);

@@ -18,9 +18,10 @@ struct work_job {
 
 struct work_pool;
 
-/* threads >= 1; at most queue_max jobs wait or run. NULL without memory or threads. */
+/* threads >= 1; at most queue_max jobs wait, run or have not ended. NULL without memory or threads. */
 struct work_pool *work_open(struct loop *l, unsigned threads, uint32_t queue_max) MUST_USE;
-/* Waits for running jobs; on_end is called for every job, run or not. */
+/* Waits for running jobs; then on_end is called for every job, also for those that were never run: a job that
+ * must know sets a mark in on_run. Not from on_end. NULL is allowed. */
 void work_close(struct work_pool *p);
-/* ERR_BUSY when queue_max jobs wait or run. */
+/* Owner only. ERR_BUSY when queue_max jobs have not ended; ERR_CLOSED from an on_end that work_close calls. */
 int work_post(struct work_pool *p, struct work_job *job) MUST_USE;

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * clocks: the system's clocks as int64_t ns, which last until the year 2262.
+ */
+#include "run/clocks.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/check.h"
+#include "base/fmt.h"
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	CHECK(clock_gettime(clock, &t) == 0);
+	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+void clocks_open(struct clocks *c)
+{
+	c->offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clocks_now(const struct clocks *c)
+{
+	return clock_ns(CLOCK_MONOTONIC) + c->offset_ns;
+}
+
+int64_t clocks_mono(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+int64_t clocks_wall(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+char *clocks_text(int64_t unix_ns, char to[CLOCKS_TEXT_BYTES])
+{
+	int64_t ns = unix_ns % NS_PER_S < 0 ? unix_ns % NS_PER_S + NS_PER_S : unix_ns % NS_PER_S;
+	time_t seconds = (time_t)((unix_ns - ns) / NS_PER_S);
+	struct tm tm;
+	size_t n;
+
+	/* Years of an int64_t in ns lie between 1677 and 2262. */
+	CHECK(gmtime_r(&seconds, &tm) != NULL);
+	n = strftime(to, CLOCKS_TEXT_BYTES, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(to + n, CLOCKS_TEXT_BYTES - n, ".%03dZ", (int)(ns / NS_PER_MS));
+	return to;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * keys: the only file that includes libsodium.
+ */
+#include "run/keys.h"
+
+#include <endian.h>
+#include <sodium.h>
+
+#include "base/err.h"
+
+int keys_open(void)
+{
+	return sodium_init() < 0 ? ERR_IO : 0;
+}
+
+uint64_t keys_random(void)
+{
+	uint64_t n;
+
+	do
+		randombytes_buf(&n, sizeof(n));
+	while (n == 0);
+	return n;
+}
+
+void keys_hash(const struct span *parts, unsigned parts_n, unsigned char ret[KEYS_HASH])
+{
+	crypto_generichash_state state;
+
+	CHECK(crypto_generichash_init(&state, NULL, 0, KEYS_HASH) == 0);
+	for (unsigned i = 0; i < parts_n; i++) {
+		uint64_t len = htole64(parts[i].len);
+
+		CHECK(crypto_generichash_update(&state, (const unsigned char *)&len, sizeof(len)) == 0);
+		CHECK(crypto_generichash_update(&state, parts[i].at, parts[i].len) == 0);
+	}
+	CHECK(crypto_generichash_final(&state, ret, KEYS_HASH) == 0);
+}
