@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * registry: nodes and the rows that placement sees. Rows are kept, not gathered: an attempt changes numbers
+ * in place, and only the passage between "has a free slot" and "has none" moves rows.
+ */
+#include "router/registry.h"
+
+#include "base/fmt.h"
+#include "base/mem.h"
+#include "wire/kinds.h"
+
+#include "base/pure.h"
+
+#define AVERAGE_SHIFT 3 /* moving averages: one eighth of the new value */
+#define HASH_SEED 7u
+
+static int64_t average(int64_t old, int64_t seen)
+{
+	return old == 0 ? seen : old + (seen - old) / (1 << AVERAGE_SHIFT);
+}
+
+int registry_init(struct registry *g, const struct registry_conf *conf)
+{
+	struct span name;
+
+	memset(g, 0, sizeof *g);
+	g->conf = *conf;
+	slots_init(&g->nodes, sizeof(struct node), conf->nodes_max);
+	slots_init(&g->kinds, sizeof(struct kind), conf->kinds_max);
+	map_init(&g->by_name);
+	map_init(&g->kind_by_name);
+	heap_init(&g->due);
+	for (unsigned i = 0; kind_at(i) != NULL; i++) {
+		name = span_str(kind_at(i)->name);
+		if (registry_kind(g, name) == KIND_UNKNOWN)
+			return ERR_NO_MEMORY;
+	}
+	return 0;
+}
+
+static void free_kinds(struct node_kind *kinds, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		mem_free(kinds[i].why);
+		mem_free(kinds[i].model);
+	}
+	mem_free(kinds);
+}
+
+void registry_done(struct registry *g)
+{
+	for (uint32_t i = 0; i < g->nodes.cap; i++) {
+		if (!slots_is_taken(&g->nodes, i))
+			continue;
+		struct node *n = slots_at(&g->nodes, i);
+
+		free_kinds(n->kinds, n->kinds_n);
+		mem_free(n->device);
+	}
+	for (uint32_t i = 0; i < g->kinds.cap; i++) {
+		if (!slots_is_taken(&g->kinds, i))
+			continue;
+		struct kind *k = slots_at(&g->kinds, i);
+
+		for (int r = 0; r < RUNGS; r++) {
+			mem_free(k->of[r].rows);
+			mem_free(k->of[r].owners);
+		}
+	}
+	slots_done(&g->nodes);
+	slots_done(&g->kinds);
+	map_done(&g->by_name);
+	map_done(&g->kind_by_name);
+	heap_done(&g->due);
+}
+
+uint32_t registry_find(const struct registry *g, struct span name)
+{
+	uint32_t at = 0;
+	uint32_t i;
+
+	while (map_next(&g->by_name, span_hash(name, HASH_SEED), &at, &i))
+		if (span_is(name, registry_node(g, i)->name))
+			return i;
+	return NODE_NOBODY;
+}
+
+struct node *registry_node(const struct registry *g, uint32_t index)
+{
+	return slots_at(&g->nodes, index);
+}
+
+struct kind *registry_kind_at(const struct registry *g, uint32_t kind)
+{
+	return slots_at(&g->kinds, kind);
+}
+
+static uint32_t find_kind(const struct registry *g, struct span name)
+{
+	uint32_t at = 0;
+	uint32_t i;
+
+	while (map_next(&g->kind_by_name, span_hash(name, HASH_SEED), &at, &i))
+		if (span_is(name, registry_kind_at(g, i)->name))
+			return i;
+	return KIND_UNKNOWN;
+}
+
+/* Make a kind; one outside the table gets the ladder of those who may offer it. */
+static uint32_t add_kind(struct registry *g, struct span name)
+{
+	const struct kind_row *row = kind_find(name);
+	uint32_t i;
+
+	if (map_reserve(&g->kind_by_name) < 0)
+		return KIND_UNKNOWN;
+	i = slots_take(&g->kinds);
+	if (i == SLOT_NONE)
+		return KIND_UNKNOWN;
+	struct kind *k = registry_kind_at(g, i);
+
+	span_copy(name, k->name, sizeof k->name);
+	if (row != NULL)
+		k->ladder = row->ladder;
+	else
+		k->ladder = (struct ladder){ { RUNG_CPU, RUNG_GPU, RUNG_API, RUNG_HUMAN }, 4 };
+	map_put(&g->kind_by_name, span_hash(name, HASH_SEED), i);
+	return i;
+}
+
+uint32_t registry_kind(struct registry *g, struct span name)
+{
+	uint32_t i = find_kind(g, name);
+
+	if (i == KIND_UNKNOWN && kind_find(name) != NULL)
+		i = add_kind(g, name);
+	return i;
+}
+
+/* --- rows ------------------------------------------------------------------------------------------- */
+
+static struct kind_rows *rows_of(const struct registry *g, const struct node *n, const struct node_kind *nk)
+{
+	return &registry_kind_at(g, nk->kind)->of[n->rung];
+}
+
+static void rows_swap(struct kind_rows *k, uint32_t a, uint32_t b)
+{
+	struct place_row row = k->rows[a];
+	struct node_kind *owner = k->owners[a];
+
+	k->rows[a] = k->rows[b];
+	k->owners[a] = k->owners[b];
+	k->rows[b] = row;
+	k->owners[b] = owner;
+	k->owners[a]->row = a;
+	k->owners[b]->row = b;
+}
+
+static int rows_reserve(struct kind_rows *k)
+{
+	uint32_t cap = k->cap == 0 ? 8 : k->cap * 2;
+	void *at;
+
+	if (k->n < k->cap)
+		return 0;
+	at = mem_grow(k->rows, cap * sizeof *k->rows);
+	if (at == NULL)
+		return ERR_NO_MEMORY;
+	k->rows = at;
+	at = mem_grow(k->owners, cap * sizeof *k->owners);
+	if (at == NULL)
+		return ERR_NO_MEMORY;
+	k->owners = at;
+	k->cap = cap;
+	return 0;
+}
+
+static void row_fill(struct place_row *row, const struct node *n, const struct node_kind *nk)
+{
+	row->load = &n->load;
+	row->price_ucr = nk->price_ucr;
+	row->run_us = nk->seen_us > 0 ? nk->seen_us : nk->said_us;
+	row->model = span_str(nk->model);
+}
+
+static void row_add(struct registry *g, struct node *n, struct node_kind *nk)
+{
+	struct kind_rows *k = rows_of(g, n, nk);
+
+	CHECK(k->n < k->cap);
+	nk->row = k->n++;
+	k->owners[nk->row] = nk;
+	row_fill(&k->rows[nk->row], n, nk);
+}
+
+/* Move a row over the border between open and closed. */
+static void row_open(struct registry *g, const struct node *n, struct node_kind *nk, bool open)
+{
+	struct kind_rows *k = rows_of(g, n, nk);
+
+	if (open == (nk->row < k->open_n))
+		return;
+	if (open)
+		rows_swap(k, nk->row, k->open_n++);
+	else
+		rows_swap(k, nk->row, --k->open_n);
+	if (open && g->on_open != NULL)
+		g->on_open(g->ctx, nk->kind, n->rung);
+}
+
+static void row_drop(struct registry *g, const struct node *n, struct node_kind *nk)
+{
+	struct kind_rows *k = rows_of(g, n, nk);
+
+	row_open(g, n, nk, false);
+	rows_swap(k, nk->row, k->n - 1);
+	k->n--;
+}
+
+static bool node_is_open(const struct node *n)
+{
+	return n->state == NODE_UP && !n->draining && !n->drain_asked && n->closed_until_ns == 0 &&
+	       n->load.busy < n->load.slots;
+}
+
+/* Bring the node's rows to the right side after something changed. */
+static void node_sort(struct registry *g, struct node *n)
+{
+	n->open = node_is_open(n);
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		row_open(g, n, &n->kinds[i], n->open && n->kinds[i].ready);
+}
+
+static void node_sort_if(struct registry *g, struct node *n)
+{
+	if (n->open != node_is_open(n))
+		node_sort(g, n);
+}
+
+/* --- offers ----------------------------------------------------------------------------------------- */
+
+/* The new kinds of an offer as an array of our own; averages of kinds that stay are kept. */
+static int kinds_copy(struct registry *g, const struct node *n, const struct offer *o, struct node_kind **ret)
+{
+	struct node_kind *kinds = mem_alloc((o->kinds_n + 1) * sizeof *kinds);
+
+	if (kinds == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < o->kinds_n; i++) {
+		const struct kind_offer *ko = &o->kinds[i];
+		struct node_kind *nk = &kinds[i];
+
+		nk->kind = find_kind(g, ko->kind);
+		if (nk->kind == KIND_UNKNOWN)
+			nk->kind = add_kind(g, ko->kind);
+		if (ko->why.len > 0 && !ko->ready)
+			nk->why = mem_str(ko->why);
+		if (ko->model.len > 0)
+			nk->model = mem_str(ko->model);
+		if (nk->kind == KIND_UNKNOWN || (ko->why.len > 0 && !ko->ready && nk->why == NULL) ||
+		    (ko->model.len > 0 && nk->model == NULL) ||
+		    rows_reserve(&registry_kind_at(g, nk->kind)->of[o->rung]) < 0) {
+			free_kinds(kinds, (uint32_t)i + 1);
+			return ERR_NO_MEMORY;
+		}
+		nk->ready = ko->ready;
+		nk->price_ucr = ko->price_ucr;
+		nk->said_us = ko->typical_us;
+		for (uint32_t k = 0; k < n->kinds_n; k++)
+			if (n->kinds[k].kind == nk->kind)
+				nk->seen_us = n->kinds[k].seen_us;
+	}
+	*ret = kinds;
+	return 0;
+}
+
+/* Are the kinds of the offer those that stand in the rows, in the same order? Then only numbers change. */
+static bool kinds_same(const struct registry *g, const struct node *n, const struct offer *o)
+{
+	if (o->kinds_n != n->kinds_n || o->rung != n->rung)
+		return false;
+	for (uint32_t i = 0; i < n->kinds_n; i++) {
+		const struct node_kind *nk = &n->kinds[i];
+		const struct kind_offer *ko = &o->kinds[i];
+
+		if (!span_is(ko->kind, registry_kind_at(g, nk->kind)->name) ||
+		    !span_eq(ko->model, span_str(nk->model)) ||
+		    (!ko->ready && !span_eq(ko->why, span_str(nk->why))))
+			return false;
+	}
+	return true;
+}
+
+static void kinds_drop(struct registry *g, struct node *n)
+{
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		row_drop(g, n, &n->kinds[i]);
+	free_kinds(n->kinds, n->kinds_n);
+	n->kinds = NULL;
+	n->kinds_n = 0;
+}
+
+/* A kind twice in one offer would stand in the rows twice. */
+static bool has_twins(const struct offer *o)
+{
+	for (size_t i = 1; i < o->kinds_n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (span_eq(o->kinds[i].kind, o->kinds[k].kind))
+				return true;
+	return false;
+}
+
+static int kinds_take(struct registry *g, struct node *n, const struct offer *o)
+{
+	struct node_kind *kinds = NULL;
+
+	if (kinds_same(g, n, o)) {
+		for (uint32_t i = 0; i < n->kinds_n; i++) {
+			struct node_kind *nk = &n->kinds[i];
+
+			nk->ready = o->kinds[i].ready;
+			nk->price_ucr = o->kinds[i].price_ucr;
+			nk->said_us = o->kinds[i].typical_us;
+			row_fill(&rows_of(g, n, nk)->rows[nk->row], n, nk);
+		}
+		return 0;
+	}
+	int r = kinds_copy(g, n, o, &kinds);
+
+	if (r < 0)
+		return r;
+	kinds_drop(g, n);
+	n->rung = o->rung;
+	n->kinds = kinds;
+	n->kinds_n = (uint32_t)o->kinds_n;
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		row_add(g, n, &n->kinds[i]);
+	return 0;
+}
+
+static void node_forget(struct registry *g, uint32_t index)
+{
+	struct node *n = registry_node(g, index);
+
+	CHECK(list_is_empty(&n->tasks));
+	kinds_drop(g, n);
+	mem_free(n->device);
+	heap_drop(&g->due, index);
+	map_drop(&g->by_name, span_hash(span_str(n->name), HASH_SEED), index);
+	slots_drop(&g->nodes, index);
+}
+
+static uint32_t node_add(struct registry *g, struct span name)
+{
+	uint32_t i;
+
+	if (map_reserve(&g->by_name) < 0)
+		return NODE_NOBODY;
+	i = slots_take(&g->nodes);
+	if (i == SLOT_NONE)
+		return NODE_NOBODY;
+	if (heap_reserve(&g->due, i + 1) < 0) {
+		slots_drop(&g->nodes, i);
+		return NODE_NOBODY;
+	}
+	struct node *n = registry_node(g, i);
+
+	span_copy(name, n->name, sizeof n->name);
+	list_init(&n->tasks);
+	n->load.node = i;
+	map_put(&g->by_name, span_hash(name, HASH_SEED), i);
+	return i;
+}
+
+/* When the node changes next by time alone. */
+static int64_t node_due(const struct registry *g, const struct node *n)
+{
+	int64_t silence = n->state == NODE_UP        ? g->conf.suspect_ns
+	                  : n->state == NODE_SUSPECT ? g->conf.down_ns
+	                                             : g->conf.forget_ns;
+	int64_t due = n->heard_ns + silence;
+
+	return n->closed_until_ns != 0 && n->closed_until_ns < due ? n->closed_until_ns : due;
+}
+
+static void set_state(struct registry *g, struct node *n, enum node_state state)
+{
+	g->up_n += (uint32_t)(state == NODE_UP) - (uint32_t)(n->state == NODE_UP);
+	n->state = state;
+}
+
+static void set_device(struct node *n, struct span device)
+{
+	if (span_eq(device, span_str(n->device)))
+		return;
+	mem_free(n->device);
+	n->device = mem_str(device); /* without memory the name is not shown: no more than that */
+}
+
+int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
+                   enum heard *ret_heard, uint32_t *ret_node)
+{
+	uint32_t i = registry_find(g, name);
+	enum heard heard = HEARD_NEWS;
+
+	if (has_twins(o))
+		return ERR_INVALID;
+	if (i == NODE_NOBODY) {
+		i = node_add(g, name);
+		heard = HEARD_NEW;
+	}
+	if (i == NODE_NOBODY)
+		return ERR_BUSY;
+	struct node *n = registry_node(g, i);
+
+	if (o->incarnation < n->incarnation || (o->incarnation == n->incarnation && o->seq <= n->seq)) {
+		*ret_heard = HEARD_OLD;
+		*ret_node = i;
+		return 0;
+	}
+	int r = kinds_take(g, n, o);
+
+	if (r < 0) {
+		if (heard == HEARD_NEW)
+			node_forget(g, i);
+		return r;
+	}
+	if (heard == HEARD_NEWS && o->incarnation != n->incarnation) {
+		heard = HEARD_RESTARTED;
+		n->closed_until_ns = 0;
+	}
+	n->incarnation = o->incarnation;
+	n->seq = o->seq;
+	n->heard_ns = now_ns;
+	n->draining = o->draining;
+	n->load.slots = o->slots;
+	n->load.queued = o->queued;
+	n->load.health = o->health;
+	n->machine_load = o->load;
+	set_device(n, o->device);
+	span_copy(o->version, n->version, sizeof n->version);
+	set_state(g, n, NODE_UP);
+	node_sort(g, n);
+	heap_set(&g->due, i, node_due(g, n));
+	*ret_heard = heard;
+	*ret_node = i;
+	return 0;
+}
+
+/* --- signs of life, slots and time ------------------------------------------------------------------- */
+
+void registry_heard(struct registry *g, int64_t now_ns, uint32_t node)
+{
+	struct node *n = registry_node(g, node);
+
+	n->heard_ns = now_ns; /* the heap's older time only makes registry_tick look once more */
+	if (n->state == NODE_SUSPECT) {
+		set_state(g, n, NODE_UP);
+		node_sort(g, n);
+		heap_set(&g->due, node, node_due(g, n));
+	}
+}
+
+void registry_busy(struct registry *g, uint32_t node, int change)
+{
+	struct node *n = registry_node(g, node);
+
+	CHECK(change == 1 || (change == -1 && n->load.busy > 0));
+	n->load.busy += (uint32_t)change;
+	node_sort_if(g, n);
+}
+
+void registry_close(struct registry *g, uint32_t node, int64_t until_ns)
+{
+	struct node *n = registry_node(g, node);
+
+	n->closed_until_ns = until_ns;
+	node_sort_if(g, n);
+	heap_set(&g->due, node, node_due(g, n));
+}
+
+void registry_drain(struct registry *g, uint32_t node, bool on)
+{
+	struct node *n = registry_node(g, node);
+
+	n->drain_asked = on;
+	node_sort_if(g, n);
+}
+
+void registry_leave(struct registry *g, uint32_t node, enum node_state state)
+{
+	struct node *n = registry_node(g, node);
+
+	set_state(g, n, state);
+	node_sort_if(g, n);
+	heap_set(&g->due, node, node_due(g, n));
+}
+
+void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us)
+{
+	struct node *n = registry_node(g, node);
+	int64_t bad = how == ENDED_DONE ? 0 : 1000;
+
+	n->done += how == ENDED_DONE;
+	n->failed += how == ENDED_FAILED;
+	n->lost += how == ENDED_LOST;
+	if (n->load.ended < UINT32_MAX)
+		n->load.ended++;
+	n->load.bad_milli = (uint32_t)((int64_t)n->load.bad_milli + (bad - (int64_t)n->load.bad_milli) / 8);
+	if (how != ENDED_DONE || run_us <= 0)
+		return;
+	for (uint32_t i = 0; i < n->kinds_n; i++) {
+		struct node_kind *nk = &n->kinds[i];
+
+		if (nk->kind != kind)
+			continue;
+		nk->seen_us = average(nk->seen_us, run_us);
+		rows_of(g, n, nk)->rows[nk->row].run_us = nk->seen_us;
+		return;
+	}
+}
+
+void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us)
+{
+	struct node *n = registry_node(g, node);
+
+	n->load.rtt_us = average(n->load.rtt_us, rtt_us);
+}
+
+uint32_t registry_tick(struct registry *g, int64_t now_ns)
+{
+	const struct heap_row *top;
+
+	while ((top = heap_top(&g->due)) != NULL && top->key <= now_ns) {
+		uint32_t i = top->item;
+		struct node *n = registry_node(g, i);
+		int64_t silent_ns = now_ns - n->heard_ns;
+
+		if (n->closed_until_ns != 0 && n->closed_until_ns <= now_ns)
+			n->closed_until_ns = 0;
+		if (n->state == NODE_UP && silent_ns >= g->conf.suspect_ns)
+			set_state(g, n, NODE_SUSPECT);
+		if (n->state == NODE_SUSPECT && silent_ns >= g->conf.down_ns) {
+			registry_leave(g, i, NODE_DOWN);
+			return i;
+		}
+		if ((n->state == NODE_DOWN || n->state == NODE_GONE) && silent_ns >= g->conf.forget_ns) {
+			node_forget(g, i);
+			continue;
+		}
+		node_sort_if(g, n);
+		heap_set(&g->due, i, node_due(g, n));
+	}
+	return NODE_NOBODY;
+}
+
+int64_t registry_wake(const struct registry *g)
+{
+	const struct heap_row *top = heap_top(&g->due);
+
+	return top == NULL ? INT64_MAX : top->key;
+}
+
+enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
+                              const struct place_need *need, struct span *ret_note)
+{
+	const struct node *n = registry_node(g, node);
+	const struct node_kind *nk = NULL;
+	enum verdict v;
+
+	*ret_note = (struct span){ NULL, 0 };
+	for (uint32_t i = 0; i < n->kinds_n && nk == NULL; i++)
+		if (n->kinds[i].kind == kind)
+			nk = &n->kinds[i];
+	if (nk == NULL)
+		return VERDICT_KIND;
+	if (n->state == NODE_DOWN || n->state == NODE_GONE)
+		return VERDICT_DOWN;
+	if (!nk->ready) {
+		*ret_note = span_str(nk->why);
+		return VERDICT_NOT_READY;
+	}
+	if (n->draining || n->drain_asked)
+		return VERDICT_DRAINING;
+	v = place_filter(need, &rows_of(g, n, nk)->rows[nk->row]);
+	if (v != VERDICT_NONE)
+		return v;
+	if (n->state == NODE_SUSPECT)
+		return VERDICT_SUSPECT;
+	return n->open ? VERDICT_NONE : VERDICT_FULL;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * task: the record of one task, and the table of them all: by id, by idempotency key, by time. task_move is
+ * the only writer of a state, and holds it against the matrix of task_states.def.
+ */
+#pragma once
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/slots.h"
+#include "router/explain.h"
+#include "wire/task.h"
+
+#define TASK_NONE UINT32_MAX
+#define TASK_HASH 32 /* of the content, given by the caller */
+
+enum task_event {
+	TASK_PLACE,
+	TASK_ACCEPT,
+	TASK_BACK, /* refused, lost, failed and to be tried again, or the split failed */
+	TASK_HOP,
+	TASK_SPLIT,
+	TASK_DONE,
+	TASK_FAIL,
+	TASK_CANCEL,
+	TASK_EXPIRE,
+	TASK_EXHAUST,
+	TASK_EVENTS
+};
+const char *task_event_name(enum task_event e);
+/* The state that follows, or STATE_NONE if the event cannot happen in this state. */
+enum state task_next(enum state s, enum task_event e);
+
+/* What a task is to its parent. */
+enum task_role { ROLE_TASK, ROLE_PLAN, ROLE_PART, ROLE_JOIN };
+
+/* A parent's parts. */
+struct split {
+	struct ulid *parts; /* ids, in order */
+	uint32_t parts_n;
+	uint32_t parts_done;
+	uint32_t plan; /* index of the planning or joining child, or TASK_NONE */
+	unsigned char *join_body; /* encoded Body of the join, before the parts' results */
+	size_t join_len;
+	char join_kind[LIMIT_KIND_BYTES + 1];
+};
+
+struct task {
+	struct ulid id;
+	uint32_t index;    /* of itself */
+	uint32_t tenant;   /* index in the tenants */
+	uint32_t kind;     /* index in the registry's kinds */
+	uint8_t state;     /* enum state */
+	uint8_t role;      /* enum task_role */
+	uint8_t priority;
+	uint8_t rung_at;   /* index in the ladder */
+	bool fast;
+	bool waiting;      /* stands in a wait queue */
+	bool blocked_told; /* the record says already that all nodes are full */
+	uint8_t depth;     /* 0; parts are one deeper */
+	struct ladder ladder;
+	uint8_t tries;     /* on this rung */
+	uint8_t avoid_n;
+	uint16_t permille;
+	uint32_t avoid[PLACE_AVOID];
+	uint32_t attempt;  /* the current one, or the last; the fence */
+	uint32_t attempts; /* given out so far */
+	uint32_t node;     /* which has the attempt, or NODE_NOBODY */
+	uint32_t parent;   /* index, or TASK_NONE */
+	uint32_t part;     /* number among its parent's parts */
+	int64_t accepted_ns;
+	int64_t deadline_ns;
+	int64_t start_within_ns; /* on each rung; 0: the rung's default */
+	int64_t rung_ns;   /* when it came to this rung */
+	int64_t lease_ns;  /* ASSIGNED, RUNNING: when the attempt is lost */
+	int64_t retry_ns;  /* QUEUED: not before; 0: at once */
+	int64_t assigned_ns;
+	int64_t started_ns;
+	int64_t ended_ns;
+	int64_t max_price_ucr;
+	int64_t price_ucr; /* of the node that has or had it */
+	int64_t run_us;
+	uint64_t seq;      /* of its events */
+	uint64_t offer_seq; /* the last offer of the node that listed the attempt */
+	int failed_code;   /* of the last failure, 0: none */
+	unsigned char *body; /* encoded; freed at the end */
+	uint32_t body_len;
+	uint32_t result_len;
+	unsigned char *result; /* encoded Body, if it succeeded */
+	struct fail *fail; /* if it did not */
+	char *note;        /* of its progress, or NULL */
+	char *key;         /* idempotency key, or NULL */
+	char *stream;      /* or NULL: its id */
+	char *model;       /* asked for, or NULL */
+	unsigned char *hash; /* TASK_HASH bytes, if it has a key */
+	struct split *split;
+	struct explain explain;
+	struct list on_node; /* in struct node.tasks */
+	struct list queued;  /* in a wait queue's level */
+	struct list kept;    /* ended ones, the oldest first */
+};
+
+struct tasks {
+	struct slots slots;
+	struct map by_id;
+	struct map by_key;
+	struct heap due;
+	struct list ended;
+	uint32_t ended_n;
+	uint64_t ended_bytes;
+	uint32_t count[STATES];
+};
+
+void tasks_init(struct tasks *ts, uint32_t max);
+void tasks_done(struct tasks *ts);
+/* A new record in state QUEUED with this id; NULL at the ceiling or without memory. */
+struct task *tasks_add(struct tasks *ts, struct ulid id) MUST_USE;
+/* Take a record out and free all it holds. */
+void tasks_drop(struct tasks *ts, struct task *t);
+struct task *tasks_at(const struct tasks *ts, uint32_t index);
+/* NULL if unknown. */
+struct task *tasks_find(const struct tasks *ts, struct ulid id);
+/* Give a task its idempotency key and content hash. 0 or ERR_NO_MEMORY. */
+int tasks_set_key(struct tasks *ts, struct task *t, struct span key, const unsigned char hash[TASK_HASH]) MUST_USE;
+struct task *tasks_find_key(const struct tasks *ts, uint32_t tenant, struct span key);
+/* Look at the task at this time at the latest: an earlier time moves it, a later one does not. */
+void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns);
+
+void task_move(struct tasks *ts, struct task *t, enum task_event e);
+enum rung task_rung(const struct task *t);
+/* Bytes that the ended task holds. */
+uint64_t task_bytes(const struct task *t);
