@@ -45,12 +45,14 @@ void hist_add(struct hist *h, int64_t value)
 
 uint64_t hist_at(const struct hist *h, uint32_t permille)
 {
-	unsigned __int128 share = (unsigned __int128)h->count * (permille > 1000 ? 1000 : permille);
-	uint64_t rank = (uint64_t)((share + 999) / 1000);
-	uint64_t seen = 0;
+	uint64_t rank, seen = 0;
 
 	if (h->count == 0)
 		return 0;
+	if (permille > 1000)
+		permille = 1000;
+	/* count * permille / 1000, rounded up, in parts that cannot overflow. */
+	rank = h->count / 1000 * permille + (h->count % 1000 * permille + 999) / 1000;
 	if (rank == 0)
 		rank = 1;
 	for (uint32_t i = 0; i < HIST_BUCKETS; i++) {
