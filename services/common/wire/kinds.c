@@ -10,17 +10,11 @@
 
 /* Each KIND closes the array before it and opens its own, which the PARAMs that follow fill. The first
  * element is empty, since a kind may have no parameter. */
+/* clang-format off */
 __attribute__((unused)) static const struct kind_param params_of_none[] = { { 0 }
-#define KIND(id, name_, ladder_, text_)                                                            \
-	}                                                                                          \
-	;                                                                                          \
-	static const struct kind_param params_of_##id[] = { { 0 }
-#define PARAM(id, key_, type_, value_, low_, high_, text_)                                         \
-	,                                                                                          \
-	{                                                                                          \
-		.key = key_, .type = PARAM_##type_, .value = value_, .low = low_, .high = high_,   \
-		.text = text_                                                                      \
-	}
+#define KIND(id, name_, ladder_, text_) }; static const struct kind_param params_of_##id[] = { { 0 }
+#define PARAM(id, key_, type_, value_, low_, high_, text_) \
+	, { .key = key_, .type = PARAM_##type_, .value = value_, .low = low_, .high = high_, .text = text_ }
 #include "proto/kinds.def"
 #undef KIND
 #undef PARAM
@@ -28,25 +22,19 @@ __attribute__((unused)) static const struct kind_param params_of_none[] = { { 0 
 
 /* The rungs as kinds.def spells them. */
 enum { cpu = RUNG_CPU, gpu = RUNG_GPU, api = RUNG_API, split = RUNG_SPLIT, human = RUNG_HUMAN };
-#define LADDER(...)                                                                                \
-	{                                                                                          \
-		.rung = { __VA_ARGS__ }, .n = sizeof((uint8_t[]){ __VA_ARGS__ })                   \
-	}
+#define LADDER(...) { .rung = { __VA_ARGS__ }, .n = sizeof((uint8_t[]){ __VA_ARGS__ }) }
 #define LADDER_TEXT(...) #__VA_ARGS__
 
 static const struct kind_row rows[] = {
-#define KIND(id, name_, ladder_, text_)                                                            \
-	{ .name = name_,                                                                           \
-		.ladder = LADDER ladder_,                                                          \
-		.ladder_text = LADDER_TEXT ladder_,                                                \
-		.text = text_,                                                                     \
-		.params = params_of_##id + 1,                                                      \
-		.params_n = ARRAY_LEN(params_of_##id) - 1 },
+#define KIND(id, name_, ladder_, text_) \
+	{ .name = name_, .ladder = LADDER ladder_, .ladder_text = LADDER_TEXT ladder_, .text = text_, \
+	  .params = params_of_##id + 1, .params_n = ARRAY_LEN(params_of_##id) - 1 },
 #define PARAM(id, key_, type_, value_, low_, high_, text_)
 #include "proto/kinds.def"
 #undef KIND
 #undef PARAM
 };
+/* clang-format on */
 
 const struct kind_row *kind_find(struct span name)
 {
