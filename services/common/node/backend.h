@@ -32,18 +32,20 @@ struct backend_ops {
 	enum rung rung;
 	/* Bring the back end up. */
 	int (*open)(void *self, struct node *n, struct fail *why);
-	/* Fill kinds (arena a), slots, device, health, load; the node fills the rest. Called when an offer is
-	 * due; node_offer_changed asks for one. */
+	/* Fill kinds (arena a), slots, queued, device, health, load; the node fills the rest, and typical_us
+	 * where it is 0, from what it measures. Called when an offer is due; node_offer_changed asks for one. A
+	 * negative error: no offer this time. */
 	int (*offer)(void *self, struct arena *a, struct offer *o);
 	/* Take a job; the job's spans live only until return. 0, or why not (ERR_BUSY, ERR_UNSUPPORTED ...). It
 	 * may report the end before it returns. */
 	int (*start)(void *self, const struct job *job, struct fail *why);
-	/* Stop a job soon. */
+	/* Stop a job soon, and report its end. */
 	void (*cancel)(void *self, struct ulid task, uint32_t attempt);
 	void (*close)(void *self);
 };
 
-/* Reports. body is an encoded Body (or SplitPlan for task.split), copied. */
+/* Reports, copied. They may come from inside open, start, cancel and close. body is an encoded Body (or
+ * SplitPlan for task.split); one above LIMIT_BODY_BYTES becomes Failed(TOO_BIG). why has a code. */
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why);
 void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note);

@@ -9,7 +9,7 @@
 #include "base/limits.h"
 #include "base/map.h"
 #include "base/mem.h"
-#include "node/ended.h"
+#include "node/worker_ended.h"
 
 #include "base/pure.h"
 
@@ -27,6 +27,7 @@ enum killed {
 struct attempt {
 	struct ulid task;
 	uint32_t attempt;
+	uint32_t tag;        /* the caller's */
 	uint32_t place;      /* in worker.running; SLOT_NONE: not listed */
 	int64_t began_ns;
 	int64_t deadline_ns; /* INT64_MAX: none */
@@ -41,7 +42,7 @@ struct worker {
 	struct slots attempts;  /* struct attempt */
 	struct map by_task;     /* hash of task -> slot */
 	struct heap due;        /* slots of attempts that are not killed; those without an instant are absent */
-	struct ended ended;
+	struct worker_ended ended;
 	uint32_t *running;      /* slots */
 	uint32_t running_n;
 	uint32_t slots;         /* that the backend has, at most conf.slots_max */
@@ -165,21 +166,25 @@ static struct worker_action *act(struct step *s, enum worker_action_kind kind)
 	return act;
 }
 
-static struct up *act_send(struct step *s, enum up_kind kind, struct ulid task, uint32_t attempt)
+static struct up *act_send(struct step *s, enum up_kind kind, const struct attempt *a)
 {
-	struct worker_action *a = act(s, WORKER_SEND);
+	struct worker_action *send = act(s, WORKER_SEND);
 
-	a->up.kind = kind;
-	a->up.task = task;
-	a->up.attempt = attempt;
-	return &a->up;
+	send->tag = a->tag;
+	send->up.kind = kind;
+	send->up.task = a->task;
+	send->up.attempt = a->attempt;
+	return &send->up;
 }
 
 static void act_refuse(struct step *s, int code, const char *detail)
 {
 	const struct down *d = s->e->down;
-	struct up *up = act_send(s, UP_REFUSE, d->task, d->attempt);
+	struct up *up = &act(s, WORKER_SEND)->up;
 
+	up->kind = UP_REFUSE;
+	up->task = d->task;
+	up->attempt = d->attempt;
 	fail_set(&up->fail, code, NULL, 0, "%s", detail);
 	if (code == ERR_BUSY)
 		up->fail.retry_after_ms = WORKER_RETRY_AFTER_MS;
@@ -188,7 +193,7 @@ static void act_refuse(struct step *s, int code, const char *detail)
 static void act_accept(struct step *s, struct attempt *a)
 {
 	a->accepted = true;
-	act_send(s, UP_ACCEPT, a->task, a->attempt);
+	act_send(s, UP_ACCEPT, a);
 }
 
 static void act_offer(struct worker *w, struct step *s)
@@ -208,7 +213,8 @@ static void act_leave(struct worker *w, struct step *s)
 	if (!w->stopping || w->left || w->attempts.used > 0)
 		return;
 	w->left = true;
-	up = act_send(s, UP_BYE, (struct ulid){ 0 }, 0);
+	up = &act(s, WORKER_SEND)->up;
+	up->kind = UP_BYE;
 	up->incarnation = w->conf.incarnation;
 	up->reason = SPAN_LIT("told to stop");
 	act(s, WORKER_LEAVE);
@@ -278,6 +284,7 @@ static int hold(struct worker *w, const struct step *s)
 	a = attempt_at(w, slot);
 	a->task = d->task;
 	a->attempt = d->attempt;
+	a->tag = s->e->tag;
 	a->began_ns = s->now_ns;
 	a->deadline_ns = INT64_MAX;
 	if (d->deadline_ms > 0 && d->deadline_ms < INT64_MAX / NS_PER_MS)
@@ -296,7 +303,7 @@ static void drop(struct worker *w, uint32_t slot)
 {
 	struct attempt *a = attempt_at(w, slot);
 
-	ended_put(&w->ended, a->task, a->attempt);
+	worker_ended_put(&w->ended, a->task, a->attempt);
 	unlist(w, a);
 	heap_drop(&w->due, slot);
 	CHECK(map_drop(&w->by_task, ulid_hash(a->task), slot));
@@ -332,7 +339,7 @@ static void on_assign(struct worker *w, struct step *s)
 
 	if (a != NULL && a->attempt == d->attempt && a->accepted && a->killed == KILLED_NOT)
 		act_accept(s, a); /* the first Accept may have been lost */
-	if ((a != NULL && a->attempt >= d->attempt) || ended_has(&w->ended, d->task, d->attempt))
+	if ((a != NULL && a->attempt >= d->attempt) || worker_ended_has(&w->ended, d->task, d->attempt))
 		return;
 	if (a != NULL) /* frees its place in the list for the new one */
 		kill_slot(w, s, slot, KILLED_SILENTLY);
@@ -389,10 +396,10 @@ static void report_end(struct step *s, const struct attempt *a)
 	if (a->killed == KILLED_SILENTLY)
 		return;
 	if (a->killed == KILLED_NOT && s->e->kind == WORKER_DONE) {
-		up = act_send(s, UP_DONE, a->task, a->attempt);
+		up = act_send(s, UP_DONE, a);
 		up->body = s->e->body;
 	} else {
-		up = act_send(s, refused && a->killed == KILLED_NOT ? UP_REFUSE : UP_FAILED, a->task, a->attempt);
+		up = act_send(s, refused && a->killed == KILLED_NOT ? UP_REFUSE : UP_FAILED, a);
 		if (a->killed == KILLED_NOT)
 			up->fail = *s->e->fail;
 		else
@@ -421,7 +428,7 @@ static void on_progress(struct worker *w, struct step *s)
 		return;
 	if (!a->accepted)
 		act_accept(s, a);
-	up = act_send(s, UP_PROGRESS, a->task, a->attempt);
+	up = act_send(s, UP_PROGRESS, a);
 	up->permille = s->e->permille > 1000 ? 1000 : s->e->permille;
 	up->note = s->e->note;
 }
@@ -435,7 +442,7 @@ static void on_chunk(struct worker *w, struct step *s)
 		return;
 	if (!a->accepted)
 		act_accept(s, a);
-	up = act_send(s, UP_CHUNK, a->task, a->attempt);
+	up = act_send(s, UP_CHUNK, a);
 	up->chunk_seq = ++a->chunks;
 	up->data = s->e->body;
 }

@@ -33,6 +33,7 @@ enum worker_event_kind {
 struct worker_event {
 	enum worker_event_kind kind;
 	const struct down *down;   /* ASSIGN, CANCEL, DRAIN, PING */
+	uint32_t tag;              /* ASSIGN: the caller's own mark, given back with what is sent of it */
 	struct ulid task;          /* STARTED to CHUNK */
 	uint32_t attempt;
 	const struct fail *fail;   /* REFUSED, FAILED */
@@ -54,6 +55,7 @@ enum worker_action_kind {
 struct worker_action {
 	enum worker_action_kind kind;
 	struct up up;            /* SEND; spans borrowed from the event */
+	uint32_t tag;            /* SEND of a held attempt: of its ASSIGN */
 	const struct down *down; /* START */
 	struct ulid task;        /* KILL */
 	uint32_t attempt;        /* KILL */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * ended: ring and chains.
+ * worker_ended: ring and chains.
  */
-#include "node/ended.h"
+#include "node/worker_ended.h"
 
 #include "base/pure.h"
 
@@ -11,7 +11,7 @@ static uint16_t chain_of(struct ulid task)
 	return (uint16_t)(ulid_hash(task) >> 32 & (ENDED_CHAINS - 1));
 }
 
-static void forget(struct ended *e, uint32_t i)
+static void forget(struct worker_ended *e, uint32_t i)
 {
 	uint16_t *link = &e->first[chain_of(e->ring[i].task)];
 
@@ -20,7 +20,7 @@ static void forget(struct ended *e, uint32_t i)
 	*link = e->next[i];
 }
 
-void ended_put(struct ended *e, struct ulid task, uint32_t attempt)
+void worker_ended_put(struct worker_ended *e, struct ulid task, uint32_t attempt)
 {
 	uint32_t i = e->put;
 	uint16_t chain = chain_of(task);
@@ -34,7 +34,7 @@ void ended_put(struct ended *e, struct ulid task, uint32_t attempt)
 	e->full = e->full || e->put == 0;
 }
 
-bool ended_has(const struct ended *e, struct ulid task, uint32_t attempt)
+bool worker_ended_has(const struct worker_ended *e, struct ulid task, uint32_t attempt)
 {
 	for (uint16_t at = e->first[chain_of(task)]; at != 0; at = e->next[at - 1]) {
 		if (ulid_eq(e->ring[at - 1].task, task) && attempt <= e->ring[at - 1].attempt)

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core: orders in, machine, actions out; offers are built here from what the backend fills in.
+ */
+#include "node/core.h"
+
+#include "base/fmt.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "node/job.h"
+#include "node/typical.h"
+#include "node/worker.h"
+#include "run/log.h"
+#include "run/outbox.h"
+#include "version.h"
+#include "wire/subject.h"
+
+/* Ceilings of the arenas. A message of LIMIT_MESSAGE_BYTES full of the smallest orders decodes to about ten
+ * times its size. */
+#define MESSAGE_ARENA_BYTES ((size_t)16 << 20)
+#define JOB_ARENA_BYTES ((size_t)4 << 20)
+#define OFFER_ARENA_BYTES ((size_t)1 << 20)
+/* What an encoded report takes besides the bytes it carries: the error's texts are the most of it. */
+#define UP_ROOM 512u
+
+struct node {
+	struct node_core_conf conf;
+	char name[LIMIT_TOKEN_BYTES + 1];
+	char up_subject[SUBJECT_BYTES];
+	struct worker *worker;
+	struct outbox *outbox;
+	struct bus_sub *subs[2];   /* orders to this node, to all nodes */
+	struct arena message;      /* one message of the bus */
+	struct arena job;          /* one job's body */
+	struct arena offer;        /* one offer */
+	struct typical typical;
+	struct node_metrics metrics;
+	uint32_t slots;            /* as last told to the machine */
+	bool opened;               /* the backend is */
+	bool changed;              /* the backend's offer did */
+	bool left;
+};
+
+const struct metric_row node_metric_rows[] = {
+#define ROW(name_, type_, unit_, help_) { #name_, type_, offsetof(struct node_metrics, name_), unit_, help_ }
+	ROW(started, METRIC_COUNTER, "", "attempts that the backend took"),
+	ROW(done, METRIC_COUNTER, "", "attempts that ended with a result"),
+	ROW(failed, METRIC_COUNTER, "", "attempts that ended with an error"),
+	ROW(refused, METRIC_COUNTER, "", "orders that were refused"),
+	ROW(malformed, METRIC_COUNTER, "", "messages and items that could not be read"),
+	ROW(unsent, METRIC_COUNTER, "", "reports and messages that could not be sent"),
+	ROW(running, METRIC_GAUGE, "", "attempts that run now"),
+	ROW(run_us, METRIC_HIST, "us", "how long attempts took that ended with a result"),
+#undef ROW
+	{ 0 },
+};
+
+static void step(struct node *n, const struct worker_event *e);
+
+/* Offers. */
+
+static int offer_from_backend(struct node *n, struct offer *o)
+{
+	int r;
+
+	arena_reset(&n->offer);
+	*o = (struct offer){ .rung = n->conf.ops->rung };
+	r = n->conf.ops->offer(n->conf.self, &n->offer, o);
+	if (o->slots > n->conf.slots_max)
+		o->slots = n->conf.slots_max;
+	return r;
+}
+
+/* What the backend left open: how long its kinds take here. */
+static void offer_fill_typical(struct node *n, struct offer *o)
+{
+	for (size_t i = 0; i < o->kinds_n; i++) {
+		uint32_t row = typical_row(&n->typical, o->kinds[i].kind);
+
+		if (o->kinds[i].typical_us == 0)
+			o->kinds[i].typical_us = typical_us(&n->typical, row);
+	}
+}
+
+static int offer_fill_running(struct node *n, struct offer *o)
+{
+	uint32_t running_n = worker_running(n->worker);
+
+	o->running = arena_raw(&n->offer, running_n * sizeof(*o->running));
+	if (o->running == NULL)
+		return ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < running_n; i++)
+		o->running[i] = worker_running_at(n->worker, i);
+	o->running_n = running_n;
+	return 0;
+}
+
+static size_t offer_room(const struct offer *o)
+{
+	size_t room = UP_ROOM + o->device.len + o->running_n * (ULID_TEXT + 16);
+
+	for (size_t i = 0; i < o->kinds_n; i++)
+		room += o->kinds[i].kind.len + o->kinds[i].why.len + o->kinds[i].model.len + 48;
+	return room;
+}
+
+static void send_up(struct node *n, const struct up *up, size_t room)
+{
+	struct buf *b = outbox_put(n->outbox, n->up_subject, room);
+
+	if (b != NULL)
+		ups_put(b, up);
+	if (b == NULL || outbox_put_end(n->outbox, b) < 0)
+		n->metrics.unsent++;
+}
+
+static void perform_offer(struct node *n, const struct worker_action *a)
+{
+	struct offer o;
+	struct up up = { .kind = UP_OFFER, .offer = &o };
+
+	if (offer_from_backend(n, &o) < 0) {
+		n->metrics.unsent++;
+		return;
+	}
+	o.incarnation = n->conf.incarnation;
+	o.seq = a->seq;
+	o.draining = worker_is_draining(n->worker);
+	o.version = SPAN_LIT(SPU_VERSION);
+	offer_fill_typical(n, &o);
+	if (o.slots != n->slots)
+		n->changed = true; /* the machine has to know, too */
+	if (offer_fill_running(n, &o) < 0)
+		n->metrics.unsent++;
+	else
+		send_up(n, &up, offer_room(&o));
+}
+
+/* Tell the machine how many slots there are, which makes an offer due. */
+static void learn_slots(struct node *n)
+{
+	struct offer o;
+	struct worker_event e = { .kind = WORKER_CHANGED };
+
+	n->changed = false;
+	if (offer_from_backend(n, &o) == 0)
+		n->slots = o.slots;
+	e.slots = n->slots;
+	step(n, &e);
+}
+
+/* Actions of the machine. */
+
+static void count_end(struct node *n, const struct worker_action *a)
+{
+	n->metrics.failed += a->up.kind == UP_FAILED;
+	n->metrics.refused += a->up.kind == UP_REFUSE;
+	if (a->up.kind != UP_DONE)
+		return;
+	n->metrics.done++;
+	hist_add(&n->metrics.run_us, a->up.run_us);
+	typical_add(&n->typical, a->tag, a->up.run_us);
+}
+
+static void perform_send(struct node *n, const struct worker_action *a)
+{
+	count_end(n, a);
+	send_up(n, &a->up, UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
+}
+
+static void perform_start(struct node *n, const struct worker_action *a)
+{
+	const struct down *d = a->down;
+	struct worker_event e = { .kind = WORKER_STARTED, .task = d->task, .attempt = d->attempt };
+	struct fail why = { 0 };
+	struct job job;
+	int r;
+
+	arena_reset(&n->job);
+	r = job_open(&n->job, d, &job, &why);
+	if (r == 0)
+		r = n->conf.ops->start(n->conf.self, &job, &why);
+	if (r < 0) {
+		if (why.code == 0)
+			fail_set(&why, r, NULL, 0, NULL);
+		e.kind = WORKER_REFUSED;
+		e.fail = &why;
+	}
+	n->metrics.started += r == 0;
+	step(n, &e);
+}
+
+static void perform_kill(struct node *n, const struct worker_action *a)
+{
+	n->conf.ops->cancel(n->conf.self, a->task, a->attempt);
+}
+
+static void perform_leave(struct node *n, const struct worker_action *a)
+{
+	(void)a;
+	n->left = true;
+}
+
+static void step(struct node *n, const struct worker_event *e)
+{
+	static void (*const perform[])(struct node *n, const struct worker_action *a) = {
+		[WORKER_SEND] = perform_send, [WORKER_OFFER] = perform_offer, [WORKER_START] = perform_start,
+		[WORKER_KILL] = perform_kill, [WORKER_LEAVE] = perform_leave,
+	};
+	struct worker_actions actions;
+
+	CHECK(e->fail == NULL || e->fail->code < 0);
+	worker_step(n->worker, n->conf.now(n->conf.now_ctx), e, &actions);
+	for (unsigned i = 0; i < actions.n; i++)
+		perform[actions.at[i].kind](n, &actions.at[i]);
+	n->metrics.running = worker_running(n->worker);
+}
+
+/* Orders of the router. */
+
+static void order(struct node *n, const struct down *d)
+{
+	static const enum worker_event_kind kinds[] = {
+		[DOWN_ASSIGN] = WORKER_ASSIGN,
+		[DOWN_CANCEL] = WORKER_CANCEL,
+		[DOWN_DRAIN] = WORKER_DRAIN,
+		[DOWN_PING] = WORKER_PING,
+	};
+	struct worker_event e = { .down = d, .tag = TYPICAL_NONE };
+
+	if (d->kind == DOWN_NONE) {
+		n->metrics.malformed++;
+		return;
+	}
+	e.kind = kinds[d->kind];
+	if (d->kind == DOWN_ASSIGN)
+		e.tag = typical_find(&n->typical, d->task_kind);
+	step(n, &e);
+}
+
+/* The orders in a message; none if it cannot be read. */
+static size_t read_orders(struct node *n, const struct bus_msg *m, struct down **ret)
+{
+	struct fail why = { 0 };
+	size_t downs_n = 0;
+
+	arena_reset(&n->message);
+	if (downs_decode(&n->message, m->data, ret, &downs_n, &why) == 0)
+		return downs_n;
+	n->metrics.malformed++;
+	log_warn("an order cannot be read", "subject", LOG_SPAN(m->subject), "bytes", LOG_INT(m->data.len),
+	         "error", LOG_ERR(why.code), "detail", LOG_STR(why.detail));
+	return 0;
+}
+
+static void on_down(void *ctx, const struct bus_msg *m)
+{
+	struct node *n = ctx;
+	struct down *downs = NULL;
+	size_t downs_n = read_orders(n, m, &downs);
+
+	for (size_t i = 0; i < downs_n; i++)
+		order(n, &downs[i]);
+}
+
+/* To every node: a question or a drain. An attempt belongs to one node. */
+static void on_down_all(void *ctx, const struct bus_msg *m)
+{
+	struct node *n = ctx;
+	struct down *downs = NULL;
+	size_t downs_n = read_orders(n, m, &downs);
+
+	for (size_t i = 0; i < downs_n; i++) {
+		if (downs[i].kind == DOWN_ASSIGN || downs[i].kind == DOWN_CANCEL)
+			n->metrics.malformed++;
+		else
+			order(n, &downs[i]);
+	}
+}
+
+/* Reports of the backend. */
+
+static void report(struct node *n, enum worker_event_kind kind, struct ulid task, uint32_t attempt,
+                   const struct fail *why)
+{
+	step(n, &(struct worker_event){ .kind = kind, .task = task, .attempt = attempt, .fail = why });
+}
+
+void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
+{
+	struct fail why = { 0 };
+
+	if (body.len > LIMIT_BODY_BYTES) {
+		fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES, "the result has %zu bytes, at most %d go",
+		         body.len, LIMIT_BODY_BYTES);
+		report(n, WORKER_FAILED, task, attempt, &why);
+		return;
+	}
+	step(n, &(struct worker_event){ .kind = WORKER_DONE, .task = task, .attempt = attempt, .body = body });
+}
+
+void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)
+{
+	report(n, WORKER_FAILED, task, attempt, why);
+}
+
+void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
+{
+	struct fail cut = { 0 }; /* a note in a foreign language or with odd bytes is made fit to send */
+
+	fail_set(&cut, ERR_BUG, NULL, 0, "%s", note == NULL ? "" : note);
+	step(n, &(struct worker_event){ .kind = WORKER_PROGRESS,
+	                                .task = task,
+	                                .attempt = attempt,
+	                                .permille = permille,
+	                                .note = span_str(cut.detail) });
+}
+
+void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data)
+{
+	while (data.len > 0) {
+		struct span piece = span_part(data, 0, LIMIT_BODY_BYTES);
+
+		step(n, &(struct worker_event){
+		                .kind = WORKER_CHUNK, .task = task, .attempt = attempt, .body = piece });
+		data = span_part(data, piece.len, data.len);
+	}
+}
+
+void node_offer_changed(struct node *n)
+{
+	n->changed = true;
+}
+
+struct daemon *node_daemon(struct node *n)
+{
+	return n->conf.daemon;
+}
+
+/* Open, turn, close. */
+
+static int subscribe(struct node *n)
+{
+	static void (*const handlers[])(void *ctx, const struct bus_msg *m) = { on_down, on_down_all };
+	const char *names[] = { n->name, "all" };
+	char subject[SUBJECT_BYTES];
+
+	for (unsigned i = 0; i < ARRAY_LEN(n->subs); i++) {
+		int r = subject_build(SUBJECT_DOWN, span_str(names[i]), (struct span){ 0 }, subject);
+
+		if (r < 0)
+			return r;
+		n->subs[i] = bus_subscribe(n->conf.bus, subject, NULL, handlers[i], n);
+		if (n->subs[i] == NULL)
+			return ERR_IO;
+	}
+	return subject_build(SUBJECT_UP, span_str(n->name), (struct span){ 0 }, n->up_subject);
+}
+
+static int open_parts(struct node *n, struct fail *why)
+{
+	struct worker_conf conf = {
+		.slots_max = n->conf.slots_max,
+		.offer_every_ns = n->conf.offer_every_ns,
+		.drain_ns = n->conf.drain_ns,
+		.incarnation = n->conf.incarnation,
+	};
+	int r;
+
+	n->worker = worker_new(&conf);
+	n->outbox = outbox_new(n->conf.bus);
+	if (n->worker == NULL || n->outbox == NULL)
+		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "no memory for the node");
+	r = subscribe(n);
+	if (r < 0)
+		return fail_set(why, r, "name", 0, "cannot subscribe to the orders");
+	r = n->conf.ops->open(n->conf.self, n, why);
+	if (r < 0)
+		return r;
+	n->opened = true;
+	n->changed = true;
+	if (n->conf.bus->state == BUS_LOST) /* it is still being connected */
+		node_core_bus(n, BUS_LOST);
+	return 0;
+}
+
+struct node *node_core_open(const struct node_core_conf *conf, struct fail *why)
+{
+	struct span name = span_str(conf->name);
+	struct node *n;
+
+	if (!fmt_is_token(name) || span_is(name, "all")) {
+		fail_set(why, ERR_INVALID, "name", LIMIT_TOKEN_BYTES, "a node's name is a token, and not \"all\"");
+		return NULL;
+	}
+	n = mem_alloc(sizeof(*n));
+	if (n == NULL) {
+		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+		return NULL;
+	}
+	n->conf = *conf;
+	span_copy(name, n->name, sizeof(n->name));
+	arena_init(&n->message, MESSAGE_ARENA_BYTES);
+	arena_init(&n->job, JOB_ARENA_BYTES);
+	arena_init(&n->offer, OFFER_ARENA_BYTES);
+	if (open_parts(n, why) < 0) {
+		node_core_close(n);
+		return NULL;
+	}
+	return n;
+}
+
+void node_core_close(struct node *n)
+{
+	if (n == NULL)
+		return;
+	if (n->opened) {
+		n->conf.ops->close(n->conf.self);
+		n->metrics.unsent += outbox_send(n->outbox); /* it may have ended its jobs */
+	}
+	for (unsigned i = 0; i < ARRAY_LEN(n->subs); i++) {
+		if (n->subs[i] != NULL)
+			bus_unsubscribe(n->conf.bus, n->subs[i]);
+	}
+	outbox_free(n->outbox);
+	worker_free(n->worker);
+	arena_done(&n->message);
+	arena_done(&n->job);
+	arena_done(&n->offer);
+	mem_free(n);
+}
+
+void node_core_turn(struct node *n)
+{
+	if (n->changed)
+		learn_slots(n);
+	while (worker_wake(n->worker) <= n->conf.now(n->conf.now_ctx))
+		step(n, &(struct worker_event){ .kind = WORKER_TICK });
+	n->metrics.unsent += outbox_send(n->outbox);
+}
+
+int64_t node_core_wake(const struct node *n)
+{
+	return n->changed ? INT64_MIN : worker_wake(n->worker);
+}
+
+void node_core_bus(struct node *n, enum bus_state state)
+{
+	step(n, &(struct worker_event){ .kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
+}
+
+void node_core_stop(struct node *n)
+{
+	step(n, &(struct worker_event){ .kind = WORKER_STOP });
+}
+
+bool node_core_has_left(const struct node *n)
+{
+	return n->left;
+}
+
+const struct node_metrics *node_core_metrics(const struct node *n)
+{
+	return &n->metrics;
+}
