@@ -7,16 +7,19 @@
 #include "base/buf.h"
 #include "run/bus.h"
 
-#define OUTBOX_SUBJECTS 256 /* gathered at once; one more sends the oldest */
+#define OUTBOX_SUBJECTS 256 /* gathered at once; one more sends what was gathered */
 
 struct outbox;
 
 struct outbox *outbox_new(struct bus *bus) MUST_USE;
+/* What was not sent is dropped. NULL is allowed. */
 void outbox_free(struct outbox *o);
-/* The buffer to append one item to. If what it holds plus `room` bytes goes beyond LIMIT_BATCH_BYTES, it is
- * sent first. reply may be NULL. After appending call outbox_put_end. NULL without memory. */
-struct buf *outbox_put(struct outbox *o, const char *subject, size_t room);
+/* Open an item: the buffer to append it to. If the subject's message would go beyond LIMIT_BATCH_BYTES with
+ * `room` more bytes, or has LIMIT_ITEMS_PER_MESSAGE items, it is sent first. Never NULL: a lack of memory
+ * shows at outbox_put_end, which must be called before the next item is opened. */
+struct buf *outbox_put(struct outbox *o, const char *subject, size_t room) MUST_USE;
 /* Close the item: 0, or the buffer's error (the item is taken back, earlier ones stay). */
 int outbox_put_end(struct outbox *o, struct buf *b) MUST_USE;
-/* Send everything. Returns the number of messages that the bus refused. */
+/* Send everything, subjects in the order of their first items. Returns the number of messages that the bus
+ * refused since the last call; their items are dropped. */
 unsigned outbox_send(struct outbox *o);
