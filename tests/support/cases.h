@@ -20,10 +20,11 @@
 struct case_line {
 	const char *file;
 	unsigned line;
-	const char *text;              /* the whole line */
-	unsigned words;                /* of plain[] */
-	unsigned pairs;                /* of keys[] and values[] */
-	struct span plain[CASE_WORDS]; /* each word is followed by a zero, so .at is a C string, too */
+	const char *text; /* the whole line */
+	unsigned words;   /* of plain[] */
+	unsigned pairs;   /* of keys[] and values[] */
+	/* A zero stands behind each plain word and each value, so their .at are C strings, too. */
+	struct span plain[CASE_WORDS];
 	struct span keys[CASE_WORDS];
 	struct span values[CASE_WORDS];
 	bool is_used[CASE_WORDS]; /* pairs that were looked up */
@@ -46,5 +47,6 @@ int64_t case_duration(struct case_line *c, const char *key, const char *fallback
 /* Fail the test with the file and line before the message. */
 _Noreturn void case_fail(const struct case_line *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Fail unless both are the same; what: the name of the thing compared. */
-void case_same_text(const struct case_line *c, const char *what, struct span got, struct span wanted);
+void case_same_text(
+	const struct case_line *c, const char *what, struct span got, struct span wanted);
 void case_same_int(const struct case_line *c, const char *what, int64_t got, int64_t wanted);

@@ -19,7 +19,8 @@ static void rows_are_whole_and_found(void **state)
 		assert_in_range(row->wire, 1, 999);
 		assert_in_range(row->http, 400, 599);
 		assert_in_range(row->exit, 3, 10);
-		assert_true(strlen(row->text) > 0 && strlen(row->text) < sizeof(((struct fail *)0)->detail));
+		assert_true(strlen(row->text) > 0 &&
+			    strlen(row->text) < sizeof(((struct fail *)0)->detail));
 		for (unsigned i = 0; i < count; i++)
 			assert_string_not_equal(err_at(i)->name, row->name);
 	}
@@ -73,7 +74,8 @@ static void its_own_texts_may_be_arguments(void **state)
  * of one character. */
 static void long_texts_are_cut_between_characters(void **state)
 {
-	static const char *const characters[] = { "x", "\xC3\xA9", "\xE2\x82\xAC", "\xF0\x9D\x84\x9E" };
+	static const char *const characters[] = { "x", "\xC3\xA9", "\xE2\x82\xAC",
+		"\xF0\x9D\x84\x9E" };
 	char text[600];
 
 	(void)state;
@@ -88,8 +90,10 @@ static void long_texts_are_cut_between_characters(void **state)
 				memcpy(text + n, characters[kind], size);
 			text[n] = '\0';
 			fail_set(&f, ERR_INVALID, text, 0, "%s", text);
-			assert_in_range(strlen(f.detail), sizeof(f.detail) - size, sizeof(f.detail) - 1);
-			assert_in_range(strlen(f.field), sizeof(f.field) - size, sizeof(f.field) - 1);
+			assert_in_range(
+				strlen(f.detail), sizeof(f.detail) - size, sizeof(f.detail) - 1);
+			assert_in_range(
+				strlen(f.field), sizeof(f.field) - size, sizeof(f.field) - 1);
 			assert_memory_equal(f.detail, text, strlen(f.detail));
 			assert_memory_equal(f.field, text, strlen(f.field));
 			assert_true(fmt_is_text(span_str(f.detail)));

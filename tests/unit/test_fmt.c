@@ -40,8 +40,8 @@ static void judges(struct case_line *c, bool (*judge)(struct span s))
 
 static void clips(struct case_line *c)
 {
-	case_same_text(c, "the start",
-		fmt_clip(case_word(c, 1), (size_t)case_int(c, "max", NULL)), case_value(c, "is", NULL));
+	case_same_text(c, "the start", fmt_clip(case_word(c, 1), (size_t)case_int(c, "max", NULL)),
+		case_value(c, "is", NULL));
 }
 
 static void run_case(struct case_line *c)

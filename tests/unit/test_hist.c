@@ -27,7 +27,8 @@ static void is_close_to_sorting(void **state)
 		size_t count = 1 + prng_below(&p, VALUES);
 
 		for (size_t i = 0; i < count; i++) {
-			values[i] = (int64_t)(prng_next(&p) >> (1 + prng_below(&p, (uint64_t)turn + 1) % 63));
+			values[i] = (int64_t)(prng_next(&p) >>
+					      (1 + prng_below(&p, (uint64_t)turn + 1) % 63));
 			hist_add(&h, values[i]);
 		}
 		qsort(values, count, sizeof(values[0]), compare);

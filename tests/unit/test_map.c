@@ -154,7 +154,8 @@ static void churn_does_not_grow_it(void **state)
 		assert_int_equal(map_reserve(&map), 0);
 		map_put(&map, i * UINT64_C(0x9E3779B97F4A7C15), i);
 		if (i >= 100)
-			assert_true(map_drop(&map, (i - 100) * UINT64_C(0x9E3779B97F4A7C15), i - 100));
+			assert_true(
+				map_drop(&map, (i - 100) * UINT64_C(0x9E3779B97F4A7C15), i - 100));
 	}
 	assert_int_equal(map.used, 100);
 	assert_true(map.cap <= 256);

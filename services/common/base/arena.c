@@ -9,6 +9,7 @@
 #include <stdarg.h>
 
 #include "base/mem.h"
+
 #include "base/pure.h"
 
 #define ALIGN 16u

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+
 #include "base/pure.h"
 
 #define FIRST_CAP 64u

@@ -16,7 +16,7 @@ struct buf {
 	size_t len;
 	size_t cap;
 	size_t max; /* ceiling for len */
-	int err;    /* 0, ERR_TOO_BIG or ERR_NO_MEMORY: the first failure; later appends do nothing */
+	int err;    /* the first failure, ERR_TOO_BIG or ERR_NO_MEMORY; later appends do nothing */
 };
 
 void buf_init(struct buf *b, size_t max);

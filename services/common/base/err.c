@@ -8,6 +8,7 @@
 
 #include "base/fmt.h"
 #include "base/utf8.h"
+
 #include "base/pure.h"
 
 /* Places in the table; the wire numbers may have holes. */
@@ -28,8 +29,8 @@ static const struct err_row rows[ROWS] = {
 static const struct err_row *row_of_wire(int64_t number)
 {
 	switch (number) {
-#define ERR(name, wire, http, retry, exit, text) \
-	case wire:                               \
+#define ERR(name, wire, http, retry, exit, text)                                                   \
+	case wire:                                                                                 \
 		return &rows[ROW_##name];
 #include "proto/err.def"
 #undef ERR

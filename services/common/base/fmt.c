@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/utf8.h"
+
 #include "base/pure.h"
 
 #define TEXT_ROOM 24u
@@ -48,7 +49,7 @@ static bool take_digits(struct span *s, uint64_t *ret)
 
 	for (; len < s->len && s->at[len] >= '0' && s->at[len] <= '9'; len++) {
 		if (__builtin_mul_overflow(n, 10, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(s->at[len] - '0'), &n))
+			__builtin_add_overflow(n, (uint64_t)(s->at[len] - '0'), &n))
 			return false;
 	}
 	if (len == 0)
@@ -107,7 +108,8 @@ int fmt_bytes(struct span s, int64_t *ret)
 		return scale(n, 1, ret);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
 		struct span name = span_str(sizes[i].name);
-		bool is_short = s.at[0] == name.at[0] && (s.len == 1 || (s.len == 2 && s.at[1] == 'B'));
+		bool is_short =
+			s.at[0] == name.at[0] && (s.len == 1 || (s.len == 2 && s.at[1] == 'B'));
 
 		if (span_eq(s, name) || (is_short && name.len == 3))
 			return scale(n, sizes[i].size, ret);
@@ -125,10 +127,11 @@ static char *scaled_text(const struct unit *units, size_t count, int64_t value, 
 
 	while (i > 0 && n < units[i].size)
 		i--;
-	tenths = n / units[i].size * 10 + (n % units[i].size * 10 + units[i].size / 2) / units[i].size;
+	tenths = n / units[i].size * 10 +
+		 (n % units[i].size * 10 + units[i].size / 2) / units[i].size;
 	if (tenths < 1000 && tenths % 10 != 0) {
-		snprintf(to, TEXT_ROOM, "%s%" PRIu64 ".%" PRIu64 " %s", sign, tenths / 10, tenths % 10,
-			 units[i].name);
+		snprintf(to, TEXT_ROOM, "%s%" PRIu64 ".%" PRIu64 " %s", sign, tenths / 10,
+			tenths % 10, units[i].name);
 		return to;
 	}
 	whole = (n + units[i].size / 2) / units[i].size;

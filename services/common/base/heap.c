@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+
 #include "base/pure.h"
 
 #define ARITY 4u

@@ -12,12 +12,13 @@
 
 static uint32_t bucket_of(uint64_t value)
 {
-	uint32_t power;
+	uint32_t shift;
 
 	if (value < STEPS)
 		return (uint32_t)value;
-	power = 63u - (uint32_t)__builtin_clzll(value);
-	return (power - STEP_BITS + 1) * STEPS + (uint32_t)(value >> (power - STEP_BITS) & (STEPS - 1));
+	/* Keeps the highest bit, which says the power of two, and STEP_BITS behind it. */
+	shift = 63u - (uint32_t)__builtin_clzll(value) - STEP_BITS;
+	return shift * STEPS + (uint32_t)(value >> shift);
 }
 
 /* The greatest value that falls into a bucket. */

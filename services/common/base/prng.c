@@ -5,6 +5,7 @@
 #include "base/prng.h"
 
 #include "base/check.h"
+
 #include "base/pure.h"
 
 static uint64_t splitmix64(uint64_t *x)

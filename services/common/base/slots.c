@@ -6,6 +6,7 @@
 #include "base/slots.h"
 
 #include "base/mem.h"
+
 #include "base/pure.h"
 
 void slots_init(struct slots *s, size_t record_bytes, uint32_t max)

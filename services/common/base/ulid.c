@@ -6,6 +6,7 @@
 #include "base/ulid.h"
 
 #include "base/err.h"
+
 #include "base/pure.h"
 
 #define HALF (ULID_TEXT / 2)
@@ -13,6 +14,7 @@
 static const char symbols[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /* Value + 1, so that what is no symbol (0) becomes a huge number below 0. */
+/* clang-format off */
 static const unsigned char values[256] = {
 	['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
 	['8'] = 9,  ['9'] = 10, ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
@@ -22,6 +24,7 @@ static const unsigned char values[256] = {
 	['j'] = 19, ['k'] = 20, ['m'] = 21, ['n'] = 22, ['p'] = 23, ['q'] = 24, ['r'] = 25, ['s'] = 26,
 	['t'] = 27, ['v'] = 28, ['w'] = 29, ['x'] = 30, ['y'] = 31, ['z'] = 32,
 };
+/* clang-format on */
 
 struct ulid ulid_make(int64_t unix_ms, struct prng *p)
 {
@@ -72,6 +75,7 @@ int ulid_parse(struct span s, struct ulid *ret_id)
 	seen |= value;
 	if (seen > 31)
 		return ERR_INVALID;
-	*ret_id = (struct ulid){ .hi = front << 1 | value >> 4, .lo = (uint64_t)value << 60 | back };
+	ret_id->hi = front << 1 | value >> 4;
+	ret_id->lo = (uint64_t)value << 60 | back;
 	return 0;
 }
