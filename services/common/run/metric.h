@@ -21,10 +21,12 @@ struct metric_row {
 
 /* A set to show. rows ends with name NULL. */
 struct metric_set {
-	const char *program;
+	const char *program; /* "cpu-node", shown as cpu_node; NULL: an empty set */
 	const struct metric_row *rows;
 	const void *values;
 };
 
 /* Append a JSON object of the set: numbers; of a histogram count, p50, p99 and max. */
 void metric_json(struct buf *b, const struct metric_set *set);
+/* The same, one object of several sets. */
+void metric_json_all(struct buf *b, const struct metric_set *sets, unsigned sets_n);
