@@ -56,9 +56,10 @@ int heap_reserve(struct heap *h, uint32_t n)
 	return 0;
 }
 
+/* Without branches: which child is the least cannot be predicted. */
 static inline bool is_before(struct heap_row a, struct heap_row b)
 {
-	return a.key < b.key || (a.key == b.key && a.item < b.item);
+	return (a.key < b.key) | ((a.key == b.key) & (a.item < b.item));
 }
 
 static inline void put(struct heap *h, uint32_t at, struct heap_row row)
@@ -88,10 +89,8 @@ static inline uint32_t least_child(const struct heap *h, uint32_t at)
 	uint64_t end = first + ARITY < h->len ? first + ARITY : h->len;
 	uint64_t least = first;
 
-	for (uint64_t i = first + 1; i < end; i++) {
-		if (is_before(h->rows[i], h->rows[least]))
-			least = i;
-	}
+	for (uint64_t i = first + 1; i < end; i++)
+		least = is_before(h->rows[i], h->rows[least]) ? i : least;
 	return least < h->len ? (uint32_t)least : h->len;
 }
 
