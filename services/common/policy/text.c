@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * text: blocks by the look of lines, sentences by stops. Where the rules doubt, they rather join than cut.
+ */
+#include "policy/text.h"
+
+#include "base/check.h"
+
+#include "base/pure.h"
+
+static bool is_space(unsigned char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_lower(unsigned char c)
+{
+	return c >= 'a' && c <= 'z';
+}
+
+static bool is_alpha(unsigned char c)
+{
+	return is_lower((unsigned char)(c | 0x20));
+}
+
+struct span text_line(struct span s, size_t *ret_next)
+{
+	const unsigned char *end = s.len == 0 ? NULL : memchr(s.at, '\n', s.len);
+	size_t len = end == NULL ? s.len : (size_t)(end - s.at);
+
+	*ret_next = end == NULL ? len : len + 1;
+	return span_part(s, 0, len);
+}
+
+bool text_is_blank(struct span line)
+{
+	return span_trim(line).len == 0;
+}
+
+bool text_is_fence(struct span line)
+{
+	line = span_trim(line);
+	return line.len >= 3 && (memcmp(line.at, "```", 3) == 0 || memcmp(line.at, "~~~", 3) == 0);
+}
+
+/* Bytes of "1.", "12" or "2.3.1" at the start of the line, 0 if there is no such number. */
+static size_t number_len(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.len && (is_digit(s.at[n]) || (s.at[n] == '.' && n > 0)))
+		n++;
+	return n > 0 && n < s.len && n <= 12 ? n : 0;
+}
+
+bool text_is_heading(struct span line)
+{
+	size_t n = 0;
+
+	line = span_trim(line);
+	while (n < line.len && line.at[n] == '#')
+		n++;
+	return n >= 1 && n <= 6 && n < line.len && line.at[n] == ' ';
+}
+
+bool text_is_item(struct span line)
+{
+	size_t n;
+
+	line = span_trim(line);
+	if (line.len < 2)
+		return false;
+	if (memchr("-*+|", line.at[0], 4) != NULL)
+		return line.at[1] == ' ' || line.at[0] == '|';
+	if (line.len >= 4 && memcmp(line.at, "\xE2\x80\xA2 ", 4) == 0)
+		return true;
+	n = number_len(line);
+	return n > 0 && n + 1 < line.len && (line.at[n] == ')' || line.at[n - 1] == '.') &&
+		line.at[n + (line.at[n] == ')')] == ' ';
+}
+
+/* A line under a heading: only = or -. */
+static bool is_underline(struct span line)
+{
+	line = span_trim(line);
+	if (line.len < 3 || (line.at[0] != '=' && line.at[0] != '-'))
+		return false;
+	for (size_t i = 1; i < line.len; i++) {
+		if (line.at[i] != line.at[0])
+			return false;
+	}
+	return true;
+}
+
+/* A short line that stands alone, starts no sentence's end and has letters: "Preamble". */
+static bool stands_alone(struct span line, struct span after)
+{
+	size_t next;
+
+	line = span_trim(line);
+	if (line.len == 0 || line.len > 80 || memchr(".!?:;,\"", line.at[line.len - 1], 7) != NULL ||
+		line.at[line.len - 1] >= 0x80)
+		return false;
+	return after.len > 0 && text_is_blank(text_line(after, &next)) && !is_lower(line.at[0]);
+}
+
+static bool starts_block(struct span line)
+{
+	return text_is_blank(line) || text_is_heading(line) || text_is_item(line) || text_is_fence(line);
+}
+
+/* Abbreviations after which a sentence goes on; lower case, sorted by bytes. */
+static const char *const short_forms[] = { "al", "approx", "art", "ca", "cf", "ch", "co", "corp", "dept", "dr",
+	"ed", "eq", "est", "etc", "fig", "figs", "inc", "jr", "ltd", "max", "min", "mr", "mrs", "ms", "no", "nos",
+	"op", "pp", "prof", "ref", "resp", "rev", "sec", "sr", "st", "tab", "viz", "vol", "vs" };
+
+static int order_of(const void *key, const void *row)
+{
+	return strcmp(key, *(const char *const *)row);
+}
+
+/* Is the full stop at s[at] that of an abbreviation or of an initial? */
+static bool is_short_form(struct span s, size_t at)
+{
+	char word[8];
+	size_t from = at, n;
+
+	while (from > 0 && is_alpha(s.at[from - 1]) && at - from < sizeof(word))
+		from--;
+	n = at - from;
+	if (n == 0 || n >= sizeof(word))
+		return false;
+	if (n == 1) /* "e.g.", "J. Smith", but not "vitamin C." at the end of a line */
+		return s.at[from] != 'I';
+	for (size_t i = 0; i < n; i++)
+		word[i] = (char)(s.at[from + i] | 0x20);
+	word[n] = '\0';
+	return bsearch(word, short_forms, ARRAY_LEN(short_forms), sizeof(short_forms[0]), order_of) != NULL;
+}
+
+/* Full-width stops: 。 ！ ？ and ｡ */
+static bool is_wide_stop(struct span s, size_t at)
+{
+	static const char stops[4][4] = { "\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F", "\xEF\xBD\xA1" };
+
+	if (at + 3 > s.len)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
+		if (memcmp(s.at + at, stops[i], 3) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Past closing quotes and brackets, ASCII and typographic. */
+static size_t skip_closing(struct span s, size_t at)
+{
+	while (at < s.len) {
+		if (memchr("\"')]", s.at[at], 4) != NULL)
+			at++;
+		else if (at + 3 <= s.len && (memcmp(s.at + at, "\xE2\x80\x9D", 3) == 0 ||
+						    memcmp(s.at + at, "\xE2\x80\x99", 3) == 0 ||
+						    memcmp(s.at + at, "\xE3\x80\x8D", 3) == 0))
+			at += 3;
+		else
+			break;
+	}
+	return at;
+}
+
+size_t text_stop(struct span s, size_t from)
+{
+	size_t end = from, next;
+
+	if (s.at[from] >= 0x80)
+		return is_wide_stop(s, from) ? skip_closing(s, from + 3) : 0;
+	while (end < s.len && memchr(".!?", s.at[end], 3) != NULL)
+		end++;
+	if (end == from)
+		return 0;
+	if (end == from + 1 && s.at[from] == '.' && is_short_form(s, from))
+		return 0;
+	end = skip_closing(s, end);
+	if (end < s.len && !is_space(s.at[end]))
+		return 0;
+	for (next = end; next < s.len && is_space(s.at[next]);)
+		next++;
+	return next < s.len && is_lower(s.at[next]) ? 0 : end;
+}
+
+size_t text_border(struct span s, size_t at)
+{
+	if (at >= s.len)
+		return s.len;
+	for (size_t back = 0; back < 4 && back < at; back++) {
+		if ((s.at[at - back] & 0xC0) != 0x80)
+			return at - back;
+	}
+	return at; /* no UTF-8 */
+}
+
+/* Where to cut what is longer than a sentence may be. */
+static size_t cut_long(struct span s)
+{
+	size_t at = TEXT_SENTENCE_MAX;
+
+	while (at > TEXT_SENTENCE_MAX / 2 && !is_space(s.at[at]))
+		at--;
+	return is_space(s.at[at]) ? at : text_border(s, TEXT_SENTENCE_MAX);
+}
+
+/* The end of the sentence that starts at the start of rest, in prose and list items. *ret_block says
+ * whether the block ends there, too. */
+static size_t prose_end(struct span rest, bool *ret_block)
+{
+	size_t at = number_len(rest), stop; /* the stop in "1. Scope" ends nothing */
+
+	*ret_block = false;
+	for (; at < rest.len && at <= TEXT_SENTENCE_MAX; at++) {
+		if (rest.at[at] == '\n') {
+			struct span after = span_part(rest, at + 1, rest.len);
+			size_t next;
+
+			*ret_block = starts_block(text_line(after, &next));
+			if (*ret_block)
+				return at;
+		}
+		stop = text_stop(rest, at);
+		if (stop > 0)
+			return stop;
+	}
+	*ret_block = at >= rest.len;
+	return at > TEXT_SENTENCE_MAX ? cut_long(rest) : at;
+}
+
+/* The end of a fenced block, its last fence included; whole lines of what is too long. */
+static size_t code_end(struct span rest, bool first, bool *ret_block)
+{
+	size_t at = 0, next;
+
+	*ret_block = true;
+	while (at < rest.len) {
+		struct span line = text_line(span_part(rest, at, rest.len), &next);
+
+		if (at + line.len > TEXT_SENTENCE_MAX) {
+			*ret_block = false;
+			return at > 0 ? at : cut_long(rest);
+		}
+		at += next;
+		if (text_is_fence(line) && !(first && at == next))
+			break;
+	}
+	return at;
+}
+
+/* A block starts at the start of a line that is not blank. */
+static void open_block(struct text_reader *r)
+{
+	size_t next, after;
+	struct span line = text_line(r->rest, &next), rest = span_part(r->rest, next, r->rest.len);
+
+	r->inside = true;
+	r->block++;
+	if (text_is_fence(line))
+		r->kind = SENTENCE_CODE;
+	else if (text_is_heading(line) || is_underline(text_line(rest, &after)) || stands_alone(line, rest))
+		r->kind = SENTENCE_HEADING;
+	else
+		r->kind = text_is_item(line) ? SENTENCE_ITEM : SENTENCE_PROSE;
+}
+
+static size_t heading_end(struct span rest, bool *ret_block)
+{
+	size_t next, after;
+	struct span line = text_line(rest, &next);
+
+	*ret_block = line.len <= TEXT_SENTENCE_MAX;
+	if (!*ret_block)
+		return cut_long(rest);
+	if (is_underline(text_line(span_part(rest, next, rest.len), &after)))
+		return next + after;
+	return line.len;
+}
+
+/* White space between sentences. An empty line closes the block, as does a line that starts another one. */
+static void skip_space(struct text_reader *r)
+{
+	size_t at = 0, line = 0, next;
+	unsigned breaks = 0;
+
+	for (; at < r->rest.len && is_space(r->rest.at[at]); at++) {
+		if (r->rest.at[at] == '\n') {
+			breaks++;
+			line = at + 1;
+		}
+	}
+	if (r->inside && r->kind == SENTENCE_CODE && at < r->rest.len) {
+		r->rest = span_part(r->rest, line, r->rest.len); /* keeps the indentation */
+		return;
+	}
+	r->rest = span_part(r->rest, at, r->rest.len);
+	if (breaks > 1 || (breaks == 1 && starts_block(text_line(r->rest, &next))))
+		r->inside = false;
+}
+
+bool text_next(struct text_reader *r, struct sentence *ret)
+{
+	bool over = false;
+
+	for (;;) {
+		bool first;
+		struct span text;
+		size_t end;
+
+		skip_space(r);
+		if (r->rest.len == 0)
+			return false;
+		first = !r->inside;
+		if (first)
+			open_block(r);
+		if (r->kind == SENTENCE_CODE)
+			end = code_end(r->rest, first, &over);
+		else if (r->kind == SENTENCE_HEADING)
+			end = heading_end(r->rest, &over);
+		else
+			end = prose_end(r->rest, &over);
+		text = span_trim(span_part(r->rest, 0, end));
+		*ret = (struct sentence){ .text = text, .kind = r->kind, .block = r->block };
+		r->rest = span_part(r->rest, end, r->rest.len);
+		r->inside = !over;
+		if (text.len > 0)
+			return true;
+	}
+}
