@@ -5,6 +5,7 @@
  */
 #include "policy/split.h"
 
+#include "base/err.h"
 #include "policy/text.h"
 #include "policy/words.h"
 

@@ -12,7 +12,7 @@
 
 struct split_want {
 	uint32_t parts_max; /* >= 1 */
-	size_t part_min;    /* bytes that a part has at least, if there are so many; >= 1 */
+	size_t part_min;    /* bytes: no more parts than would have this size on average; >= 1 */
 };
 
 /* A run of bytes of one document; a part has one or more, in order. */
