@@ -39,7 +39,9 @@ struct split {
 	struct ulid *parts; /* ids, in order */
 	uint32_t parts_n;
 	uint32_t parts_done;
-	uint32_t plan; /* index of the planning or joining child, or TASK_NONE */
+	struct ulid plan;  /* the child that plans */
+	struct ulid join;  /* the child that joins; zero until then */
+	bool released;     /* the parent has ended or goes another way: what its children do is not its business */
 	unsigned char *join_body; /* encoded Body of the join, before the parts' results */
 	size_t join_len;
 	char join_kind[LIMIT_KIND_BYTES + 1];

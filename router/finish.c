@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * finish: how a task ends, what its tenant hears, and what is kept of it.
+ */
+#include "router/machine.h"
+
+#include "base/pure.h"
+
+void note_step(struct router *r, struct task *t, struct explain_note note)
+{
+	note.at_us = (r->now_ns - t->accepted_ns) / NS_PER_US;
+	explain_add(&t->explain, &note);
+}
+
+void finish_note_fail(struct task *t, const struct fail *why)
+{
+	if (t->fail == NULL)
+		t->fail = mem_alloc(sizeof *t->fail);
+	if (t->fail != NULL) /* without memory the end says the code and its text only */
+		*t->fail = *why;
+}
+
+/* --- events ------------------------------------------------------------------------------------------ */
+
+static void send(struct router *r, struct task *t, struct event *e)
+{
+	char id[ULID_TEXT + 1];
+
+	e->task = t->id;
+	e->seq = ++t->seq;
+	if (t->stream == NULL)
+		ulid_text(t->id, id);
+	r->out->on_event(r->out->ctx, router_tenant(r, t->tenant), t->stream == NULL ? id : t->stream, e);
+}
+
+static struct span node_name(struct router *r, const struct task *t)
+{
+	if (t->node == NODE_NOBODY || !slots_is_taken(&r->registry.nodes, t->node))
+		return (struct span){ NULL, 0 };
+	return span_str(registry_node(&r->registry, t->node)->name);
+}
+
+/* Parts are their parent's business, and `fast` tasks tell their end only. */
+static bool is_quiet(const struct task *t)
+{
+	return t->role != ROLE_TASK || t->fast;
+}
+
+void event_change(struct router *r, struct task *t, const char *reason)
+{
+	struct event e = { .kind = EVENT_CHANGE };
+
+	if (is_quiet(t))
+		return;
+	e.state = t->state;
+	e.rung = task_rung(t);
+	e.attempt = t->attempt;
+	e.reason = span_str(reason);
+	if (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING)
+		e.node = node_name(r, t);
+	send(r, t, &e);
+}
+
+void event_progress(struct router *r, struct task *t)
+{
+	struct event e = { .kind = EVENT_PROGRESS };
+
+	if (is_quiet(t))
+		return;
+	e.permille = t->permille;
+	e.note = span_str(t->note);
+	send(r, t, &e);
+}
+
+void event_chunk(struct router *r, struct task *t, const struct up *u)
+{
+	struct event e = { .kind = EVENT_CHUNK };
+
+	if (t->role != ROLE_TASK)
+		return;
+	e.chunk_seq = u->chunk_seq;
+	e.data = u->data;
+	send(r, t, &e);
+}
+
+void finish_result(const struct router *r, const struct task *t, struct result *ret)
+{
+	*ret = (struct result){
+		.state = t->state,
+		.body = span_of(t->result, t->result_len),
+		.rung = task_rung(t),
+		.attempts = t->attempts,
+		.price_ucr = t->state == STATE_SUCCEEDED ? t->price_ucr : 0,
+		.run_us = t->run_us,
+		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
+	};
+	if (t->node != NODE_NOBODY && slots_is_taken(&r->registry.nodes, t->node))
+		ret->node = span_str(registry_node(&r->registry, t->node)->name);
+	if (t->state == STATE_SUCCEEDED)
+		return;
+	if (t->fail != NULL)
+		ret->fail = *t->fail;
+	else
+		ret->fail.code = ERR_NO_MEMORY; /* the reason itself found no memory */
+}
+
+/* --- the end ----------------------------------------------------------------------------------------- */
+
+static void count(struct router *r, const struct task *t)
+{
+	uint64_t *const by_state[STATES] = {
+		[STATE_SUCCEEDED] = &r->counts.succeeded, [STATE_FAILED] = &r->counts.failed,
+		[STATE_CANCELLED] = &r->counts.cancelled, [STATE_EXPIRED] = &r->counts.expired,
+		[STATE_DEAD] = &r->counts.dead,
+	};
+
+	if (t->role == ROLE_TASK)
+		(*by_state[t->state])++;
+}
+
+/* A running attempt is called back from its node. */
+static void call_back(struct router *r, struct task *t, const char *why)
+{
+	if (list_is_empty(&t->on_node))
+		return;
+	report_order_cancel(r, node_name(r, t), t->id, t->attempt, why);
+	report_detach(r, t);
+}
+
+static void announce(struct router *r, struct task *t)
+{
+	struct event e = { .kind = EVENT_END };
+
+	finish_result(r, t, &e.result);
+	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ENDED,
+	                                                         .task = t->id,
+	                                                         .at_ns = r->now_ns,
+	                                                         .attempt = t->attempt,
+	                                                         .result = &e.result });
+	if (t->role == ROLE_TASK)
+		send(r, t, &e);
+}
+
+void finish(struct router *r, struct task *t, enum task_event e, const struct fail *why)
+{
+	rung_leave(r, t);
+	call_back(r, t, why == NULL ? "done" : err_row(why->code)->text);
+	task_move(&r->tasks, t, e);
+	if (why != NULL) {
+		finish_note_fail(t, why);
+	} else {
+		mem_free(t->fail); /* of an earlier attempt */
+		t->fail = NULL;
+	}
+	t->ended_ns = r->now_ns;
+	heap_drop(&r->tasks.due, t->index);
+	mem_free(t->body);
+	t->body = NULL;
+	t->body_len = 0;
+	count(r, t);
+	announce(r, t);
+	if (t->split != NULL)
+		split_release(r, t);
+	if (t->role == ROLE_TASK)
+		finish_keep(r, t);
+	else
+		split_child_ended(r, t);
+}
+
+/* --- what is kept ------------------------------------------------------------------------------------ */
+
+void finish_keep(struct router *r, struct task *t)
+{
+	list_push(&r->tasks.ended, &t->kept);
+	r->tasks.ended_n++;
+	r->tasks.ended_bytes += task_bytes(t);
+}
+
+void finish_evict(struct router *r)
+{
+	while (!list_is_empty(&r->tasks.ended)) {
+		struct task *t = CONTAINER(r->tasks.ended.next, struct task, kept);
+
+		if (r->tasks.ended_n <= r->conf.results_max &&
+		    r->tasks.ended_bytes <= r->conf.results_bytes_max &&
+		    r->now_ns < t->ended_ns + r->conf.keep_ns)
+			return;
+		r->counts.evicted++;
+		tasks_drop(&r->tasks, t);
+	}
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * machine: what the files of the router machine share. Nobody else includes this.
+ *   router.c  steps, submits, time      rung.c    placing, hops, retries
+ *   report.c  what nodes say            split.c   parts and their join
+ *   finish.c  ends, events, what is kept
+ */
+#pragma once
+#include "base/arena.h"
+#include "base/fmt.h"
+#include "base/mem.h"
+#include "router/router.h"
+#include "router/wait.h"
+
+struct tenant {
+	char name[LIMIT_TOKEN_BYTES + 1];
+};
+
+struct router {
+	struct router_conf conf;
+	struct registry registry;
+	struct tasks tasks;
+	struct slots tenants;
+	struct map tenant_by_name;
+	struct wait **waits; /* [kind * RUNGS + rung], made when first used */
+	struct list dirty;   /* wait queues worth a look */
+	struct prng prng;
+	struct arena arena;  /* for one step */
+	struct router_counts counts;
+	const struct place_policy *policy;
+	int64_t started_ns;
+	bool settled;
+	int64_t now_ns;               /* of this step */
+	const struct router_out *out; /* of this step */
+};
+
+/* --- rung.c */
+
+/* Put a QUEUED task on its current rung: into the wait queue, or split it, or end it where none is left. */
+void rung_arrive(struct router *r, struct task *t);
+/* Leave the rung of a QUEUED task for the next one, or end it. */
+void rung_hop(struct router *r, struct task *t, int code, const char *reason);
+/* A QUEUED task again on the same rung, after delay_ns. */
+void rung_again(struct router *r, struct task *t, int64_t delay_ns);
+/* Place what can be placed: looks at all dirty queues. */
+void rung_dispatch(struct router *r);
+/* A waiting or delayed task's time has come. */
+void rung_due(struct router *r, struct task *t);
+/* Take a task out of its wait queue, if it stands in one. */
+void rung_leave(struct router *r, struct task *t);
+void rung_wake_all(struct router *r);
+/* registry's on_open. */
+void rung_on_open(void *ctx, uint32_t kind, enum rung rung);
+bool rung_is_last(const struct task *t);
+
+/* --- report.c */
+
+void report_up(struct router *r, struct span node, const struct up *u);
+/* Take the attempt away from its node, the state stays. */
+void report_detach(struct router *r, struct task *t);
+/* The attempt is lost (silence, restart, goodbye): try again elsewhere. */
+void report_lost(struct router *r, struct task *t, const char *why);
+/* All attempts of a node are lost. */
+void report_node_lost(struct router *r, uint32_t node, const char *why);
+void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why);
+
+/* --- split.c */
+
+/* Split a QUEUED task at its split rung. */
+void split_begin(struct router *r, struct task *t);
+/* A child ended. */
+void split_child_ended(struct router *r, struct task *child);
+/* Cancel what still runs of a parent's children and keep them as ended. */
+void split_release(struct router *r, struct task *parent);
+
+/* --- finish.c */
+
+/* End a task by this event. fail: why, or NULL if it succeeded. */
+void finish(struct router *r, struct task *t, enum task_event e, const struct fail *why);
+void finish_keep(struct router *r, struct task *t);
+/* Drop kept tasks beyond number, bytes and age. Only at the end of a step: nothing else may hold them. */
+void finish_evict(struct router *r);
+/* Remember the last failure of a task. */
+void finish_note_fail(struct task *t, const struct fail *why);
+void event_change(struct router *r, struct task *t, const char *reason);
+void event_progress(struct router *r, struct task *t);
+void event_chunk(struct router *r, struct task *t, const struct up *u);
+/* Write a step into the record. */
+void note_step(struct router *r, struct task *t, struct explain_note note);
+
+/* --- router.c */
+
+/* A new task of this router; NULL at the ceiling or without memory. */
+struct task *router_add_task(struct router *r);

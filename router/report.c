@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * report: what nodes say. Every report about an attempt passes the fence first: the task must be ASSIGNED or
+ * RUNNING, on this node, with this attempt; anything else changes nothing and pays nothing.
+ */
+#include "router/machine.h"
+
+#include "base/pure.h"
+
+#define REFUSED_CLOSE_NS (250 * NS_PER_MS) /* a node that refused as busy gets nothing for this long */
+#define LIST_GRACE_NS (2 * NS_PER_S)       /* an offer may have left before the assignment arrived */
+
+void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why)
+{
+	struct down d = { .kind = DOWN_CANCEL, .task = task, .attempt = attempt, .reason = span_str(why) };
+
+	r->out->on_down(r->out->ctx, node, &d);
+}
+
+void report_detach(struct router *r, struct task *t)
+{
+	if (t->node == NODE_NOBODY || list_is_empty(&t->on_node))
+		return;
+	list_drop(&t->on_node);
+	registry_busy(&r->registry, t->node, -1);
+}
+
+static void note(struct router *r, struct task *t, enum step_kind kind, int code, struct span reason)
+{
+	note_step(r, t, (struct explain_note){ .kind = kind,
+	                                       .rung = task_rung(t),
+	                                       .node = t->node,
+	                                       .attempt = t->attempt,
+	                                       .code = code,
+	                                       .reason = reason });
+}
+
+/* --- failures --------------------------------------------------------------------------------------- */
+
+static void avoid(struct task *t, uint32_t node)
+{
+	t->avoid[t->avoid_n % PLACE_AVOID] = node;
+	if (t->avoid_n < PLACE_AVOID)
+		t->avoid_n++;
+}
+
+/* Doubling from backoff_ns, with jitter: half of it at least (AWS architecture blog, "Exponential backoff and
+ * jitter", 2015: equal jitter). */
+static int64_t backoff(struct router *r, uint32_t tries)
+{
+	int64_t delay = r->conf.backoff_max_ns;
+
+	if (tries < 32 && (r->conf.backoff_ns << tries) < delay)
+		delay = r->conf.backoff_ns << tries;
+	return delay / 2 + (int64_t)prng_below(&r->prng, (uint64_t)delay / 2 + 1);
+}
+
+/* A detached attempt is to be tried again, or the rung is used up. */
+static void again_or_hop(struct router *r, struct task *t, int code, int64_t delay_ns)
+{
+	uint32_t node = t->node;
+
+	task_move(&r->tasks, t, TASK_BACK);
+	avoid(t, node);
+	if (++t->tries >= r->conf.attempts_max[task_rung(t)]) {
+		rung_hop(r, t, code, "all attempts of this rung are used up");
+		return;
+	}
+	r->counts.retries++;
+	note(r, t, STEP_RETRY, code, (struct span){ NULL, 0 });
+	event_change(r, t, err_row(code)->text);
+	rung_again(r, t, delay_ns);
+}
+
+static bool goes_down(int code)
+{
+	return code == ERR_UNSUPPORTED || code == ERR_DENIED || code == ERR_BUDGET || code == ERR_BUG;
+}
+
+/* A detached attempt failed: retry by class, hop, or end. */
+static void failed(struct router *r, struct task *t, const struct fail *why)
+{
+	int code = why->code == 0 ? ERR_BUG : why->code;
+	int64_t delay;
+
+	t->failed_code = code;
+	finish_note_fail(t, why);
+	if (code == ERR_EXPIRED || code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
+		code = ERR_LOST;
+	if (err_row(code)->retry) {
+		delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
+		again_or_hop(r, t, code, delay > why->retry_after_ms * NS_PER_MS ? delay
+		                                                                 : why->retry_after_ms * NS_PER_MS);
+	} else if (goes_down(code)) {
+		task_move(&r->tasks, t, TASK_BACK);
+		rung_hop(r, t, code, "refused by this class");
+	} else {
+		finish(r, t, TASK_FAIL, why);
+	}
+}
+
+void report_lost(struct router *r, struct task *t, const char *why)
+{
+	struct fail fail = { 0 };
+	const struct node *n = registry_node(&r->registry, t->node);
+
+	r->counts.lost++;
+	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
+	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why);
+	registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
+	report_detach(r, t);
+	fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
+	failed(r, t, &fail);
+}
+
+void report_node_lost(struct router *r, uint32_t node, const char *why)
+{
+	struct node *n = registry_node(&r->registry, node);
+
+	while (!list_is_empty(&n->tasks))
+		report_lost(r, CONTAINER(n->tasks.next, struct task, on_node), why);
+}
+
+/* --- offers ----------------------------------------------------------------------------------------- */
+
+static bool is_current(const struct task *t, uint32_t node, uint32_t attempt)
+{
+	return t != NULL && (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING) && t->node == node &&
+	       t->attempt == attempt;
+}
+
+/* The offer lists what the node holds: extend those leases, order the rest to be dropped. */
+static void listed(struct router *r, uint32_t node, const struct offer *o)
+{
+	const struct node *n = registry_node(&r->registry, node);
+
+	for (size_t i = 0; i < o->running_n; i++) {
+		struct task *t = tasks_find(&r->tasks, o->running[i].task);
+
+		if (!is_current(t, node, o->running[i].attempt)) {
+			r->counts.stale++;
+			report_order_cancel(r, span_str(n->name), o->running[i].task, o->running[i].attempt,
+			                    "the attempt is not current");
+			continue;
+		}
+		t->lease_ns = r->now_ns + r->conf.lease_ns;
+		t->offer_seq = o->seq;
+	}
+}
+
+/* What should be on the node and is not listed was lost on the way. */
+static void not_listed(struct router *r, uint32_t node, const struct offer *o)
+{
+	struct node *n = registry_node(&r->registry, node);
+	struct list *next;
+
+	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
+		struct task *t = CONTAINER(l, struct task, on_node);
+
+		next = l->next;
+		if (t->offer_seq == o->seq || r->now_ns - t->assigned_ns < LIST_GRACE_NS)
+			continue;
+		report_lost(r, t, "the node does not hold it");
+	}
+}
+
+static void on_offer(struct router *r, struct span name, const struct offer *o)
+{
+	enum heard heard;
+	uint32_t node;
+
+	if (registry_offer(&r->registry, r->now_ns, name, o, &heard, &node) < 0 || heard == HEARD_OLD) {
+		r->counts.stale++;
+		return;
+	}
+	if (heard == HEARD_RESTARTED)
+		report_node_lost(r, node, "the node was restarted");
+	listed(r, node, o);
+	not_listed(r, node, o);
+}
+
+static void on_bye(struct router *r, uint32_t node, const struct up *u)
+{
+	const struct node *n = registry_node(&r->registry, node);
+
+	if (u->incarnation != n->incarnation)
+		return;
+	registry_leave(&r->registry, node, NODE_GONE);
+	report_node_lost(r, node, "the node said goodbye");
+}
+
+/* --- attempts --------------------------------------------------------------------------------------- */
+
+static void started(struct router *r, struct task *t)
+{
+	if (t->state != STATE_ASSIGNED)
+		return;
+	task_move(&r->tasks, t, TASK_ACCEPT);
+	t->started_ns = r->now_ns;
+	registry_accepted(&r->registry, t->node, (r->now_ns - t->assigned_ns) / NS_PER_US);
+	event_change(r, t, NULL);
+}
+
+static void on_refuse(struct router *r, struct task *t, const struct up *u)
+{
+	int64_t close_ns = u->fail.retry_after_ms * NS_PER_MS;
+	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
+
+	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
+	report_detach(r, t);
+	if (code == ERR_BUSY || code == ERR_CLOSED || code == ERR_NO_MEMORY) {
+		if (close_ns < REFUSED_CLOSE_NS)
+			close_ns = REFUSED_CLOSE_NS;
+		if (close_ns > r->conf.lease_ns)
+			close_ns = r->conf.lease_ns;
+		registry_close(&r->registry, t->node, r->now_ns + close_ns);
+		task_move(&r->tasks, t, TASK_BACK);
+		rung_again(r, t, 0);
+		return;
+	}
+	failed(r, t, &u->fail);
+}
+
+static void on_done(struct router *r, struct task *t, const struct up *u)
+{
+	t->run_us = u->run_us;
+	if (u->body.len > 0) {
+		t->result = mem_dup(u->body);
+		if (t->result == NULL) {
+			report_lost(r, t, "no memory for the result");
+			return;
+		}
+	}
+	t->result_len = (uint32_t)u->body.len;
+	registry_ended(&r->registry, t->node, t->kind, ENDED_DONE, u->run_us);
+	report_detach(r, t);
+	finish(r, t, TASK_DONE, NULL);
+}
+
+static void on_failed(struct router *r, struct task *t, const struct up *u)
+{
+	t->run_us = u->run_us;
+	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
+	registry_ended(&r->registry, t->node, t->kind,
+	               err_row(u->fail.code)->retry ? ENDED_FAILED : ENDED_DONE, 0);
+	report_detach(r, t);
+	failed(r, t, &u->fail);
+}
+
+static void on_progress(struct router *r, struct task *t, const struct up *u)
+{
+	started(r, t);
+	t->permille = (uint16_t)(u->permille > 1000 ? 1000 : u->permille);
+	if (u->note.len > 0) {
+		mem_free(t->note);
+		t->note = mem_str(u->note);
+	}
+	event_progress(r, t);
+}
+
+static void attempt(struct router *r, struct task *t, const struct up *u)
+{
+	t->lease_ns = r->now_ns + r->conf.lease_ns;
+	switch (u->kind) {
+	case UP_ACCEPT:
+		started(r, t);
+		break;
+	case UP_REFUSE:
+		on_refuse(r, t, u);
+		break;
+	case UP_PROGRESS:
+		on_progress(r, t, u);
+		break;
+	case UP_CHUNK:
+		started(r, t);
+		event_chunk(r, t, u);
+		break;
+	case UP_DONE:
+		on_done(r, t, u);
+		break;
+	case UP_FAILED:
+		on_failed(r, t, u);
+		break;
+	case UP_NONE:
+	case UP_OFFER:
+	case UP_BYE:
+		break;
+	}
+}
+
+/* A report of an attempt that is not current: nothing changes; a node that still works on it is told. */
+static void stale(struct router *r, struct span name, const struct up *u)
+{
+	r->counts.stale++;
+	if (u->kind == UP_ACCEPT || u->kind == UP_PROGRESS || u->kind == UP_CHUNK)
+		report_order_cancel(r, name, u->task, u->attempt, "the attempt is not current");
+}
+
+void report_up(struct router *r, struct span name, const struct up *u)
+{
+	uint32_t node;
+
+	if (u->kind == UP_OFFER) {
+		on_offer(r, name, u->offer);
+		return;
+	}
+	node = registry_find(&r->registry, name);
+	if (node == NODE_NOBODY) { /* after a restart of the router: it should introduce itself */
+		r->counts.stale++;
+		r->out->on_down(r->out->ctx, name,
+		                &(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation });
+		return;
+	}
+	if (u->kind == UP_BYE) {
+		on_bye(r, node, u);
+		return;
+	}
+	registry_heard(&r->registry, r->now_ns, node);
+	struct task *t = tasks_find(&r->tasks, u->task);
+
+	if (is_current(t, node, u->attempt))
+		attempt(r, t, u);
+	else
+		stale(r, name, u);
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * router: steps, submits, time.
+ */
+#include "router/router.h"
+
+#include "router/machine.h"
+#include "wire/kinds.h"
+
+#include "base/pure.h"
+
+#define ARENA_MAX (4u << 20)
+#define RETRY_AFTER_MS 1000
+#define HASH_SEED 13u
+
+void router_conf_default(struct router_conf *conf)
+{
+	*conf = (struct router_conf){
+		.tasks_max = 131072,
+		.results_max = 100000,
+		.results_bytes_max = 64u << 20,
+		.tenants_max = 4096,
+		.keep_ns = 24 * 3600 * NS_PER_S,
+		.lease_ns = 30 * NS_PER_S,
+		.deadline_ns = 600 * NS_PER_S,
+		.human_deadline_ns = 24 * 3600 * NS_PER_S,
+		.start_within_ns = { 0, 60 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S, 60 * NS_PER_S },
+		.attempts_max = { 0, 10, 3, 3, 1, 3 },
+		.backoff_ns = NS_PER_S,
+		.backoff_max_ns = 100 * NS_PER_S,
+		.settle_ns = NS_PER_S,
+		.split_parts = 8,
+		.registry = { .nodes_max = 16384,
+		              .kinds_max = 1024,
+		              .suspect_ns = 15 * NS_PER_S,
+		              .down_ns = 30 * NS_PER_S,
+		              .forget_ns = 600 * NS_PER_S },
+		.seed = 1,
+		.incarnation = 1,
+	};
+}
+
+struct router *router_new(const struct router_conf *conf, int64_t now_ns)
+{
+	struct router *r = mem_alloc(sizeof *r);
+
+	if (r == NULL)
+		return NULL;
+	r->conf = *conf;
+	r->policy = place_policy_at(conf->policy);
+	CHECK(r->policy != NULL);
+	r->started_ns = now_ns;
+	prng_seed(&r->prng, conf->seed);
+	arena_init(&r->arena, ARENA_MAX);
+	list_init(&r->dirty);
+	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
+	slots_init(&r->tenants, sizeof(struct tenant), conf->tenants_max);
+	map_init(&r->tenant_by_name);
+	r->waits = mem_alloc(sizeof *r->waits * conf->registry.kinds_max * RUNGS);
+	if (registry_init(&r->registry, &conf->registry) < 0 || r->waits == NULL) {
+		router_free(r);
+		return NULL;
+	}
+	r->registry.on_open = rung_on_open;
+	r->registry.ctx = r;
+	return r;
+}
+
+void router_free(struct router *r)
+{
+	if (r == NULL)
+		return;
+	for (uint32_t i = 0; r->waits != NULL && i < r->conf.registry.kinds_max * RUNGS; i++)
+		mem_free(r->waits[i]);
+	mem_free(r->waits);
+	tasks_done(&r->tasks);
+	registry_done(&r->registry);
+	slots_done(&r->tenants);
+	map_done(&r->tenant_by_name);
+	arena_done(&r->arena);
+	mem_free(r);
+}
+
+/* --- submit ------------------------------------------------------------------------------------------ */
+
+static uint32_t find_tenant(const struct router *r, struct span name)
+{
+	uint32_t at = 0;
+	uint32_t i;
+
+	while (map_next(&r->tenant_by_name, span_hash(name, HASH_SEED), &at, &i))
+		if (span_is(name, ((struct tenant *)slots_at(&r->tenants, i))->name))
+			return i;
+	return SLOT_NONE;
+}
+
+static uint32_t need_tenant(struct router *r, struct span name)
+{
+	uint32_t i = find_tenant(r, name);
+
+	if (i != SLOT_NONE || map_reserve(&r->tenant_by_name) < 0)
+		return i;
+	i = slots_take(&r->tenants);
+	if (i == SLOT_NONE)
+		return i;
+	span_copy(name, ((struct tenant *)slots_at(&r->tenants, i))->name, LIMIT_TOKEN_BYTES + 1);
+	map_put(&r->tenant_by_name, span_hash(name, HASH_SEED), i);
+	return i;
+}
+
+/* The rungs of the kind's ladder that the submitter allows, in the ladder's order. */
+static struct ladder allowed(const struct ladder *all, const struct ladder *allow)
+{
+	struct ladder l = { .n = 0 };
+
+	for (uint8_t i = 0; i < all->n; i++) {
+		bool is_in = allow->n == 0;
+
+		for (uint8_t k = 0; k < allow->n; k++)
+			is_in = is_in || allow->rung[k] == all->rung[i];
+		if (is_in)
+			l.rung[l.n++] = all->rung[i];
+	}
+	return l;
+}
+
+static int64_t default_deadline(const struct router *r, const struct ladder *l)
+{
+	bool may_ask = l->n > 0 && l->rung[l->n - 1] == RUNG_HUMAN;
+
+	return r->now_ns + (may_ask ? r->conf.human_deadline_ns : r->conf.deadline_ns);
+}
+
+static int check_deadline(const struct router *r, const struct submit *s, struct fail *why)
+{
+	int64_t now_ms = r->now_ns / NS_PER_MS;
+	int64_t most_ms = (int64_t)LIMIT_DEADLINE_DAYS * 24 * 3600 * 1000;
+
+	if (s->deadline_ms == 0)
+		return 0;
+	if (s->deadline_ms <= now_ms)
+		return fail_set(why, ERR_EXPIRED, "deadline_ms", now_ms, "the deadline lies in the past");
+	if (s->deadline_ms - now_ms > most_ms)
+		return fail_set(why, ERR_INVALID, "deadline_ms", now_ms + most_ms,
+		                "the deadline is more than %d days ahead", LIMIT_DEADLINE_DAYS);
+	return 0;
+}
+
+struct task *router_add_task(struct router *r)
+{
+	struct ulid id = ulid_make(r->now_ns / NS_PER_MS, &r->prng);
+	struct task *t = NULL;
+
+	if (router_open(r) < r->conf.tasks_max)
+		t = tasks_add(&r->tasks, id);
+	if (t != NULL) {
+		t->accepted_ns = r->now_ns;
+		t->rung_ns = r->now_ns;
+	}
+	return t;
+}
+
+/* Copy what the task keeps of the submit. */
+static int fill(struct router *r, struct task *t, const struct router_event *e)
+{
+	const struct submit *s = e->submit;
+
+	t->priority = (uint8_t)s->priority;
+	t->fast = s->fast;
+	t->max_price_ucr = s->max_price_ucr;
+	t->start_within_ns = s->start_within_ms * NS_PER_MS;
+	t->deadline_ns = s->deadline_ms == 0 ? default_deadline(r, &t->ladder) : s->deadline_ms * NS_PER_MS;
+	t->body = mem_dup(s->body);
+	t->body_len = (uint32_t)s->body.len;
+	t->stream = s->stream.len > 0 ? mem_str(s->stream) : NULL;
+	t->model = e->model.len > 0 ? mem_str(e->model) : NULL;
+	if (t->body == NULL || (s->stream.len > 0 && t->stream == NULL) || (e->model.len > 0 && t->model == NULL))
+		return ERR_NO_MEMORY;
+	return s->key.len > 0 ? tasks_set_key(&r->tasks, t, s->key, e->hash) : 0;
+}
+
+static int refuse_busy(struct fail *why, const char *what, int64_t limit)
+{
+	int r = fail_set(why, ERR_BUSY, what, limit, "the router holds all it may");
+
+	why->retry_after_ms = RETRY_AFTER_MS;
+	return r;
+}
+
+/* Is this key known? Then *reply is filled and 1 is returned (or CONFLICT). */
+static int repeat(const struct router *r, uint32_t tenant, const struct router_event *e, struct submit_reply *reply)
+{
+	const struct task *t = e->submit->key.len > 0 ? tasks_find_key(&r->tasks, tenant, e->submit->key) : NULL;
+
+	if (t == NULL)
+		return 0;
+	if (memcmp(t->hash, e->hash, TASK_HASH) != 0)
+		return fail_set(&reply->fail, ERR_CONFLICT, "key", 0, NULL);
+	reply->task = t->id;
+	reply->existing = true;
+	reply->state = t->state;
+	return 1;
+}
+
+/* 0: accepted, *ret is the task; 1: known already; else refused, reply->fail says why. */
+static int accept_task(struct router *r, const struct router_event *e, struct submit_reply *reply, struct task **ret)
+{
+	const struct submit *s = e->submit;
+	struct fail *why = &reply->fail;
+	uint32_t kind, tenant;
+	int err;
+
+	if (s->fail.code != 0) {
+		*why = s->fail;
+		return s->fail.code;
+	}
+	kind = registry_kind(&r->registry, s->kind);
+	if (kind == KIND_UNKNOWN)
+		return fail_set(why, ERR_UNKNOWN, "kind", 0, "no node offers the kind %.*s and the table lacks it",
+		                (int)s->kind.len, (const char *)s->kind.at);
+	tenant = need_tenant(r, e->who);
+	if (tenant == SLOT_NONE)
+		return refuse_busy(why, "tenants", r->conf.tenants_max);
+	err = repeat(r, tenant, e, reply);
+	if (err != 0)
+		return err;
+	err = check_deadline(r, s, why);
+	if (err < 0)
+		return err;
+	struct ladder ladder = allowed(&registry_kind_at(&r->registry, kind)->ladder, &s->allow);
+
+	if (ladder.n == 0)
+		return fail_set(why, ERR_INVALID, "allow", 0, "the kind has none of these rungs on its ladder");
+	struct task *t = router_add_task(r);
+
+	if (t == NULL)
+		return refuse_busy(why, "tasks", r->conf.tasks_max);
+	t->kind = kind;
+	t->tenant = tenant;
+	t->ladder = ladder;
+	if (fill(r, t, e) < 0) {
+		tasks_drop(&r->tasks, t);
+		return refuse_busy(why, "memory", 0);
+	}
+	*ret = t;
+	return 0;
+}
+
+static void submit(struct router *r, const struct router_event *e)
+{
+	struct submit_reply *reply = e->reply;
+	struct task *t = NULL;
+	int err;
+
+	*reply = (struct submit_reply){ .key = e->submit->key };
+	err = accept_task(r, e, reply, &t);
+	if (err < 0)
+		r->counts.refused++;
+	if (t == NULL)
+		return;
+	r->counts.accepted++;
+	reply->task = t->id;
+	reply->state = STATE_QUEUED;
+	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ACCEPTED,
+	                                                         .task = t->id,
+	                                                         .at_ns = r->now_ns,
+	                                                         .tenant = e->who,
+	                                                         .submit = e->submit });
+	tasks_wake_by(&r->tasks, t, t->deadline_ns);
+	rung_arrive(r, t);
+}
+
+/* --- cancel, drain, time ------------------------------------------------------------------------------- */
+
+static int cancel(struct router *r, const struct router_event *e)
+{
+	struct task *t = tasks_find(&r->tasks, e->task);
+	struct fail why = { 0 };
+
+	if (t == NULL || !span_eq(router_tenant(r, t->tenant), e->who))
+		return ERR_UNKNOWN;
+	if (state_is_final(t->state))
+		return 0;
+	fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
+	finish(r, t, TASK_CANCEL, &why);
+	return 0;
+}
+
+static int drain(struct router *r, const struct router_event *e)
+{
+	uint32_t node = registry_find(&r->registry, e->node);
+
+	if (node == NODE_NOBODY)
+		return ERR_UNKNOWN;
+	registry_drain(&r->registry, node, e->on);
+	r->out->on_down(r->out->ctx, e->node, &(struct down){ .kind = DOWN_DRAIN, .on = e->on });
+	return 0;
+}
+
+static void expire(struct router *r, struct task *t)
+{
+	struct fail why = { 0 };
+
+	fail_set(&why, ERR_EXPIRED, "deadline_ms", t->deadline_ns / NS_PER_MS, NULL);
+	finish(r, t, TASK_EXPIRE, &why);
+}
+
+/* Look at one task whose time has come, and say when to look again. */
+static void task_due(struct router *r, struct task *t)
+{
+	if (r->now_ns >= t->deadline_ns) {
+		expire(r, t);
+		return;
+	}
+	tasks_wake_by(&r->tasks, t, t->deadline_ns);
+	switch ((enum state)t->state) {
+	case STATE_QUEUED:
+		rung_due(r, t);
+		break;
+	case STATE_ASSIGNED:
+	case STATE_RUNNING:
+		if (r->now_ns >= t->lease_ns)
+			report_lost(r, t, "no sign of life within the lease");
+		else
+			tasks_wake_by(&r->tasks, t, t->lease_ns);
+		break;
+	case STATE_NONE:
+	case STATE_SPLIT:
+	case STATE_SUCCEEDED:
+	case STATE_FAILED:
+	case STATE_CANCELLED:
+	case STATE_EXPIRED:
+	case STATE_DEAD:
+		break;
+	}
+}
+
+static void tick(struct router *r)
+{
+	const struct heap_row *top;
+	uint32_t node;
+
+	while ((node = registry_tick(&r->registry, r->now_ns)) != NODE_NOBODY)
+		report_node_lost(r, node, "the node is down");
+	while ((top = heap_top(&r->tasks.due)) != NULL && top->key <= r->now_ns) {
+		struct task *t = tasks_at(&r->tasks, top->item);
+
+		heap_drop(&r->tasks.due, t->index);
+		task_due(r, t);
+	}
+	if (!r->settled && r->now_ns >= r->started_ns + r->conf.settle_ns) {
+		r->settled = true;
+		rung_wake_all(r);
+	}
+}
+
+int router_step(struct router *r, int64_t now_ns, const struct router_event *e, const struct router_out *out)
+{
+	int err = 0;
+
+	r->now_ns = now_ns;
+	r->out = out;
+	switch (e->kind) {
+	case ROUTER_SUBMIT:
+		submit(r, e);
+		break;
+	case ROUTER_UP:
+		report_up(r, e->who, e->up);
+		break;
+	case ROUTER_CANCEL:
+		err = cancel(r, e);
+		break;
+	case ROUTER_DRAIN:
+		err = drain(r, e);
+		break;
+	case ROUTER_TICK:
+		tick(r);
+		break;
+	}
+	rung_dispatch(r);
+	finish_evict(r);
+	r->out = NULL;
+	return err;
+}
+
+int64_t router_wake(const struct router *r)
+{
+	const struct heap_row *top = heap_top(&r->tasks.due);
+	int64_t wake = registry_wake(&r->registry);
+
+	if (top != NULL && top->key < wake)
+		wake = top->key;
+	if (!r->settled && r->started_ns + r->conf.settle_ns < wake)
+		wake = r->started_ns + r->conf.settle_ns;
+	if (!list_is_empty(&r->tasks.ended)) {
+		const struct task *t = CONTAINER(r->tasks.ended.next, struct task, kept);
+
+		if (t->ended_ns + r->conf.keep_ns < wake)
+			wake = t->ended_ns + r->conf.keep_ns;
+	}
+	return wake;
+}
+
+/* --- read access -------------------------------------------------------------------------------------- */
+
+const struct router_counts *router_counts(const struct router *r)
+{
+	return &r->counts;
+}
+
+const struct tasks *router_tasks(const struct router *r)
+{
+	return &r->tasks;
+}
+
+const struct registry *router_registry(const struct router *r)
+{
+	return &r->registry;
+}
+
+const struct place_policy *router_policy(const struct router *r)
+{
+	return r->policy;
+}
+
+int64_t router_started_ns(const struct router *r)
+{
+	return r->started_ns;
+}
+
+uint64_t router_incarnation(const struct router *r)
+{
+	return r->conf.incarnation;
+}
+
+struct span router_tenant(const struct router *r, uint32_t tenant)
+{
+	return span_str(((const struct tenant *)slots_at(&r->tenants, tenant))->name);
+}
+
+const struct task *router_task(const struct router *r, struct span tenant, bool operator_, struct ulid id)
+{
+	const struct task *t = tasks_find(&r->tasks, id);
+
+	if (t == NULL || (!operator_ && !span_eq(router_tenant(r, t->tenant), tenant)))
+		return NULL;
+	return t;
+}
+
+uint32_t router_open(const struct router *r)
+{
+	const uint32_t *c = r->tasks.count;
+
+	return c[STATE_QUEUED] + c[STATE_ASSIGNED] + c[STATE_RUNNING] + c[STATE_SPLIT];
+}

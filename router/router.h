@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * router: the machine that takes tasks and always finds someone to do them: accepts, places, leases, fences,
+ * retries, goes down the ladder, splits, ends, keeps results. Pure: no clock, no I/O; one seed gives one run.
+ *
+ * Events go in by router_step; what follows comes out through the calls of struct router_out, in order,
+ * before the step returns. What they are handed is borrowed until they return, and they must not step the
+ * machine.
+ */
+#pragma once
+#include "router/journal.h"
+#include "router/registry.h"
+#include "router/task.h"
+#include "wire/query.h"
+
+struct router_conf {
+	uint32_t tasks_max;        /* open tasks */
+	uint32_t results_max;      /* ended tasks kept */
+	uint64_t results_bytes_max;
+	uint32_t tenants_max;
+	int64_t keep_ns;           /* how long ended tasks are kept */
+	int64_t lease_ns;          /* silence after which an attempt is lost */
+	int64_t deadline_ns;       /* of a task that sets none */
+	int64_t human_deadline_ns; /* the same, where a person may be asked */
+	int64_t start_within_ns[RUNGS]; /* the not-started-in-time clock */
+	uint32_t attempts_max[RUNGS];
+	int64_t backoff_ns;        /* first retry; doubles */
+	int64_t backoff_max_ns;
+	int64_t settle_ns;         /* after the start, before an empty class means a hop */
+	uint32_t split_parts;      /* parts asked for */
+	unsigned policy;           /* index for place_policy_at */
+	struct registry_conf registry;
+	uint64_t seed;
+	uint64_t incarnation;
+};
+
+/* The defaults of design: leases of 30 s, 3 attempts on GPU and API, 10 on CPU, ... */
+void router_conf_default(struct router_conf *conf);
+
+struct router_out {
+	void *ctx;
+	void (*on_down)(void *ctx, struct span node, const struct down *d);
+	void (*on_event)(void *ctx, struct span tenant, const char *stream, const struct event *e);
+	void (*on_record)(void *ctx, const struct journal_record *record);
+};
+
+enum router_event_kind {
+	ROUTER_SUBMIT, /* who: tenant; submit, hash, model, reply */
+	ROUTER_UP,     /* who: node; up */
+	ROUTER_CANCEL, /* who: tenant; task */
+	ROUTER_DRAIN,  /* node; on */
+	ROUTER_TICK,
+};
+
+struct router_event {
+	enum router_event_kind kind;
+	struct span who;
+	const struct submit *submit;
+	const unsigned char *hash; /* TASK_HASH bytes over the content; needed if submit has a key */
+	struct span model;         /* asked for in the body, or empty */
+	struct submit_reply *reply; /* filled */
+	const struct up *up;
+	struct ulid task;
+	struct span node;
+	bool on;
+};
+
+struct router_counts {
+	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
+	uint64_t placed, hops, retries, lost, stale, evicted;
+};
+
+struct router;
+
+struct router *router_new(const struct router_conf *conf, int64_t now_ns) MUST_USE;
+void router_free(struct router *r);
+/* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN; a refused SUBMIT is told in its reply. Reports that
+ * change nothing (stale, unknown) are counted, not returned. */
+int router_step(struct router *r, int64_t now_ns, const struct router_event *e, const struct router_out *out);
+/* When ROUTER_TICK has something to do next. */
+int64_t router_wake(const struct router *r);
+
+/* --- read access, for queries, metrics, tests and the simulator's invariants ------------------------- */
+
+const struct router_counts *router_counts(const struct router *r);
+const struct tasks *router_tasks(const struct router *r);
+const struct registry *router_registry(const struct router *r);
+const struct place_policy *router_policy(const struct router *r);
+int64_t router_started_ns(const struct router *r);
+uint64_t router_incarnation(const struct router *r);
+/* The task, if it belongs to the tenant (or to anybody: operator); else NULL. */
+const struct task *router_task(const struct router *r, struct span tenant, bool operator_, struct ulid id);
+struct span router_tenant(const struct router *r, uint32_t tenant);
+uint32_t router_open(const struct router *r);
+/* How an ended task ended; spans point into the machine, until its next step. */
+void finish_result(const struct router *r, const struct task *t, struct result *ret);

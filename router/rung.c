@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * rung: a task on its ladder: waiting for a node of the rung's class, placed, or gone on to the next rung.
+ *
+ * A rung is left at once if no node of its class could serve the task, and after the not-started-in-time
+ * clock if all that could are full. The last rung is not left for fullness: there the deadline rules.
+ */
+#include "router/machine.h"
+
+#include "base/pure.h"
+
+#define BLOCKED_MAX 16u /* waiting tasks looked at behind one that cannot be placed */
+#define LOOK_MAX 64u    /* closed rows looked at for somebody who could serve it later */
+
+enum tried { TRIED_PLACED, TRIED_FULL, TRIED_NOBODY };
+
+bool rung_is_last(const struct task *t)
+{
+	return t->rung_at + 1 >= t->ladder.n;
+}
+
+static struct wait *wait_of(struct router *r, uint32_t kind, enum rung rung)
+{
+	struct wait **at = &r->waits[kind * RUNGS + (uint32_t)rung];
+
+	if (*at == NULL) {
+		*at = mem_alloc(sizeof **at);
+		if (*at != NULL)
+			wait_init(*at, kind, rung);
+	}
+	return *at;
+}
+
+static void mark(struct router *r, struct wait *w)
+{
+	if (w->n > 0 && list_is_empty(&w->dirty))
+		list_push(&r->dirty, &w->dirty);
+}
+
+void rung_on_open(void *ctx, uint32_t kind, enum rung rung)
+{
+	struct router *r = ctx;
+	struct wait *w = r->waits[kind * RUNGS + (uint32_t)rung];
+
+	if (w != NULL)
+		mark(r, w);
+}
+
+void rung_wake_all(struct router *r)
+{
+	for (uint32_t i = 0; i < r->conf.registry.kinds_max * RUNGS; i++)
+		if (r->waits[i] != NULL)
+			mark(r, r->waits[i]);
+}
+
+static int64_t start_by(const struct router *r, const struct task *t)
+{
+	int64_t within = t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
+
+	return t->rung_ns + within;
+}
+
+void rung_leave(struct router *r, struct task *t)
+{
+	if (t->waiting)
+		wait_drop(wait_of(r, t->kind, task_rung(t)), t);
+}
+
+static void enqueue(struct router *r, struct task *t)
+{
+	struct wait *w = wait_of(r, t->kind, task_rung(t));
+
+	if (w == NULL) { /* no memory for a queue: try again soon */
+		t->retry_ns = r->now_ns + r->conf.backoff_ns;
+		tasks_wake_by(&r->tasks, t, t->retry_ns);
+		return;
+	}
+	wait_push(w, t);
+	mark(r, w);
+}
+
+void rung_arrive(struct router *r, struct task *t)
+{
+	t->rung_ns = r->now_ns;
+	t->tries = 0;
+	t->avoid_n = 0;
+	t->retry_ns = 0;
+	t->blocked_told = false;
+	if (task_rung(t) == RUNG_SPLIT) {
+		split_begin(r, t);
+		return;
+	}
+	tasks_wake_by(&r->tasks, t, start_by(r, t));
+	enqueue(r, t);
+}
+
+void rung_again(struct router *r, struct task *t, int64_t delay_ns)
+{
+	t->blocked_told = false;
+	if (delay_ns <= 0) {
+		enqueue(r, t);
+		return;
+	}
+	t->retry_ns = r->now_ns + delay_ns;
+	tasks_wake_by(&r->tasks, t, t->retry_ns);
+}
+
+/* --- hops ------------------------------------------------------------------------------------------- */
+
+static struct place_need need_of(const struct task *t)
+{
+	struct place_need n = {
+		.max_price_ucr = t->max_price_ucr,
+		.model = span_str(t->model),
+		.body_bytes = t->body_len,
+		.avoid_n = t->avoid_n,
+	};
+
+	memcpy(n.avoid, t->avoid, sizeof n.avoid);
+	return n;
+}
+
+/* Why each node of the rung's class was passed by, as candidates of a step. */
+static void explain_class(struct router *r, struct task *t, struct explain_note *note, struct place_seen *seen,
+                          struct span *notes)
+{
+	struct place_need need = need_of(t);
+	enum rung class = note->rung == RUNG_SPLIT ? RUNG_CPU : note->rung;
+
+	for (uint32_t i = 0; i < r->registry.nodes.cap; i++) {
+		if (!slots_is_taken(&r->registry.nodes, i) || registry_node(&r->registry, i)->rung != class)
+			continue;
+		note->considered++;
+		if (note->seen_n == PLACE_SEEN)
+			continue;
+		seen[note->seen_n] = (struct place_seen){ .node = i };
+		seen[note->seen_n].verdict =
+		        registry_verdict(&r->registry, i, t->kind, &need, &notes[note->seen_n]);
+		note->seen_n++;
+	}
+	note->seen = seen;
+	note->seen_notes = notes;
+}
+
+static void note_hop(struct router *r, struct task *t, enum rung to, int code, const char *reason)
+{
+	struct place_seen seen[PLACE_SEEN];
+	struct span notes[PLACE_SEEN];
+	struct explain_note note = {
+		.kind = STEP_HOP,
+		.rung = task_rung(t),
+		.to = to,
+		.node = NODE_NOBODY,
+		.code = code,
+		.reason = span_str(reason),
+	};
+
+	if (code == ERR_NO_NODE || code == ERR_TIMEOUT)
+		explain_class(r, t, &note, seen, notes);
+	note_step(r, t, note);
+}
+
+/* No rung is left. What can be tried again later is kept as DEAD; what would fail again is FAILED. */
+static void exhaust(struct router *r, struct task *t, int code, const char *reason)
+{
+	struct fail why = { 0 };
+
+	if (t->fail != NULL)
+		why = *t->fail;
+	else
+		fail_set(&why, code, NULL, 0, "no rung is left: %s", reason);
+	finish(r, t, err_row(why.code)->retry ? TASK_EXHAUST : TASK_FAIL, &why);
+}
+
+void rung_hop(struct router *r, struct task *t, int code, const char *reason)
+{
+	enum rung to = rung_is_last(t) ? RUNG_NONE : (enum rung)t->ladder.rung[t->rung_at + 1];
+
+	rung_leave(r, t);
+	note_hop(r, t, to, code, reason);
+	if (to == RUNG_NONE) {
+		exhaust(r, t, code, reason);
+		return;
+	}
+	r->counts.hops++;
+	task_move(&r->tasks, t, TASK_HOP);
+	t->rung_at++;
+	event_change(r, t, reason);
+	rung_arrive(r, t);
+}
+
+/* --- placing ---------------------------------------------------------------------------------------- */
+
+static void note_placed(struct router *r, struct task *t, const struct place_out *out)
+{
+	note_step(r, t, (struct explain_note){ .kind = STEP_PLACED,
+	                                       .rung = task_rung(t),
+	                                       .node = t->node,
+	                                       .attempt = t->attempt,
+	                                       .policy = r->policy->name,
+	                                       .seen = out->seen,
+	                                       .seen_n = out->seen_n,
+	                                       .considered = out->considered });
+}
+
+static void send_assign(struct router *r, const struct task *t, const struct node *n)
+{
+	struct down d = {
+		.kind = DOWN_ASSIGN,
+		.task = t->id,
+		.attempt = t->attempt,
+		.task_kind = span_str(registry_kind_at(&r->registry, t->kind)->name),
+		.tenant = router_tenant(r, t->tenant),
+		.lease_ms = r->conf.lease_ns / NS_PER_MS,
+		.deadline_ms = t->deadline_ns / NS_PER_MS,
+		.body = span_of(t->body, t->body_len),
+	};
+
+	r->out->on_down(r->out->ctx, span_str(n->name), &d);
+}
+
+static void assign(struct router *r, struct task *t, const struct place_row *row, const struct place_out *out)
+{
+	uint32_t index = row->load->node;
+	struct node *n = registry_node(&r->registry, index);
+
+	task_move(&r->tasks, t, TASK_PLACE);
+	r->counts.placed++;
+	t->attempt = ++t->attempts;
+	t->node = index;
+	t->price_ucr = row->price_ucr;
+	t->assigned_ns = r->now_ns;
+	t->offer_seq = n->seq;
+	t->lease_ns = r->now_ns + r->conf.lease_ns;
+	list_push(&n->tasks, &t->on_node);
+	registry_busy(&r->registry, index, 1);
+	tasks_wake_by(&r->tasks, t, t->lease_ns);
+	note_placed(r, t, out);
+	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ASSIGNED,
+	                                                         .task = t->id,
+	                                                         .at_ns = r->now_ns,
+	                                                         .node = span_str(n->name),
+	                                                         .attempt = t->attempt });
+	send_assign(r, t, n);
+	event_change(r, t, NULL);
+}
+
+/* Is there anybody who could serve it, though not now? */
+static bool somebody_later(struct router *r, const struct task *t, const struct kind_rows *rows)
+{
+	struct place_need need = need_of(t);
+	struct span note;
+
+	need.avoid_n = 0;
+	for (uint32_t i = rows->open_n; i < rows->n && i < rows->open_n + LOOK_MAX; i++) {
+		switch (registry_verdict(&r->registry, rows->rows[i].load->node, t->kind, &need, &note)) {
+		case VERDICT_NONE:
+		case VERDICT_FULL:
+		case VERDICT_SUSPECT:
+			return true;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+static enum tried try_place(struct router *r, struct task *t)
+{
+	struct kind_rows *rows = &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)];
+	struct place_need need = need_of(t);
+	struct place_in in = { &need, rows->rows, rows->open_n, &rows->cursor, &r->prng };
+	struct place_out out;
+
+	out.considered = out.seen_n = 0;
+	out.pick = PLACE_NONE;
+	if (rows->open_n > 0)
+		r->policy->pick(&in, &out);
+	if (out.pick == PLACE_NONE && rows->open_n > 0 && need.avoid_n > 0) {
+		need.avoid_n = 0; /* rather where it failed before than nowhere */
+		out.considered = out.seen_n = 0;
+		r->policy->pick(&in, &out);
+	}
+	if (out.pick != PLACE_NONE) {
+		rung_leave(r, t);
+		assign(r, t, &rows->rows[out.pick], &out);
+		return TRIED_PLACED;
+	}
+	return somebody_later(r, t, rows) ? TRIED_FULL : TRIED_NOBODY;
+}
+
+/* Nobody could be found for a waiting task: hop, or go on waiting. */
+static void not_placed(struct router *r, struct task *t, enum tried tried)
+{
+	if (tried == TRIED_NOBODY && r->settled && !rung_is_last(t)) {
+		rung_hop(r, t, ERR_NO_NODE, "no node of this class can serve it");
+		return;
+	}
+	if (t->blocked_told || tried != TRIED_FULL)
+		return;
+	t->blocked_told = true;
+	note_step(r, t, (struct explain_note){ .kind = STEP_REFUSED,
+	                                       .rung = task_rung(t),
+	                                       .node = NODE_NOBODY,
+	                                       .code = ERR_BUSY,
+	                                       .reason = SPAN_LIT("waits: all nodes that could serve it are full") });
+}
+
+static void dispatch_one(struct router *r, struct wait *w)
+{
+	struct wait_cursor c = { .begun = false };
+	unsigned blocked = 0;
+	struct task *t;
+
+	while (blocked < BLOCKED_MAX && (t = wait_next(w, &c)) != NULL) {
+		enum tried tried = try_place(r, t);
+
+		if (tried == TRIED_PLACED)
+			continue;
+		not_placed(r, t, tried);
+		blocked += t->waiting ? 1 : 0;
+	}
+}
+
+void rung_dispatch(struct router *r)
+{
+	while (!list_is_empty(&r->dirty)) {
+		struct wait *w = CONTAINER(r->dirty.next, struct wait, dirty);
+
+		list_drop(&w->dirty);
+		dispatch_one(r, w);
+	}
+}
+
+/* --- time ------------------------------------------------------------------------------------------- */
+
+void rung_due(struct router *r, struct task *t)
+{
+	if (t->retry_ns != 0) {
+		if (r->now_ns < t->retry_ns) {
+			tasks_wake_by(&r->tasks, t, t->retry_ns);
+			return;
+		}
+		t->retry_ns = 0;
+		enqueue(r, t);
+		return;
+	}
+	if (r->now_ns < start_by(r, t)) {
+		tasks_wake_by(&r->tasks, t, start_by(r, t));
+		return;
+	}
+	if (!rung_is_last(t)) {
+		rung_hop(r, t, ERR_TIMEOUT, "not started in time on this rung");
+		return;
+	}
+	/* The last rung: full nodes are waited for, absent ones are not. */
+	struct kind_rows *rows = &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)];
+
+	if (t->start_within_ns > 0)
+		rung_hop(r, t, ERR_TIMEOUT, "not started in time on the last rung");
+	else if (rows->open_n == 0 && !somebody_later(r, t, rows))
+		rung_hop(r, t, ERR_NO_NODE, "no node of this class can serve it");
+	else
+		tasks_wake_by(&r->tasks, t, r->now_ns + r->conf.start_within_ns[task_rung(t)]);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * split: the rung where a task is cut into parts. A CPU node plans (kind task.split), the parts run as tasks
+ * of their own, a last one joins their results; its result is the parent's. If any of them does not succeed
+ * the rest is called off and the parent goes down the ladder.
+ *
+ *	parent SPLIT:  plan -> parts, all at once -> join -> SUCCEEDED
+ *
+ * Bodies are encoded messages and are joined by appending; nothing is decoded here but the plan.
+ */
+#include "router/machine.h"
+#include "wire/body.h"
+#include "wire/node.h"
+
+#include "base/pure.h"
+
+static struct task *parent_of(struct router *r, const struct task *child)
+{
+	return tasks_at(&r->tasks, child->parent);
+}
+
+/* A child of parent with this kind and a body that it takes over; NULL (and the body freed) if there is no
+ * room or no such kind. */
+static struct task *add_child(struct router *r, struct task *parent, struct span kind, enum task_role role,
+                              unsigned char *body, size_t body_len)
+{
+	uint32_t k = registry_kind(&r->registry, kind);
+	struct task *t = k == KIND_UNKNOWN || body == NULL ? NULL : router_add_task(r);
+
+	if (t == NULL) {
+		mem_free(body);
+		return NULL;
+	}
+	t->kind = k;
+	t->role = (uint8_t)role;
+	t->tenant = parent->tenant;
+	t->ladder = registry_kind_at(&r->registry, k)->ladder;
+	t->depth = (uint8_t)(parent->depth + 1);
+	t->parent = parent->index;
+	t->priority = parent->priority;
+	t->fast = parent->fast;
+	t->max_price_ucr = parent->max_price_ucr;
+	t->deadline_ns = parent->deadline_ns;
+	t->body = body;
+	t->body_len = (uint32_t)body_len;
+	tasks_wake_by(&r->tasks, t, t->deadline_ns);
+	return t;
+}
+
+/* Give the split up: what runs is called off, the parent leaves the rung. */
+static void give_up(struct router *r, struct task *parent, int code, const char *reason)
+{
+	split_release(r, parent);
+	task_move(&r->tasks, parent, TASK_BACK);
+	rung_hop(r, parent, code, reason);
+}
+
+/* --- plan --------------------------------------------------------------------------------------------- */
+
+/* The parent's body with the parameters of task.split behind it. */
+static unsigned char *plan_body(struct router *r, const struct task *parent, size_t *ret_len)
+{
+	struct buf b;
+	unsigned char *at;
+
+	buf_init(&b, LIMIT_BODY_BYTES + 1024);
+	buf_add(&b, span_of(parent->body, parent->body_len));
+	body_put_param(&b, SPAN_LIT("split.kind"), span_str(registry_kind_at(&r->registry, parent->kind)->name));
+	body_put_int(&b, "split.parts", r->conf.split_parts);
+	at = buf_err(&b) == 0 ? buf_take(&b, ret_len) : NULL;
+	buf_done(&b);
+	return at;
+}
+
+static bool has_planner(struct router *r)
+{
+	uint32_t k = registry_kind(&r->registry, SPAN_LIT("task.split"));
+
+	return k != KIND_UNKNOWN && registry_kind_at(&r->registry, k)->of[RUNG_CPU].n > 0;
+}
+
+void split_begin(struct router *r, struct task *t)
+{
+	size_t len = 0;
+	struct task *plan;
+
+	if (t->depth >= LIMIT_SPLIT_DEPTH) {
+		rung_hop(r, t, ERR_UNSUPPORTED, "a part of a part is not split again");
+		return;
+	}
+	if (r->settled && !has_planner(r)) {
+		rung_hop(r, t, ERR_NO_NODE, "no CPU node can split it");
+		return;
+	}
+	t->split = mem_alloc(sizeof *t->split);
+	unsigned char *body = t->split == NULL ? NULL : plan_body(r, t, &len);
+
+	plan = t->split == NULL ? NULL : add_child(r, t, SPAN_LIT("task.split"), ROLE_PLAN, body, len);
+	if (plan == NULL) {
+		mem_free(t->split);
+		t->split = NULL;
+		rung_hop(r, t, ERR_NO_MEMORY, "no room to split it");
+		return;
+	}
+	t->split->plan = plan->id;
+	task_move(&r->tasks, t, TASK_SPLIT);
+	note_step(r, t, (struct explain_note){ .kind = STEP_SPLIT,
+	                                       .rung = RUNG_SPLIT,
+	                                       .node = NODE_NOBODY,
+	                                       .reason = SPAN_LIT("a CPU node plans the parts") });
+	event_change(r, t, "a CPU node plans the parts");
+	rung_arrive(r, plan);
+}
+
+/* --- parts -------------------------------------------------------------------------------------------- */
+
+/* Make the parts of a plan. They are queued only when all are made. */
+static int make_parts(struct router *r, struct task *parent, const struct split_plan *plan)
+{
+	struct split *s = parent->split;
+
+	s->parts = mem_alloc(plan->parts_n * sizeof *s->parts);
+	s->join_body = mem_dup(plan->join.body);
+	if (s->parts == NULL || s->join_body == NULL)
+		return ERR_NO_MEMORY;
+	s->join_len = plan->join.body.len;
+	span_copy(plan->join.kind, s->join_kind, sizeof s->join_kind);
+	for (size_t i = 0; i < plan->parts_n; i++) {
+		const struct part *p = &plan->parts[i];
+		struct task *t = add_child(r, parent, p->kind, ROLE_PART, mem_dup(p->body), p->body.len);
+
+		if (t == NULL)
+			return ERR_BUSY;
+		t->part = (uint32_t)i;
+		s->parts[s->parts_n++] = t->id;
+	}
+	return 0;
+}
+
+static void on_planned(struct router *r, struct task *parent, const struct task *planner)
+{
+	struct split_plan plan;
+	struct fail why = { 0 };
+	struct split *s = parent->split;
+	int err;
+
+	arena_reset(&r->arena);
+	err = split_plan_decode(&r->arena, span_of(planner->result, planner->result_len), &plan, &why);
+	if (err == 0)
+		err = make_parts(r, parent, &plan);
+	if (err < 0) {
+		give_up(r, parent, err, err == ERR_BUSY ? "no room for its parts" : "the plan cannot be used");
+		return;
+	}
+	note_step(r, parent, (struct explain_note){ .kind = STEP_SPLIT,
+	                                            .rung = RUNG_SPLIT,
+	                                            .node = planner->node,
+	                                            .considered = s->parts_n,
+	                                            .reason = SPAN_LIT("cut into parts") });
+	event_progress(r, parent);
+	/* A part may end on arrival, and so may its parent then. */
+	for (uint32_t i = 0; i < s->parts_n && !s->released; i++)
+		rung_arrive(r, tasks_find(&r->tasks, s->parts[i]));
+}
+
+/* --- join --------------------------------------------------------------------------------------------- */
+
+/* The join's body followed by the parts' results, in order. */
+static unsigned char *join_body(struct router *r, const struct split *s, size_t *ret_len)
+{
+	struct buf b;
+	unsigned char *at;
+
+	buf_init(&b, LIMIT_BODY_BYTES);
+	buf_add(&b, span_of(s->join_body, s->join_len));
+	for (uint32_t i = 0; i < s->parts_n; i++) {
+		const struct task *t = tasks_find(&r->tasks, s->parts[i]);
+
+		buf_add(&b, span_of(t->result, t->result_len));
+	}
+	at = buf_err(&b) == 0 ? buf_take(&b, ret_len) : NULL;
+	buf_done(&b);
+	return at;
+}
+
+static void begin_join(struct router *r, struct task *parent)
+{
+	struct split *s = parent->split;
+	size_t len = 0;
+	unsigned char *body = join_body(r, s, &len);
+	struct task *t = add_child(r, parent, span_str(s->join_kind), ROLE_JOIN, body, len);
+
+	if (t == NULL) {
+		give_up(r, parent, ERR_TOO_BIG, "the parts' results cannot be joined within the limits");
+		return;
+	}
+	s->join = t->id;
+	note_step(r, parent, (struct explain_note){ .kind = STEP_JOIN,
+	                                            .rung = RUNG_SPLIT,
+	                                            .node = NODE_NOBODY,
+	                                            .considered = s->parts_n,
+	                                            .reason = SPAN_LIT("all parts are done") });
+	rung_arrive(r, t);
+}
+
+static void on_part(struct router *r, struct task *parent)
+{
+	struct split *s = parent->split;
+
+	s->parts_done++;
+	parent->permille = (uint16_t)(s->parts_done * 1000 / (s->parts_n + 1));
+	event_progress(r, parent);
+	if (s->parts_done == s->parts_n)
+		begin_join(r, parent);
+}
+
+static void on_joined(struct router *r, struct task *parent, struct task *join)
+{
+	parent->result = join->result;
+	parent->result_len = join->result_len;
+	parent->node = join->node;
+	parent->run_us = join->run_us;
+	join->result = NULL;
+	join->result_len = 0;
+	finish(r, parent, TASK_DONE, NULL);
+}
+
+/* --- children's ends ---------------------------------------------------------------------------------- */
+
+static void on_child_failed(struct router *r, struct task *parent, const struct task *child)
+{
+	struct fail why = { 0 };
+
+	if (child->fail != NULL)
+		why = *child->fail;
+	else
+		fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
+	finish_note_fail(parent, &why);
+	note_step(r, parent, (struct explain_note){ .kind = STEP_FAILED,
+	                                            .rung = RUNG_SPLIT,
+	                                            .node = child->node,
+	                                            .code = why.code,
+	                                            .reason = span_str(why.detail) });
+	give_up(r, parent, why.code, child->role == ROLE_PLAN ? "it cannot be split" : "a part did not succeed");
+}
+
+void split_child_ended(struct router *r, struct task *child)
+{
+	struct task *parent = parent_of(r, child);
+	enum task_role role = child->role;
+
+	/* A child that ends because its parent lets it go changes nothing. */
+	if (parent->split->released)
+		return;
+	if (child->state != STATE_SUCCEEDED)
+		on_child_failed(r, parent, child);
+	else if (role == ROLE_PLAN)
+		on_planned(r, parent, child);
+	else if (role == ROLE_PART)
+		on_part(r, parent);
+	else
+		on_joined(r, parent, child);
+}
+
+/* End a child that still runs, and keep its record among the ended ones. */
+static void release(struct router *r, struct ulid id)
+{
+	struct task *child = tasks_find(&r->tasks, id);
+	struct fail why = { 0 };
+
+	if (child == NULL)
+		return;
+	fail_set(&why, ERR_CANCELLED, NULL, 0, "its parent has ended or goes another way");
+	if (!state_is_final(child->state))
+		finish(r, child, TASK_CANCEL, &why);
+	mem_free(child->result);
+	child->result = NULL;
+	child->result_len = 0;
+	finish_keep(r, child);
+}
+
+void split_release(struct router *r, struct task *parent)
+{
+	struct split *s = parent->split;
+
+	if (s->released)
+		return;
+	s->released = true;
+	for (uint32_t i = 0; i < s->parts_n; i++)
+		release(r, s->parts[i]);
+	release(r, s->plan);
+	if (!ulid_is_zero(s->join))
+		release(r, s->join);
+}
