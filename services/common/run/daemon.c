@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * daemon: the life of a process, from blocked signals to the last flush.
+ */
+#include "run/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "run/bus_nats.h"
+#include "run/discovery.h"
+#include "run/keys.h"
+#include "run/log.h"
+#include "run/ready.h"
+
+/* Names */
+
+static char token_char(char c)
+{
+	return fmt_is_token(span_of(&c, 1)) ? c : '-';
+}
+
+/* "<program>-<host>-<4 random characters>": tells people where it runs, and is not used twice. */
+static void make_name(struct daemon *d)
+{
+	static const char letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	char host[64] = "";
+	uint64_t random = keys_random();
+	size_t len;
+
+	if (gethostname(host, sizeof(host)) != 0 || host[0] == '\0' || host[0] == '.')
+		span_copy(SPAN_LIT("host"), host, sizeof(host));
+	host[sizeof(host) - 1] = '\0';
+	host[strcspn(host, ".")] = '\0';
+	len = (size_t)snprintf(d->name, sizeof(d->name), "%.20s-%.38s-", d->program, host);
+	for (int i = 0; i < 4; i++, random >>= 5)
+		d->name[len++] = letters[random & 31];
+	for (size_t i = 0; i < len; i++)
+		d->name[i] = token_char(d->name[i]);
+	d->name[len] = '\0';
+}
+
+/* Stopping */
+
+static void on_drain_over(void *ctx, int64_t now_ns)
+{
+	struct daemon *d = ctx;
+
+	(void)now_ns;
+	log_warn("the drain took too long and was cut off", "drain_ms", LOG_INT(d->drain_ns / NS_PER_MS));
+	d->status = 1;
+	daemon_leave(d);
+}
+
+static void begin_stop(struct daemon *d, uint32_t signal)
+{
+	d->phase = DAEMON_DRAINS;
+	log_info("stopping", "signal", LOG_STR(signal == SIGINT ? "SIGINT" : "SIGTERM"));
+	ready_notify("STOPPING=1");
+	if (d->hooks.on_stop == NULL) {
+		daemon_leave(d);
+		return;
+	}
+	if (loop_timer_set(&d->loop, &d->stop_timer, d->loop.now_ns + d->drain_ns) < 0)
+		log_warn("no timer is left: the drain is not limited");
+	d->hooks.on_stop(d->hooks.ctx, d->loop.now_ns);
+}
+
+static void on_signal(void *ctx, uint32_t events)
+{
+	struct daemon *d = ctx;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(d->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (d->phase == DAEMON_RUNS) {
+		begin_stop(d, info.ssi_signo);
+		return;
+	}
+	log_warn("a second signal: ending at once");
+	_exit(130);
+}
+
+void daemon_leave(struct daemon *d)
+{
+	d->phase = DAEMON_LEAVES;
+	loop_stop(&d->loop);
+}
+
+/* Turns */
+
+static void on_turn(void *ctx, int64_t now_ns)
+{
+	struct daemon *d = ctx;
+
+	if (d->hooks.on_turn != NULL)
+		d->hooks.on_turn(d->hooks.ctx, now_ns);
+}
+
+static void on_send(void *ctx, int64_t now_ns)
+{
+	struct daemon *d = ctx;
+
+	(void)now_ns;
+	bus_flush(d->bus);
+}
+
+static void on_control(void *ctx, int64_t now_ns)
+{
+	struct daemon *d = ctx;
+
+	if (!d->is_ready || d->ready_sub != NULL)
+		ready_ask(d);
+	if (d->hooks.on_control != NULL)
+		d->hooks.on_control(d->hooks.ctx, now_ns);
+}
+
+static void on_bus(void *ctx, enum bus_state state)
+{
+	struct daemon *d = ctx;
+
+	switch (state) {
+	case BUS_UP:
+		log_info("the bus is up");
+		if (!d->is_ready)
+			ready_ask(d);
+		break;
+	case BUS_LOST:
+		log_warn("the bus is lost; connecting again");
+		break;
+	case BUS_CLOSED:
+		log_error("the bus has ended for good");
+		d->status = err_row(ERR_CLOSED)->exit;
+		daemon_leave(d);
+		break;
+	}
+	if (d->hooks.on_bus != NULL)
+		d->hooks.on_bus(d->hooks.ctx, state);
+}
+
+static void exit_now(int signal)
+{
+	(void)signal;
+	_exit(130);
+}
+
+/* While the program cleans up nobody reads signal_fd, and a second signal must still end it. */
+static void heed_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	signal(SIGTERM, exit_now);
+	signal(SIGINT, exit_now);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int daemon_run(struct daemon *d)
+{
+	if (d->bus->state != BUS_UP)
+		log_warn("the bus is not up yet; connecting");
+	ready_ask(d);
+	if (loop_run(&d->loop) < 0) {
+		log_error("the loop failed", "detail", LOG_STR(strerror(errno)));
+		d->status = err_row(ERR_IO)->exit;
+	}
+	heed_signals();
+	return d->status;
+}
+
+/* Opening and closing */
+
+/* Blocked before any thread exists, so that every thread inherits it and only the loop sees them. */
+static int open_signals(struct daemon *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return ERR_IO;
+	d->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	d->signals = (struct loop_fd){ d->signal_fd, EPOLLIN, on_signal, d };
+	return d->signal_fd < 0 ? ERR_IO : loop_fd_add(&d->loop, &d->signals);
+}
+
+static int open_loop(struct daemon *d)
+{
+	int r = loop_open(&d->loop);
+
+	if (r < 0)
+		return r;
+	d->started_ns = d->loop.now_ns;
+	r = open_signals(d);
+	if (r < 0)
+		return r;
+	d->stop_timer = (struct loop_timer){ .on_due = on_drain_over, .ctx = d };
+	d->turn_hook = (struct loop_hook){ .on_turn = on_turn, .ctx = d };
+	d->send_hook = (struct loop_hook){ .on_turn = on_send, .ctx = d };
+	loop_hook_add(&d->loop, &d->turn_hook);
+	loop_hook_add(&d->loop, &d->send_hook);
+	return loop_control(&d->loop, on_control, d);
+}
+
+static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
+{
+	struct bus_nats_conf nats = { conf->url, d->name, conf->nkey[0] == '\0' ? NULL : conf->nkey };
+	int r;
+
+	d->bus = bus_nats_open(&d->loop, &nats, why);
+	if (d->bus == NULL)
+		return why->code < 0 ? why->code : ERR_NO_MEMORY;
+	d->bus->on_state = on_bus;
+	d->bus->state_ctx = d;
+	r = discovery_open(d);
+	return r < 0 ? r : ready_open(d);
+}
+
+static int open_all(struct daemon *d, const struct conf_base *conf, struct fail *why)
+{
+	int r = keys_open();
+
+	if (r < 0)
+		return fail_set(why, r, NULL, 0, "libsodium cannot start");
+	d->incarnation = keys_random();
+	span_copy(span_str(conf->name), d->name, sizeof(d->name));
+	if (d->name[0] == '\0')
+		make_name(d);
+	if (d->ready_fd >= 0 && fcntl(d->ready_fd, F_SETFD, FD_CLOEXEC) != 0)
+		return fail_set(why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open", d->ready_fd);
+	r = open_loop(d);
+	if (r < 0)
+		return fail_set(why, r, NULL, 0, "the loop cannot start: %s", strerror(errno));
+	return open_bus(d, conf, why);
+}
+
+int daemon_open(struct daemon *d, const char *program, const struct conf_base *conf,
+	const struct daemon_hooks *hooks)
+{
+	struct fail why = { 0 };
+	int r;
+
+	*d = (struct daemon){ .program = program, .signal_fd = -1, .ready_fd = (int)conf->ready_fd,
+		.drain_ns = DAEMON_DRAIN_NS };
+	if (hooks != NULL)
+		d->hooks = *hooks;
+	log_open(program, (enum log_level)conf->log_level, conf->log_format == 1);
+	r = open_all(d, conf, &why);
+	if (r == 0)
+		return 0;
+	log_error("cannot start", "error", LOG_ERR(r), "field", LOG_STR(why.field), "detail",
+		LOG_STR(why.detail));
+	daemon_close(d);
+	return r;
+}
+
+void daemon_close(struct daemon *d)
+{
+	if (d->program == NULL)
+		return;
+	if (d->bus != NULL)
+		d->bus->on_state = NULL;
+	bus_close(d->bus);
+	loop_close(&d->loop);
+	if (d->signal_fd >= 0)
+		close(d->signal_fd);
+	*d = (struct daemon){ .signal_fd = -1, .ready_fd = -1 };
+}
