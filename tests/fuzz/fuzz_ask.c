@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "wire/query.h"
+
+#include "tests/fuzz/wire.h"
+
+FUZZ_MESSAGE(ask, ask_decode, ask_encode)
