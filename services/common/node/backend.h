@@ -52,4 +52,8 @@ void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t 
 void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data);
 /* Kinds, slots or health changed: announce soon. */
 void node_offer_changed(struct node *n);
+/* The process around the node; NULL in the simulator and in tests, so a backend that can do without uses
+ * the next two. */
 struct daemon *node_daemon(struct node *n);
+struct bus *node_bus(struct node *n);
+int64_t node_now(struct node *n); /* Unix time in ns */

@@ -210,7 +210,7 @@ static void step(struct node *n, const struct worker_event *e)
 	struct worker_actions actions;
 
 	CHECK(e->fail == NULL || e->fail->code < 0);
-	worker_step(n->worker, n->conf.now(n->conf.now_ctx), e, &actions);
+	worker_step(n->worker, node_now(n), e, &actions);
 	for (unsigned i = 0; i < actions.n; i++)
 		perform[actions.at[i].kind](n, &actions.at[i]);
 	n->metrics.running = worker_running(n->worker);
@@ -337,6 +337,16 @@ struct daemon *node_daemon(struct node *n)
 	return n->conf.daemon;
 }
 
+struct bus *node_bus(struct node *n)
+{
+	return n->conf.bus;
+}
+
+int64_t node_now(struct node *n)
+{
+	return n->conf.now(n->conf.now_ctx);
+}
+
 /* Open, turn, close. */
 
 static int subscribe(struct node *n)
@@ -434,7 +444,7 @@ void node_core_turn(struct node *n)
 {
 	if (n->changed)
 		learn_slots(n);
-	while (worker_wake(n->worker) <= n->conf.now(n->conf.now_ctx))
+	while (worker_wake(n->worker) <= node_now(n))
 		step(n, &(struct worker_event){ .kind = WORKER_TICK });
 	n->metrics.unsent += outbox_send(n->outbox);
 }
