@@ -300,7 +300,7 @@ static void test_a_job_from_order_to_result(void **state)
 	t.now_ns += 7 * MS;
 	node_done(t.toy.node, task_of('B'), 1, buf_span(&b));
 	pump();
-	expect_seen("progress B1 500 half ? done\nchunk B1 3 bytes\ndone B1 19 bytes\n");
+	expect_seen("progress B1 500 half ? done\nchunk B1 3 bytes\ndone B1 24 bytes\n");
 	node_done(t.toy.node, task_of('B'), 1, buf_span(&b));
 	pump();
 	expect_seen("");

@@ -43,6 +43,7 @@ struct node {
 
 const struct metric_row node_metric_rows[] = {
 #define ROW(name_, type_, unit_, help_) { #name_, type_, offsetof(struct node_metrics, name_), unit_, help_ }
+	ROW(orders, METRIC_COUNTER, "", "messages of orders that came"),
 	ROW(started, METRIC_COUNTER, "", "attempts that the backend took"),
 	ROW(done, METRIC_COUNTER, "", "attempts that ended with a result"),
 	ROW(failed, METRIC_COUNTER, "", "attempts that ended with an error"),
@@ -244,6 +245,7 @@ static size_t read_orders(struct node *n, const struct bus_msg *m, struct down *
 	struct fail why = { 0 };
 	size_t downs_n = 0;
 
+	n->metrics.orders++;
 	arena_reset(&n->message);
 	if (downs_decode(&n->message, m->data, ret, &downs_n, &why) == 0)
 		return downs_n;

@@ -28,6 +28,7 @@ struct node_core_conf {
 };
 
 struct node_metrics {
+	uint64_t orders;    /* messages of orders that came */
 	uint64_t started;   /* attempts that the backend took */
 	uint64_t done;
 	uint64_t failed;

@@ -8,13 +8,15 @@
 #include "node/core.h"
 #include "run/daemon.h"
 #include "run/log.h"
+#include "wire/subject.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define LEAVE_NS (5000 * NS_PER_MS) /* for attempts to end that were killed when the drain was over */
 
 const struct conf_row node_rows[] = {
 	{ "offer_every", CONF_TIME, offsetof(struct node_conf, offer_every_ns), "5s", 100 * NS_PER_MS,
 	  60000 * NS_PER_MS, NULL, "how often the node tells what it can do; a router misses it after three" },
-	{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), "5s", 0, 9000 * NS_PER_MS, NULL,
+	{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), "5s", 0, 3600000 * NS_PER_MS, NULL,
 	  "how long running attempts may take when the process is told to stop" },
 	CONF_INCLUDE(struct node_conf, base, conf_base_rows),
 	{ 0 },
@@ -26,6 +28,8 @@ struct process {
 	struct loop_timer wake;
 	int64_t wake_ns;   /* what the timer is set to */
 	bool leaving;
+	char orders[SUBJECT_BYTES];
+	struct daemon_endpoint endpoints[2];
 };
 
 /* Being woken is enough: the work is done at the turn's end. */
@@ -91,6 +95,18 @@ static int64_t loop_now(void *ctx)
 	return clocks_now(&p->daemon.loop.clocks);
 }
 
+/* What service discovery shows of the node. */
+static void publish_self(struct process *p)
+{
+	const struct node_metrics *m = node_core_metrics(p->node);
+
+	p->daemon.metrics = (struct metric_set){ p->daemon.program, node_metric_rows, m };
+	if (subject_build(SUBJECT_DOWN, span_str(p->daemon.name), (struct span){ 0 }, p->orders) < 0)
+		return; /* it was good enough to subscribe to */
+	p->endpoints[0] = (struct daemon_endpoint){ "orders", p->orders, "", &m->orders, &m->malformed };
+	p->daemon.endpoints = p->endpoints;
+}
+
 static int serve(struct process *p, const struct node_conf *conf, const struct backend_ops *ops, void *self)
 {
 	struct fail why = { 0 };
@@ -115,9 +131,11 @@ static int serve(struct process *p, const struct node_conf *conf, const struct b
 		          "field", LOG_STR(why.field), "detail", LOG_STR(why.detail));
 		return err_row(why.code)->exit;
 	}
-	p->daemon.metrics = (struct metric_set){ p->daemon.program, node_metric_rows, node_core_metrics(p->node) };
+	publish_self(p);
+	p->daemon.drain_ns = conf->drain_ns + LEAVE_NS;
 	status = daemon_run(&p->daemon);
 	p->daemon.metrics = (struct metric_set){ 0 };
+	p->daemon.endpoints = NULL;
 	node_core_close(p->node);
 	p->node = NULL;
 	return status;

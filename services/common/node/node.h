@@ -11,7 +11,7 @@
 struct node_conf {
 	struct conf_base base;
 	int64_t offer_every_ns; /* 5 s */
-	int64_t drain_ns;       /* how long running attempts may take after SIGTERM; below DAEMON_DRAIN_NS */
+	int64_t drain_ns;       /* how long running attempts may take after SIGTERM */
 };
 /* Rows of node_conf, the base's included, ended by key NULL; for CONF_INCLUDE. */
 extern const struct conf_row node_rows[];
