@@ -15,9 +15,9 @@ enum {
 	/* What protobuf-c keeps of fields that this version does not know, in each message. A newer peer
 	 * may well have a few. */
 	UNKNOWN_MAX = 64,
-	/* Honest messages have 4 bytes a field and 16 bytes a message inside, or are small. */
+	/* Honest messages have 4 bytes a field and 16 bytes a message inside, or not many of them. */
 	FIELD_BYTES = 4,
-	FIELDS_FREE = 256,
+	FIELDS_FREE = 8192,
 	MESSAGE_BYTES = 16,
 	MESSAGES_FREE = 2048,
 	FIELDS_PER_MESSAGE = 32, /* more than any message declares */
