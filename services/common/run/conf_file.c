@@ -89,10 +89,11 @@ static int bad_line(const struct conf_opts *o, int number, const char *what)
 static int unknown_key(const struct conf_opts *o, int number, struct span key)
 {
 	const char *near = conf_nearest(o, key);
-	char what[256];
+	char what[256] = "";
 	struct fail why;
 
-	snprintf(what, sizeof(what), near == NULL ? "" : "; did you mean '%s'?", near);
+	if (near != NULL)
+		snprintf(what, sizeof(what), "; did you mean '%s'?", near);
 	fail_set(&why, ERR_INVALID, NULL, 0, "unknown key '%.*s'%s", (int)(key.len > 64 ? 64 : key.len),
 		(const char *)key.at, what);
 	return bad_line(o, number, why.detail);
