@@ -50,7 +50,7 @@ CORE_MODULES := $(filter-out OpenCL cmocka,$(call names,$(MODULES)))
 
 # Flags.
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla \
-	-Wwrite-strings -Wpointer-arith -Wundef -Wformat=2
+	-Wwrite-strings -Wpointer-arith -Wundef -Wformat=2 $(if $(CLANG),-Wno-string-concatenation)
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 OPT_dev     := -O2 -Werror $(HARDEN)
 OPT_release := -O2 $(HARDEN)
