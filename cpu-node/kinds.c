@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kinds: the table, and what several of its functions need.
+ */
+#include "cpu-node/kinds.h"
+
+#include "base/fmt.h"
+#include "base/limits.h"
+
+#define SMALL 1024u
+
+static const struct cpu_kind rows[] = {
+	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo },
+	{ "blob.compress", run_compress, 0, NULL },
+	{ "blob.decompress", run_decompress, 0, NULL },
+	{ "text.extract", run_extract, SMALL, NULL },
+	{ "task.split", run_split, SMALL, NULL },
+	{ "task.reduce", run_reduce, SMALL, NULL },
+	{ "image.filter", run_image, 0, NULL },
+	{ "compute.matmul", run_matmul, 0, NULL },
+	{ "compute.montecarlo", run_montecarlo, 0, NULL },
+};
+
+const struct cpu_kind *cpu_kind_find(struct span name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (span_is(name, rows[i].name))
+			return &rows[i];
+	}
+	return NULL;
+}
+
+const struct cpu_kind *cpu_kind_at(unsigned i)
+{
+	return i < ARRAY_LEN(rows) ? &rows[i] : NULL;
+}
+
+int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call)
+{
+	int r = kind->run(call);
+
+	if (r < 0)
+		return r;
+	if (buf_err(call->out) == ERR_TOO_BIG)
+		return fail_set(call->why, ERR_TOO_BIG, "result", (int64_t)call->out->max,
+			"the result is larger than %zu bytes", call->out->max);
+	return buf_err(call->out) < 0 ? cpu_no_memory(call) : 0;
+}
+
+int cpu_no_memory(const struct cpu_call *call)
+{
+	return fail_set(call->why, ERR_NO_MEMORY, NULL, 0, NULL);
+}
+
+int cpu_cancelled(const struct cpu_call *call)
+{
+	return fail_set(call->why, ERR_CANCELLED, NULL, 0, NULL);
+}
+
+int cpu_need_items(const struct cpu_call *call)
+{
+	if (call->in->items_n > 0)
+		return 0;
+	return fail_set(call->why, ERR_INVALID, "items", 0, "%s needs an item", call->kind->name);
+}
+
+int cpu_texts(const struct cpu_call *call, struct span **ret)
+{
+	struct span *texts = arena_raw(call->arena, (call->in->items_n + 1) * sizeof(*texts));
+
+	if (texts == NULL)
+		return cpu_no_memory(call);
+	for (size_t i = 0; i < call->in->items_n; i++) {
+		texts[i] = call->in->items[i].data;
+		if (!fmt_is_text(texts[i]))
+			return fail_set(call->why, ERR_UNSUPPORTED, "items", 0, "item %zu is no text in UTF-8", i + 1);
+	}
+	*ret = texts;
+	return 0;
+}
+
+int cpu_name(const struct cpu_call *call, struct span stem, const char *ending, struct span *ret)
+{
+	size_t ending_bytes = strlen(ending);
+	unsigned char *to = arena_raw(call->arena, stem.len + ending_bytes + 1);
+
+	if (to == NULL)
+		return cpu_no_memory(call);
+	if (stem.len > 0) {
+		memcpy(to, stem.at, stem.len);
+		memcpy(to + stem.len, ending, ending_bytes);
+	}
+	*ret = span_of(to, stem.len == 0 ? 0 : stem.len + ending_bytes);
+	return 0;
+}

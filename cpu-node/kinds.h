@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * kinds: what this node can compute. A kind is one row in kinds.c and one function; the function knows
+ * neither NATS nor threads: it reads a decoded body and appends an encoded one.
+ */
+#pragma once
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/body.h"
+#include "wire/kinds.h"
+
+#define CALL_ARENA_BYTES ((size_t)64 << 20) /* ceiling of what one call may take from its arena */
+
+/* One job as its function sees it. Everything is borrowed for the call. */
+struct cpu_call {
+	const struct kind_row *kind; /* its parameters */
+	const struct body *in;       /* checked against them */
+	uint32_t attempt;            /* 1 is the first */
+	struct arena *arena;
+	struct buf *out;             /* append the result's body; its ceiling is the limit of a body */
+	struct fail *why;            /* fill it (fail_set) when returning an error */
+	const _Atomic bool *cancel;  /* becomes true when nobody wants the result any more */
+	_Atomic uint32_t *permille;  /* progress; or leave it alone */
+};
+
+struct cpu_kind {
+	const char *name;    /* in proto/kinds.def */
+	/* 0, or a negative error with call->why filled. */
+	int (*run)(const struct cpu_call *call);
+	size_t inline_bytes; /* bodies up to this size take a few microseconds: they run on the owner thread */
+	/* Or NULL: how long to wait before run, without a thread. */
+	int64_t (*delay_ns)(const struct kind_row *kind, const struct body *in);
+};
+
+/* The row of a kind, or NULL. */
+const struct cpu_kind *cpu_kind_find(struct span name);
+/* The i-th row, or NULL past the end. */
+const struct cpu_kind *cpu_kind_at(unsigned i);
+/* run, and a result that does not fit into call->out is ERR_TOO_BIG. */
+int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call) MUST_USE;
+
+/* For the functions. */
+static inline bool cpu_is_cancelled(const struct cpu_call *call)
+{
+	return atomic_load_explicit(call->cancel, memory_order_relaxed);
+}
+
+/* done of all, as progress. */
+static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint64_t all)
+{
+	atomic_store_explicit(call->permille, (uint32_t)(done / (all / 1000 + 1)), memory_order_relaxed);
+}
+
+/* ERR_INVALID if the body has no item. */
+int cpu_need_items(const struct cpu_call *call) MUST_USE;
+/* The data of all items, as texts: ERR_UNSUPPORTED if one is not UTF-8. */
+int cpu_texts(const struct cpu_call *call, struct span **ret) MUST_USE;
+/* A name with another ending; an empty name stays empty. */
+int cpu_name(const struct cpu_call *call, struct span stem, const char *ending, struct span *ret) MUST_USE;
+int cpu_no_memory(const struct cpu_call *call);
+int cpu_cancelled(const struct cpu_call *call);
+
+int run_echo(const struct cpu_call *call);
+int64_t delay_echo(const struct kind_row *kind, const struct body *in);
+int run_compress(const struct cpu_call *call);
+int run_decompress(const struct cpu_call *call);
+int run_extract(const struct cpu_call *call);
+int run_split(const struct cpu_call *call);
+int run_reduce(const struct cpu_call *call);
+int run_image(const struct cpu_call *call);
+int run_matmul(const struct cpu_call *call);
+int run_montecarlo(const struct cpu_call *call);
