@@ -13,6 +13,7 @@ RUNS    ?= 20000
 # make fuzz-live: for how many seconds
 SECONDS ?= 60
 
+.DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:

@@ -80,7 +80,7 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 	why.code = 0;
 	arena_reset(&b->arena);
 	buf_reset(&b->out);
-	(void)cpu_kind_run(kind, &call); /* an error is in why */
+	cpu_kind_run(kind, &call);
 	report(b, &job->task, job->attempt, &why, &b->out);
 }
 
@@ -119,7 +119,7 @@ static void on_run(struct work_job *job)
 
 	run->ran = true;
 	if (!cpu_is_cancelled(&call))
-		(void)cpu_kind_run(run->kind, &call); /* an error is in why */
+		cpu_kind_run(run->kind, &call);
 	arena_done(&run->scratch);
 }
 
@@ -176,6 +176,14 @@ static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kin
 	return run;
 }
 
+/* Without a timer there are no reports of progress for a while; the results come all the same. */
+static void set_beat(struct cpu_backend *b, int64_t due_ns)
+{
+	int r = loop_timer_set(b->loop, &b->beat, due_ns);
+
+	(void)r;
+}
+
 static void on_beat(void *ctx, int64_t now_ns)
 {
 	struct cpu_backend *b = ctx;
@@ -189,9 +197,8 @@ static void on_beat(void *ctx, int64_t now_ns)
 		run->permille = permille;
 		node_progress(b->node, run->task, run->attempt, permille, NULL);
 	}
-	/* Without a timer the reports come to an end; the results do not. */
 	if (b->runs_n > 0)
-		(void)loop_timer_set(b->loop, &b->beat, now_ns + BEAT_NS);
+		set_beat(b, now_ns + BEAT_NS);
 }
 
 /* Hold the job: asleep for delay_ns, or in the pool. */
@@ -217,7 +224,7 @@ static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct
 	list_push(&b->runs, &run->link);
 	b->held_bytes += run->bytes;
 	if (b->runs_n++ == 0)
-		(void)loop_timer_set(b->loop, &b->beat, b->loop->now_ns + BEAT_NS);
+		set_beat(b, b->loop->now_ns + BEAT_NS);
 	return 0;
 }
 

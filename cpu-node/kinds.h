@@ -39,8 +39,8 @@ struct cpu_kind {
 const struct cpu_kind *cpu_kind_find(struct span name);
 /* The i-th row, or NULL past the end. */
 const struct cpu_kind *cpu_kind_at(unsigned i);
-/* run, and a result that does not fit into call->out is ERR_TOO_BIG. */
-int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call) MUST_USE;
+/* run; a result that does not fit into call->out is ERR_TOO_BIG. The error is returned and in call->why. */
+int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call);
 
 /* For the functions. */
 static inline bool cpu_is_cancelled(const struct cpu_call *call)
