@@ -13,9 +13,9 @@ enum gpu_frame {
 	GPU_HELLO = 1, /* body: facts and measurements, see below */
 	GPU_JOB,       /* id, arg: enum gpu_kind, body: the task's encoded Body. One at a time */
 	GPU_CANCEL,    /* id */
-	GPU_PROGRESS,  /* id, arg: permille; at least each GPU_PROGRESS_NS while a job runs in steps */
-	GPU_DONE,      /* id, body: the result's encoded Body */
-	GPU_FAILED,    /* id, arg: the error's wire number, body: parameters field, limit, detail */
+	GPU_PROGRESS, /* id, arg: permille; at least each GPU_PROGRESS_NS while a job runs in steps */
+	GPU_DONE,     /* id, body: the result's encoded Body */
+	GPU_FAILED,   /* id, arg: the error's wire number, body: parameters field, limit, detail */
 };
 
 /* The kinds that run on devices. */
@@ -23,7 +23,8 @@ enum gpu_kind { GPU_MATMUL, GPU_MONTECARLO, GPU_FILTER, GPU_KINDS };
 
 static inline const char *gpu_kind_name(enum gpu_kind kind)
 {
-	static const char *const names[GPU_KINDS] = { "compute.matmul", "compute.montecarlo", "image.filter" };
+	static const char *const names[GPU_KINDS] = { "compute.matmul", "compute.montecarlo",
+		"image.filter" };
 
 	return names[kind];
 }

@@ -17,12 +17,12 @@ struct matmul_shape {
 };
 
 /* C = A B with d->matmul; m, k and n are in 1..2048. */
-int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b, float *c,
-                   const struct pace *pace, struct fail *why) MUST_USE;
+int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b,
+	float *c, const struct pace *pace, struct fail *why) MUST_USE;
 
 /* How many of the samples 0 .. samples - 1 are inside; samples is in 1..2^60. */
 int compute_montecarlo(struct device *d, uint64_t samples, uint64_t seed, uint64_t *ret_inside,
-                       const struct pace *pace, struct fail *why) MUST_USE;
+	const struct pace *pace, struct fail *why) MUST_USE;
 
 struct filter_what {
 	enum filter filter;
@@ -30,5 +30,5 @@ struct filter_what {
 };
 
 /* *out is made by picture_init. */
-int compute_filter(struct device *d, const struct picture *in, struct filter_what what, struct picture *out,
-                   const struct pace *pace, struct fail *why) MUST_USE;
+int compute_filter(struct device *d, const struct picture *in, struct filter_what what,
+	struct picture *out, const struct pace *pace, struct fail *why) MUST_USE;

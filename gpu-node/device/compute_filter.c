@@ -28,8 +28,8 @@ static bool on_pass_step(void *ctx, uint32_t permille)
 }
 
 /* All rows of one pass: args, of which first_row is the fifth. */
-static int run_pass(struct device *d, struct run *run, enum device_kernel kernel, cl_uint *first_row,
-                    const struct device_arg *args, unsigned args_n, struct fail *why)
+static int run_pass(struct device *d, struct run *run, enum device_kernel kernel,
+	cl_uint *first_row, const struct device_arg *args, unsigned args_n, struct fail *why)
 {
 	const struct pace pace = { on_pass_step, run };
 	const uint32_t first = FIRST_STEP_PIXELS / run->width + 1;
@@ -53,22 +53,30 @@ static int run_pass(struct device *d, struct run *run, enum device_kernel kernel
 }
 
 /* grey, or the grey values alone. */
-static int run_grey(struct device *d, struct run *run, enum device_kernel kernel, cl_mem to, struct fail *why)
+static int run_grey(
+	struct device *d, struct run *run, enum device_kernel kernel, cl_mem to, struct fail *why)
 {
 	cl_uint row = 0;
-	const struct device_arg args[] = { DEVICE_ARG(run->pixels), DEVICE_ARG(to), DEVICE_ARG(run->width),
-		                           DEVICE_ARG(run->channels), DEVICE_ARG(row) };
+	const struct device_arg args[] = { DEVICE_ARG(run->pixels), DEVICE_ARG(to),
+		DEVICE_ARG(run->width), DEVICE_ARG(run->channels), DEVICE_ARG(row) };
 
 	return run_pass(d, run, kernel, &row, args, ARRAY_LEN(args), why);
 }
 
-static int run_gauss_pass(struct device *d, struct run *run, cl_mem from, cl_mem to, cl_uint along,
-                          struct fail *why)
+static int run_gauss_pass(
+	struct device *d, struct run *run, cl_mem from, cl_mem to, cl_uint along, struct fail *why)
 {
 	cl_uint row = 0;
 	const struct device_arg args[] = {
-		DEVICE_ARG(from), DEVICE_ARG(to), DEVICE_ARG(run->width), DEVICE_ARG(run->channels), DEVICE_ARG(row),
-		DEVICE_ARG(run->height), DEVICE_ARG(run->radius), DEVICE_ARG(along), DEVICE_ARG(run->weights),
+		DEVICE_ARG(from),
+		DEVICE_ARG(to),
+		DEVICE_ARG(run->width),
+		DEVICE_ARG(run->channels),
+		DEVICE_ARG(row),
+		DEVICE_ARG(run->height),
+		DEVICE_ARG(run->radius),
+		DEVICE_ARG(along),
+		DEVICE_ARG(run->weights),
 	};
 
 	return run_pass(d, run, KERNEL_GAUSS, &row, args, ARRAY_LEN(args), why);
@@ -77,7 +85,8 @@ static int run_gauss_pass(struct device *d, struct run *run, cl_mem from, cl_mem
 static int run_gauss(struct device *d, struct run *run, struct fail *why)
 {
 	uint32_t weights[FILTER_WEIGHTS_MAX];
-	const struct device_rows rows = { (2 * run->radius + 1) * sizeof(weights[0]), 1, sizeof(weights) };
+	const struct device_rows rows = { (2 * run->radius + 1) * sizeof(weights[0]), 1,
+		sizeof(weights) };
 	int r;
 
 	run->passes = 2;
@@ -98,8 +107,13 @@ static int run_sobel(struct device *d, struct run *run, struct fail *why)
 {
 	cl_uint row = 0;
 	struct device_arg args[] = {
-		DEVICE_ARG(run->pixels), DEVICE_ARG(run->result), DEVICE_ARG(run->width), DEVICE_ARG(run->channels),
-		DEVICE_ARG(row), DEVICE_ARG(run->height), DEVICE_ARG(run->between),
+		DEVICE_ARG(run->pixels),
+		DEVICE_ARG(run->result),
+		DEVICE_ARG(run->width),
+		DEVICE_ARG(run->channels),
+		DEVICE_ARG(row),
+		DEVICE_ARG(run->height),
+		DEVICE_ARG(run->between),
 	};
 	int r;
 
@@ -127,8 +141,8 @@ static int run_filter(struct device *d, struct run *run, enum filter filter, str
 	return r < 0 ? r : run_grey(d, run, KERNEL_GREY, run->result, why);
 }
 
-static int read_result(struct device *d, const struct run *run, struct device_rows rows, struct picture *out,
-                       struct fail *why)
+static int read_result(struct device *d, const struct run *run, struct device_rows rows,
+	struct picture *out, struct fail *why)
 {
 	int r = picture_init(out, run->width, run->height, run->channels, why);
 
@@ -140,13 +154,18 @@ static int read_result(struct device *d, const struct run *run, struct device_ro
 	return r;
 }
 
-int compute_filter(struct device *d, const struct picture *in, struct filter_what what, struct picture *out,
-                   const struct pace *pace, struct fail *why)
+int compute_filter(struct device *d, const struct picture *in, struct filter_what what,
+	struct picture *out, const struct pace *pace, struct fail *why)
 {
 	const size_t row = (size_t)in->width * in->channels;
 	const struct device_rows rows = { row, in->height, row };
-	struct run run = { .in = in, .width = in->width, .height = in->height, .channels = in->channels,
-		           .radius = what.radius, .pace = pace, .passes = 1 };
+	struct run run = { .in = in,
+		.width = in->width,
+		.height = in->height,
+		.channels = in->channels,
+		.radius = what.radius,
+		.pace = pace,
+		.passes = 1 };
 	int r;
 
 	CHECK(row > 0 && in->height > 0);

@@ -41,11 +41,11 @@ static int send(struct device *d, struct run *run, const float *a, const float *
 }
 
 /* Rows first .. first + rows - 1 of C; multiples of SIDE. */
-static int run_rows(struct device *d, const struct run *run, cl_uint first, cl_uint rows, int64_t *ret_ns,
-                    struct fail *why)
+static int run_rows(struct device *d, const struct run *run, cl_uint first, cl_uint rows,
+	int64_t *ret_ns, struct fail *why)
 {
-	const struct device_arg args[] = { DEVICE_ARG(run->a), DEVICE_ARG(run->b), DEVICE_ARG(run->c),
-		                           DEVICE_ARG(run->k), DEVICE_ARG(run->n), DEVICE_ARG(first) };
+	const struct device_arg args[] = { DEVICE_ARG(run->a), DEVICE_ARG(run->b),
+		DEVICE_ARG(run->c), DEVICE_ARG(run->k), DEVICE_ARG(run->n), DEVICE_ARG(first) };
 	struct device_launch launch = { d->matmul, args, ARRAY_LEN(args), run->n, rows };
 
 	if (d->matmul == KERNEL_MATMUL_TILED) { /* 4 x 4 elements a work-item */
@@ -58,7 +58,8 @@ static int run_rows(struct device *d, const struct run *run, cl_uint first, cl_u
 	return device_run(d, &launch, ret_ns, why);
 }
 
-static int run_all(struct device *d, const struct run *run, const struct pace *pace, struct fail *why)
+static int run_all(
+	struct device *d, const struct run *run, const struct pace *pace, struct fail *why)
 {
 	struct steps steps = steps_of(run->m, SIDE, SIDE, pad(UINT16_MAX, SIDE));
 	uint64_t rows;
@@ -75,11 +76,13 @@ static int run_all(struct device *d, const struct run *run, const struct pace *p
 	return 0;
 }
 
-int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b, float *c,
-                   const struct pace *pace, struct fail *why)
+int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b,
+	float *c, const struct pace *pace, struct fail *why)
 {
-	struct run run = { .shape = shape, .m = pad(shape.m, SIDE), .k = pad(shape.k, DEPTH),
-		           .n = pad(shape.n, SIDE) };
+	struct run run = { .shape = shape,
+		.m = pad(shape.m, SIDE),
+		.k = pad(shape.k, DEPTH),
+		.n = pad(shape.n, SIDE) };
 	int r;
 
 	CHECK(shape.m > 0 && shape.k > 0 && shape.n > 0);

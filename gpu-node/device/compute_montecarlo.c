@@ -26,15 +26,17 @@ static uint32_t groups_for(const struct device *d)
 
 /* Add the samples first .. first + n - 1 that are inside to *inside. first is even. */
 static int count(struct device *d, struct run *run, uint64_t first, uint64_t n, uint64_t *inside,
-                 int64_t *ret_ns, struct fail *why)
+	int64_t *ret_ns, struct fail *why)
 {
 	const uint64_t turn = (uint64_t)run->groups * GROUP * ITEM_SAMPLES;
 	const cl_uint turns = (cl_uint)((n + turn - 1) / turn);
 	const cl_ulong from = first, end = first + n;
-	const struct device_arg args[] = { DEVICE_ARG(from), DEVICE_ARG(end), DEVICE_ARG(turns), DEVICE_ARG(run->key),
-		                           DEVICE_ARG(run->counts) };
-	const struct device_launch launch = { KERNEL_MONTECARLO, args, ARRAY_LEN(args), run->groups * GROUP, 1 };
-	const struct device_rows rows = { run->groups * sizeof(uint32_t), 1, run->groups * sizeof(uint32_t) };
+	const struct device_arg args[] = { DEVICE_ARG(from), DEVICE_ARG(end), DEVICE_ARG(turns),
+		DEVICE_ARG(run->key), DEVICE_ARG(run->counts) };
+	const struct device_launch launch = { KERNEL_MONTECARLO, args, ARRAY_LEN(args),
+		run->groups * GROUP, 1 };
+	const struct device_rows rows = { run->groups * sizeof(uint32_t), 1,
+		run->groups * sizeof(uint32_t) };
 	int r = device_run(d, &launch, ret_ns, why);
 
 	if (r == 0)
@@ -45,7 +47,7 @@ static int count(struct device *d, struct run *run, uint64_t first, uint64_t n, 
 }
 
 static int count_all(struct device *d, struct run *run, uint64_t samples, uint64_t *ret_inside,
-                     const struct pace *pace, struct fail *why)
+	const struct pace *pace, struct fail *why)
 {
 	const uint64_t turn = (uint64_t)run->groups * GROUP * ITEM_SAMPLES;
 	struct steps steps = steps_of(samples, turn, turn, turn * TURNS_MAX);
@@ -65,9 +67,10 @@ static int count_all(struct device *d, struct run *run, uint64_t samples, uint64
 }
 
 int compute_montecarlo(struct device *d, uint64_t samples, uint64_t seed, uint64_t *ret_inside,
-                       const struct pace *pace, struct fail *why)
+	const struct pace *pace, struct fail *why)
 {
-	struct run run = { .groups = groups_for(d), .key = { .s = { (cl_uint)seed, (cl_uint)(seed >> 32) } } };
+	struct run run = { .groups = groups_for(d),
+		.key = { .s = { (cl_uint)seed, (cl_uint)(seed >> 32) } } };
 	int r;
 
 	CHECK(samples > 0 && samples <= UINT64_C(1) << 60);

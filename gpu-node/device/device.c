@@ -11,8 +11,9 @@
 
 static const char *program_source(enum device_program p)
 {
-	return p == PROGRAM_MATMUL ? kernel_matmul_source
-	     : p == PROGRAM_MONTECARLO ? kernel_montecarlo_source : kernel_filter_source;
+	return p == PROGRAM_MATMUL       ? kernel_matmul_source
+	       : p == PROGRAM_MONTECARLO ? kernel_montecarlo_source
+					 : kernel_filter_source;
 }
 
 struct kernel_row {
@@ -42,13 +43,14 @@ static void build_fail(const struct device *d, cl_program program, cl_int code, 
 	char log[2048] = "";
 	struct span rest, line = { 0 };
 
-	if (clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log) - 1, log, NULL) != CL_SUCCESS)
+	if (clGetProgramBuildInfo(
+		    program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log) - 1, log, NULL) != CL_SUCCESS)
 		log[0] = '\0';
 	rest = span_str(log);
 	while (rest.len > 0 && line.len == 0)
 		line = span_trim(span_cut(&rest, '\n'));
-	fail_set(why, ERR_DEVICE, NULL, 0, "the kernels do not compile: %s: %.*s", opencl_name(code), (int)line.len,
-	         (const char *)line.at);
+	fail_set(why, ERR_DEVICE, NULL, 0, "the kernels do not compile: %s: %.*s",
+		opencl_name(code), (int)line.len, (const char *)line.at);
 }
 
 static cl_program build(const struct device *d, enum device_program p, struct fail *why)
@@ -134,9 +136,10 @@ int device_take(struct device *d, size_t bytes, cl_mem *ret, struct fail *why)
 	cl_mem buffer;
 
 	CHECK(bytes > 0);
-	if (bytes > d->facts.allocation_bytes || d->held_bytes + bytes > d->facts.memory_bytes / 10 * 9)
+	if (bytes > d->facts.allocation_bytes ||
+		d->held_bytes + bytes > d->facts.memory_bytes / 10 * 9)
 		return fail_set(why, ERR_NO_MEMORY, NULL, (int64_t)d->facts.allocation_bytes,
-		                "the device cannot hold %zu bytes more", bytes);
+			"the device cannot hold %zu bytes more", bytes);
 	buffer = clCreateBuffer(d->context, CL_MEM_READ_WRITE, bytes, NULL, &code);
 	if (buffer == NULL)
 		return opencl_fail(why, code, "clCreateBuffer");
@@ -157,18 +160,20 @@ void device_drop(struct device *d, cl_mem *buffer)
 	if (*buffer == NULL)
 		return;
 	if (clGetMemObjectInfo(*buffer, CL_MEM_SIZE, sizeof(bytes), &bytes, NULL) == CL_SUCCESS) {
-		(void)wipe(d, *buffer, bytes); /* if it fails, the device is lost, and its memory with it */
+		(void)wipe(d, *buffer,
+			bytes); /* if it fails, the device is lost, and its memory with it */
 		d->held_bytes -= bytes;
 	}
 	clReleaseMemObject(*buffer);
 	*buffer = NULL;
 }
 
-int device_write(struct device *d, cl_mem to, struct device_rows shape, const void *from, struct fail *why)
+int device_write(
+	struct device *d, cl_mem to, struct device_rows shape, const void *from, struct fail *why)
 {
 	const size_t zero[3] = { 0 }, region[3] = { shape.row_bytes, shape.rows, 1 };
-	cl_int code = clEnqueueWriteBufferRect(d->queue, to, CL_TRUE, zero, zero, region, shape.pitch, 0,
-	                                       shape.row_bytes, 0, from, 0, NULL, NULL);
+	cl_int code = clEnqueueWriteBufferRect(d->queue, to, CL_TRUE, zero, zero, region,
+		shape.pitch, 0, shape.row_bytes, 0, from, 0, NULL, NULL);
 
 	return code == CL_SUCCESS ? 0 : opencl_fail(why, code, "clEnqueueWriteBufferRect");
 }
@@ -176,8 +181,8 @@ int device_write(struct device *d, cl_mem to, struct device_rows shape, const vo
 int device_read(struct device *d, cl_mem from, struct device_rows shape, void *to, struct fail *why)
 {
 	const size_t zero[3] = { 0 }, region[3] = { shape.row_bytes, shape.rows, 1 };
-	cl_int code = clEnqueueReadBufferRect(d->queue, from, CL_TRUE, zero, zero, region, shape.pitch, 0,
-	                                      shape.row_bytes, 0, to, 0, NULL, NULL);
+	cl_int code = clEnqueueReadBufferRect(d->queue, from, CL_TRUE, zero, zero, region,
+		shape.pitch, 0, shape.row_bytes, 0, to, 0, NULL, NULL);
 
 	return code == CL_SUCCESS ? 0 : opencl_fail(why, code, "clEnqueueReadBufferRect");
 }
@@ -197,11 +202,13 @@ static cl_int enqueue(struct device *d, const struct device_launch *launch)
 	for (unsigned i = 0; i < launch->args_n && code == CL_SUCCESS; i++)
 		code = clSetKernelArg(kernel, i, launch->args[i].bytes, launch->args[i].at);
 	if (code == CL_SUCCESS)
-		code = clEnqueueNDRangeKernel(d->queue, kernel, 2, NULL, global, local, 0, NULL, NULL);
+		code = clEnqueueNDRangeKernel(
+			d->queue, kernel, 2, NULL, global, local, 0, NULL, NULL);
 	return code == CL_SUCCESS ? clFinish(d->queue) : code;
 }
 
-int device_run(struct device *d, const struct device_launch *launch, int64_t *ret_ns, struct fail *why)
+int device_run(
+	struct device *d, const struct device_launch *launch, int64_t *ret_ns, struct fail *why)
 {
 	const struct kernel_row *row = &kernel_rows[launch->kernel];
 	const int64_t started_ns = clocks_mono();

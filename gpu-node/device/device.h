@@ -30,16 +30,17 @@ struct device {
 	cl_context context;
 	cl_command_queue queue;
 	cl_program programs[PROGRAMS];
-	cl_kernel kernels[KERNELS];    /* NULL: could not be built; why is in `unbuilt` */
+	cl_kernel kernels[KERNELS]; /* NULL: could not be built; why is in `unbuilt` */
 	struct fail unbuilt[PROGRAMS];
-	uint64_t held_bytes;           /* of all buffers */
-	uint64_t runs[KERNELS];        /* how often each kernel ran to its end */
-	enum device_kernel matmul;     /* the better of the two on this device; set by probe_run */
+	uint64_t held_bytes;       /* of all buffers */
+	uint64_t runs[KERNELS];    /* how often each kernel ran to its end */
+	enum device_kernel matmul; /* the better of the two on this device; set by probe_run */
 };
 
 /* Open the device and build its programs. A program that does not build leaves its kernels NULL and is no
  * failure of this call. *ret needs no device_close on failure. */
-int device_open(struct device *ret, const struct facts *facts, cl_device_id id, struct fail *why) MUST_USE;
+int device_open(
+	struct device *ret, const struct facts *facts, cl_device_id id, struct fail *why) MUST_USE;
 void device_close(struct device *d);
 
 /* A buffer of zero bytes, or why not: ERR_NO_MEMORY also for sizes beyond the device's largest allocation or
@@ -55,14 +56,18 @@ struct device_rows {
 	size_t pitch;
 };
 int device_write(struct device *d, cl_mem to, struct device_rows shape, const void *from,
-                 struct fail *why) MUST_USE;
-int device_read(struct device *d, cl_mem from, struct device_rows shape, void *to, struct fail *why) MUST_USE;
+	struct fail *why) MUST_USE;
+int device_read(struct device *d, cl_mem from, struct device_rows shape, void *to,
+	struct fail *why) MUST_USE;
 
 struct device_arg {
 	size_t bytes;
 	const void *at;
 };
-#define DEVICE_ARG(v) { sizeof(v), &(v) }
+#define DEVICE_ARG(v)                                                                              \
+	{                                                                                          \
+		sizeof(v), &(v)                                                                    \
+	}
 
 /* One run of a kernel over x * y work-items, rounded up to whole groups; both at least 1. *ret_ns: how long
  * it took, start to end. */
@@ -73,6 +78,7 @@ struct device_launch {
 	size_t x;
 	size_t y;
 };
-int device_run(struct device *d, const struct device_launch *launch, int64_t *ret_ns, struct fail *why) MUST_USE;
+int device_run(struct device *d, const struct device_launch *launch, int64_t *ret_ns,
+	struct fail *why) MUST_USE;
 /* The name of a kernel in its source. */
 const char *device_kernel_name(enum device_kernel k);

@@ -41,15 +41,19 @@ static void take_pci(cl_device_id id, struct facts *f)
 		domain = khr[0];
 		bus = khr[1];
 		slot = khr[2];
-	} else if (clGetDeviceInfo(id, DEVICE_PCI_BUS_ID_NV, sizeof(bus), &bus, NULL) == CL_SUCCESS
-	           && clGetDeviceInfo(id, DEVICE_PCI_SLOT_ID_NV, sizeof(slot), &slot, NULL) == CL_SUCCESS) {
-		if (clGetDeviceInfo(id, DEVICE_PCI_DOMAIN_ID_NV, sizeof(domain), &domain, NULL) != CL_SUCCESS)
+	} else if (clGetDeviceInfo(id, DEVICE_PCI_BUS_ID_NV, sizeof(bus), &bus, NULL) ==
+			   CL_SUCCESS &&
+		   clGetDeviceInfo(id, DEVICE_PCI_SLOT_ID_NV, sizeof(slot), &slot, NULL) ==
+			   CL_SUCCESS) {
+		if (clGetDeviceInfo(id, DEVICE_PCI_DOMAIN_ID_NV, sizeof(domain), &domain, NULL) !=
+			CL_SUCCESS)
 			domain = 0;
 		slot >>= 3; /* the low bits are the function */
 	} else {
 		return;
 	}
-	snprintf(f->pci, sizeof(f->pci), "%04x:%02x:%02x", domain & 0xffff, bus & 0xff, slot & 0xff);
+	snprintf(
+		f->pci, sizeof(f->pci), "%04x:%02x:%02x", domain & 0xffff, bus & 0xff, slot & 0xff);
 }
 
 static const char *type_name(cl_device_id id)
@@ -66,15 +70,19 @@ static void take_facts(cl_platform_id platform, cl_device_id id, struct facts *f
 	cl_ulong memory = 0, allocation = 0;
 	cl_uint units = 0;
 
-	if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(f->platform), f->platform, NULL) != CL_SUCCESS)
+	if (clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof(f->platform), f->platform, NULL) !=
+		CL_SUCCESS)
 		f->platform[0] = '\0';
 	device_text(id, CL_DEVICE_NAME, f->name, sizeof(f->name));
 	device_text(id, CL_DRIVER_VERSION, f->driver, sizeof(f->driver));
-	if (clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(memory), &memory, NULL) == CL_SUCCESS)
+	if (clGetDeviceInfo(id, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(memory), &memory, NULL) ==
+		CL_SUCCESS)
 		f->memory_bytes = memory;
-	if (clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(allocation), &allocation, NULL) == CL_SUCCESS)
+	if (clGetDeviceInfo(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof(allocation), &allocation,
+		    NULL) == CL_SUCCESS)
 		f->allocation_bytes = allocation;
-	if (clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL) == CL_SUCCESS)
+	if (clGetDeviceInfo(id, CL_DEVICE_MAX_COMPUTE_UNITS, sizeof(units), &units, NULL) ==
+		CL_SUCCESS)
 		f->units = units;
 	f->type = type_name(id);
 	take_uuid(id, f);
@@ -89,8 +97,8 @@ static bool is_same(const struct facts *a, const struct facts *b)
 		return strcmp(a->uuid, b->uuid) == 0;
 	if (a->pci[0] != '\0' && b->pci[0] != '\0')
 		return strcmp(a->pci, b->pci) == 0;
-	return strcmp(a->name, b->name) == 0 && a->memory_bytes == b->memory_bytes
-	       && strcmp(a->platform, b->platform) != 0;
+	return strcmp(a->name, b->name) == 0 && a->memory_bytes == b->memory_bytes &&
+	       strcmp(a->platform, b->platform) != 0;
 }
 
 void inventory_mark(struct facts *facts, unsigned i)
@@ -144,7 +152,8 @@ void inventory_json(struct buf *b, const struct facts *f)
 	text_field(b, "driver", f->driver);
 	text_field(b, "uuid", f->uuid);
 	text_field(b, "pci", f->pci);
-	buf_fmt(b, ",\"memory_bytes\":%" PRIu64 ",\"allocation_bytes\":%" PRIu64 ",\"units\":%" PRIu32,
-	        f->memory_bytes, f->allocation_bytes, f->units);
+	buf_fmt(b,
+		",\"memory_bytes\":%" PRIu64 ",\"allocation_bytes\":%" PRIu64 ",\"units\":%" PRIu32,
+		f->memory_bytes, f->allocation_bytes, f->units);
 	buf_fmt(b, ",\"same_as\":%" PRId32 "}\n", f->same_as);
 }

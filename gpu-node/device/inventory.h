@@ -16,14 +16,14 @@ struct facts {
 	char name[128];
 	char platform[128];
 	char driver[128];
-	char uuid[33];            /* hexadecimal, or empty */
-	char pci[16];             /* "0000:3b:00", or empty: not known */
-	const char *type;         /* "cpu", "gpu", "other" */
+	char uuid[33];    /* hexadecimal, or empty */
+	char pci[16];     /* "0000:3b:00", or empty: not known */
+	const char *type; /* "cpu", "gpu", "other" */
 	uint64_t memory_bytes;
 	uint64_t allocation_bytes; /* the largest buffer */
 	uint32_t units;
-	uint32_t index;           /* in the order of platforms and their devices */
-	int32_t same_as;          /* index of the same device's first appearance, or -1 */
+	uint32_t index;  /* in the order of platforms and their devices */
+	int32_t same_as; /* index of the same device's first appearance, or -1 */
 };
 
 struct inventory {

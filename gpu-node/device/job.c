@@ -23,58 +23,82 @@ struct job {
 	const struct body *body;
 	const struct pace *pace;
 	struct buf *out;
+	struct arena *arena;
 };
 
-static int put_result(struct job *j, const char *name, const char *media, struct span data, struct fail *why)
+/* Forwards the progress of one item as that of the whole job. */
+struct share {
+	const struct pace *pace;
+	size_t item;
+	size_t items;
+};
+
+static int check_result(const struct job *j, struct fail *why)
 {
-	body_put_item(j->out, span_str(name), span_str(media), data);
 	if (buf_err(j->out) == ERR_TOO_BIG)
 		return fail_set(why, ERR_TOO_BIG, "result", LIMIT_BODY_BYTES,
-		                "the result is larger than a Body may be");
+			"the result is larger than a Body may be");
 	return buf_err(j->out) == 0 ? 0 : fail_set(why, buf_err(j->out), NULL, 0, NULL);
 }
 
-static int items_check(const struct body *body, size_t n, struct fail *why)
+static int put_result(
+	struct job *j, struct span name, const char *media, struct span data, struct fail *why)
 {
-	if (body->items_n == n)
-		return 0;
-	return fail_set(why, ERR_INVALID, "item", (int64_t)n, "%zu items are needed, there are %zu", n,
-	                body->items_n);
+	body_put_item(j->out, name, span_str(media), data);
+	return check_result(j, why);
 }
 
-static int multiply(struct job *j, struct matmul_shape s, float *a, struct fail *why)
+static int find_item(const struct job *j, const char *name, struct span *ret, struct fail *why)
 {
-	const size_t c_bytes = (size_t)s.m * s.n * sizeof(float);
-	float *b = a + (size_t)s.m * s.k, *c = b + (size_t)s.k * s.n;
-	CLEANUP(mem_freep) void *bytes = mem_alloc(c_bytes);
+	for (size_t i = 0; i < j->body->items_n; i++) {
+		if (span_is(j->body->items[i].name, name)) {
+			*ret = j->body->items[i].data;
+			return 0;
+		}
+	}
+	return fail_set(why, ERR_INVALID, name, 0, "there is no item with the name \"%s\"", name);
+}
+
+/* memory has room for A, B and C. */
+static int multiply(struct job *j, struct matmul_shape s, const struct span ab[2], float *memory,
+	struct fail *why)
+{
+	const size_t c_n = (size_t)s.m * s.n;
+	float *a = memory, *b = a + (size_t)s.m * s.k, *c = b + (size_t)s.k * s.n;
+	CLEANUP(mem_freep) void *bytes = mem_alloc(c_n * sizeof(float));
 	int r;
 
 	if (bytes == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	matmul_load(j->body->items[0].data, a);
-	matmul_load(j->body->items[1].data, b);
+	matmul_load(ab[0], a);
+	matmul_load(ab[1], b);
 	r = compute_matmul(j->device, s, a, b, c, j->pace, why);
 	if (r < 0)
 		return r;
-	matmul_store(c, (size_t)s.m * s.n, bytes);
-	return put_result(j, "c", "application/octet-stream", span_of(bytes, c_bytes), why);
+	matmul_store(c, c_n, bytes);
+	return put_result(j, SPAN_LIT("c"), "application/octet-stream",
+		span_of(bytes, c_n * sizeof(float)), why);
 }
 
 static int run_matmul(struct job *j, struct fail *why)
 {
 	const struct matmul_shape s = { (uint32_t)kind_int(j->row, j->body, "m"),
-		                        (uint32_t)kind_int(j->row, j->body, "k"),
-		                        (uint32_t)kind_int(j->row, j->body, "n") };
+		(uint32_t)kind_int(j->row, j->body, "k"),
+		(uint32_t)kind_int(j->row, j->body, "n") };
 	const size_t floats = (size_t)s.m * s.k + (size_t)s.k * s.n + (size_t)s.m * s.n;
 	CLEANUP(mem_freep) void *memory = NULL;
-	int r = items_check(j->body, 2, why);
+	struct span ab[2];
+	int r = find_item(j, "a", &ab[0], why);
 
 	if (r == 0)
-		r = matmul_check(j->body->items[0].data, j->body->items[1].data, s.m, s.k, s.n, why);
+		r = find_item(j, "b", &ab[1], why);
+	if (r == 0)
+		r = matmul_check(ab[0], ab[1], s.m, s.k, s.n, why);
 	if (r < 0)
 		return r;
 	memory = mem_alloc(floats * sizeof(float));
-	return memory == NULL ? fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL) : multiply(j, s, memory, why);
+	return memory == NULL ? fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL)
+			      : multiply(j, s, ab, memory, why);
 }
 
 static int run_montecarlo(struct job *j, struct fail *why)
@@ -89,25 +113,65 @@ static int run_montecarlo(struct job *j, struct fail *why)
 		return r;
 	body_put_int(j->out, "inside", (int64_t)inside);
 	body_put_int(j->out, "samples", (int64_t)samples);
-	return put_result(j, "pi", "text/plain", span_str(montecarlo_pi(inside, samples, pi)), why);
+	body_put_param(j->out, SPAN_LIT("pi"), span_str(montecarlo_pi(inside, samples, pi)));
+	return check_result(j, why);
+}
+
+/* The name with the ending .png instead of that of a JPEG. NULL in at: no memory. */
+static struct span name_png(const struct job *j, struct span name)
+{
+	static const char *const endings[] = { ".jpg", ".jpeg", ".JPG", ".JPEG" };
+
+	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+		const size_t n = strlen(endings[i]);
+
+		if (name.len > n && memcmp(name.at + name.len - n, endings[i], n) == 0)
+			return span_str(arena_fmt(
+				j->arena, "%.*s.png", (int)(name.len - n), (const char *)name.at));
+	}
+	return name;
+}
+
+static bool on_item_step(void *ctx, uint32_t permille)
+{
+	const struct share *share = ctx;
+
+	if (share->pace->on_step == NULL)
+		return true;
+	return share->pace->on_step(
+		share->pace->ctx, (uint32_t)((share->item * 1000 + permille) / share->items));
+}
+
+static int filter_item(struct job *j, size_t i, struct fail *why)
+{
+	const struct item *item = &j->body->items[i];
+	const struct filter_what what = { kind_choice(j->row, j->body, "filter"),
+		(unsigned)kind_int(j->row, j->body, "radius") };
+	struct share share = { j->pace, i, j->body->items_n };
+	const struct pace pace = { on_item_step, &share };
+	const struct span name = name_png(j, item->name);
+	CLEANUP(picture_done) struct picture in = { 0 }, out = { 0 };
+	CLEANUP(buf_done) struct buf png;
+	int r;
+
+	buf_init(&png, LIMIT_BODY_BYTES);
+	r = picture_decode(item->data, &in, why);
+	if (r == 0)
+		r = compute_filter(j->device, &in, what, &out, &pace, why);
+	if (r == 0)
+		r = picture_encode_png(&out, PNG_LEVEL, &png, why);
+	return r < 0 ? r : put_result(j, name, "image/png", buf_span(&png), why);
 }
 
 static int run_filter(struct job *j, struct fail *why)
 {
-	const struct filter_what what = { kind_choice(j->row, j->body, "filter"),
-		                          (unsigned)kind_int(j->row, j->body, "radius") };
-	CLEANUP(picture_done) struct picture in = { 0 }, out = { 0 };
-	CLEANUP(buf_done) struct buf png;
-	int r = items_check(j->body, 1, why);
+	int r = 0;
 
-	buf_init(&png, LIMIT_BODY_BYTES);
-	if (r == 0)
-		r = picture_decode(j->body->items[0].data, &in, why);
-	if (r == 0)
-		r = compute_filter(j->device, &in, what, &out, j->pace, why);
-	if (r == 0)
-		r = picture_encode_png(&out, PNG_LEVEL, &png, why);
-	return r < 0 ? r : put_result(j, "picture.png", "image/png", buf_span(&png), why);
+	if (j->body->items_n == 0)
+		return fail_set(why, ERR_INVALID, "items", 1, "image.filter needs an item");
+	for (size_t i = 0; r == 0 && i < j->body->items_n; i++)
+		r = filter_item(j, i, why);
+	return r;
 }
 
 static int run(struct job *j, enum gpu_kind kind, struct fail *why)
@@ -125,12 +189,12 @@ static int run(struct job *j, enum gpu_kind kind, struct fail *why)
 	return fail_set(why, ERR_UNKNOWN, "kind", 0, NULL);
 }
 
-int job_run(struct device *d, enum gpu_kind kind, struct span bytes, const struct pace *pace, struct buf *out,
-            struct fail *why)
+int job_run(struct device *d, enum gpu_kind kind, struct span bytes, const struct pace *pace,
+	struct buf *out, struct fail *why)
 {
 	CLEANUP(arena_done) struct arena arena;
 	struct body body;
-	struct job j = { d, kind_find(span_str(gpu_kind_name(kind))), &body, pace, out };
+	struct job j = { d, kind_find(span_str(gpu_kind_name(kind))), &body, pace, out, &arena };
 	const size_t len = out->len;
 	int r;
 

@@ -9,5 +9,5 @@
 
 /* Append the result's encoded Body to out. 0, or what body_decode, kind_check, picture_decode or compute_x
  * refuse with; out then keeps its length. */
-int job_run(struct device *d, enum gpu_kind kind, struct span body, const struct pace *pace, struct buf *out,
-            struct fail *why) MUST_USE;
+int job_run(struct device *d, enum gpu_kind kind, struct span body, const struct pace *pace,
+	struct buf *out, struct fail *why) MUST_USE;

@@ -10,7 +10,10 @@ struct row {
 	const char *name;
 };
 
-#define ROW(code, err) { code, err, #code }
+#define ROW(code, err)                                                                             \
+	{                                                                                          \
+		code, err, #code                                                                   \
+	}
 static const struct row rows[] = {
 	ROW(CL_DEVICE_NOT_FOUND, ERR_DEVICE),
 	ROW(CL_DEVICE_NOT_AVAILABLE, ERR_DEVICE),
@@ -57,5 +60,6 @@ const char *opencl_name(cl_int code)
 
 int opencl_fail(struct fail *why, cl_int code, const char *call)
 {
-	return fail_set(why, opencl_err(code), NULL, 0, "%s: %s (%d)", call, opencl_name(code), (int)code);
+	return fail_set(
+		why, opencl_err(code), NULL, 0, "%s: %s (%d)", call, opencl_name(code), (int)code);
 }

@@ -32,8 +32,8 @@ static void fill_floats(struct prng *rng, float *to, size_t n)
 enum matmul_try { MATMUL_COMPARE, MATMUL_MEASURE };
 
 /* Multiply on d->matmul; compare with the reference, or tell how long it took. */
-static int try_matmul(struct device *d, struct matmul_shape s, enum matmul_try what, int64_t *ret_ns,
-                      struct fail *why)
+static int try_matmul(struct device *d, struct matmul_shape s, enum matmul_try what,
+	int64_t *ret_ns, struct fail *why)
 {
 	struct prng rng;
 	const size_t a_n = (size_t)s.m * s.k, b_n = (size_t)s.k * s.n, c_n = (size_t)s.m * s.n;
@@ -55,22 +55,25 @@ static int try_matmul(struct device *d, struct matmul_shape s, enum matmul_try w
 	if (r < 0 || what == MATMUL_MEASURE)
 		return r;
 	matmul_ref(a, b, expected, s.m, s.k, s.n);
-	return memcmp(c, expected, c_n * sizeof(float)) == 0 ? 0 : wrong(why, device_kernel_name(d->matmul));
+	return memcmp(c, expected, c_n * sizeof(float)) == 0
+		       ? 0
+		       : wrong(why, device_kernel_name(d->matmul));
 }
 
 /* Both kernels on a shape with borders on every side, then the speed of those that were right. */
 static void probe_matmul(struct device *d, struct probe *p)
 {
 	static const enum device_kernel kernels[] = { KERNEL_MATMUL_TILED, KERNEL_MATMUL_VECTOR };
-	const struct matmul_shape odd = { 67, 35, 81 }, big = { SPEED_SIDE, SPEED_SIDE, SPEED_SIDE };
+	const struct matmul_shape odd = { 67, 35, 81 },
+				  big = { SPEED_SIDE, SPEED_SIDE, SPEED_SIDE };
 	enum device_kernel best = kernels[0];
 	int64_t ns, best_ns = INT64_MAX;
 	struct fail why = { 0 };
 
 	for (unsigned i = 0; i < ARRAY_LEN(kernels); i++) {
 		d->matmul = kernels[i];
-		if (try_matmul(d, odd, MATMUL_COMPARE, &ns, &why) < 0
-		    || try_matmul(d, big, MATMUL_MEASURE, &ns, &why) < 0 || ns >= best_ns)
+		if (try_matmul(d, odd, MATMUL_COMPARE, &ns, &why) < 0 ||
+			try_matmul(d, big, MATMUL_MEASURE, &ns, &why) < 0 || ns >= best_ns)
 			continue;
 		best = kernels[i];
 		best_ns = ns;
@@ -80,7 +83,8 @@ static void probe_matmul(struct device *d, struct probe *p)
 		p->kinds[GPU_MATMUL] = why;
 		return;
 	}
-	p->matmul_mflops = (int64_t)(2 * (uint64_t)SPEED_SIDE * SPEED_SIDE * SPEED_SIDE * 1000 / (uint64_t)best_ns);
+	p->matmul_mflops = (int64_t)(2 * (uint64_t)SPEED_SIDE * SPEED_SIDE * SPEED_SIDE * 1000 /
+				     (uint64_t)best_ns);
 }
 
 /* Also measures its speed. */
@@ -102,7 +106,8 @@ static int try_montecarlo(struct device *d, struct probe *p, struct fail *why)
 	return r;
 }
 
-static int try_filter(struct device *d, const struct picture *in, enum filter filter, struct fail *why)
+static int try_filter(
+	struct device *d, const struct picture *in, enum filter filter, struct fail *why)
 {
 	static const char *const names[FILTERS] = { "grey", "gauss", "sobel" };
 	const struct filter_what what = { filter, 3 };
@@ -141,8 +146,8 @@ static void measure_launch(struct device *d, struct probe *p)
 	for (unsigned i = 0; i < LAUNCHES; i++) {
 		const cl_uint one = 1, row = 0;
 		cl_mem pixels = NULL;
-		const struct device_arg args[] = { DEVICE_ARG(pixels), DEVICE_ARG(pixels), DEVICE_ARG(one),
-			                           DEVICE_ARG(one), DEVICE_ARG(row) };
+		const struct device_arg args[] = { DEVICE_ARG(pixels), DEVICE_ARG(pixels),
+			DEVICE_ARG(one), DEVICE_ARG(one), DEVICE_ARG(row) };
 		const struct device_launch launch = { KERNEL_GREY, args, ARRAY_LEN(args), 1, 1 };
 		int64_t ns = 0;
 		int r = device_take(d, sizeof(cl_uint), &pixels, NULL);

@@ -135,7 +135,7 @@ static void say_hello(struct serve *s, const struct probe *p)
 	body_put_int(&b, "montecarlo_per_s", p->montecarlo_per_s);
 	for (unsigned k = 0; k < GPU_KINDS; k++)
 		body_put_param(&b, span_str(gpu_kind_name(k)),
-		               span_str(p->kinds[k].code == 0 ? "" : p->kinds[k].detail));
+			span_str(p->kinds[k].code == 0 ? "" : p->kinds[k].detail));
 	if (buf_err(&b) != 0)
 		s->err = buf_err(&b);
 	else

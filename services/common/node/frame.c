@@ -43,7 +43,8 @@ static size_t body_max(const struct frames *f)
 
 int frames_put(struct frames *f, const struct frame *frame)
 {
-	const struct head head = { (uint32_t)frame->body.len, frame->type, frame->arg, 0, frame->id };
+	const struct head head = { (uint32_t)frame->body.len, frame->type, frame->arg, 0,
+		frame->id };
 	unsigned char *room;
 
 	CHECK(frame->type >= 1 && frame->type <= FRAME_TYPE_MAX);
@@ -122,11 +123,13 @@ int frames_take(struct frames *f, struct frame *ret)
 	if (f->bytes.len < sizeof(head))
 		return 0;
 	memcpy(&head, f->bytes.at, sizeof(head));
-	if (head.bytes > body_max(f) || head.type < 1 || head.type > FRAME_TYPE_MAX || head.zero != 0)
+	if (head.bytes > body_max(f) || head.type < 1 || head.type > FRAME_TYPE_MAX ||
+		head.zero != 0)
 		return ERR_MALFORMED;
 	if (f->bytes.len - sizeof(head) < head.bytes)
 		return 0;
-	*ret = (struct frame){ head.type, head.arg, head.id, span_of(f->bytes.at + sizeof(head), head.bytes) };
+	*ret = (struct frame){ head.type, head.arg, head.id,
+		span_of(f->bytes.at + sizeof(head), head.bytes) };
 	f->taken = sizeof(head) + head.bytes;
 	return 1;
 }
