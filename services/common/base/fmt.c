@@ -186,10 +186,32 @@ bool fmt_is_kind(struct span s)
 	return in_token;
 }
 
+/* The bytes at the start of s that are ASCII without NUL, in steps of 8: most text is nothing else. */
+static size_t ascii_start(struct span s)
+{
+	size_t n = 0;
+	uint64_t v;
+
+	for (; s.len - n >= sizeof(v); n += sizeof(v)) {
+		memcpy(&v, s.at + n, sizeof(v));
+		/* the subtraction sets the high bit of a zero byte */
+		if (((v | (v - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	return n;
+}
+
 bool fmt_is_text(struct span s)
 {
 	while (s.len > 0) {
-		int n = utf8_step(s);
+		size_t ascii = ascii_start(s);
+		int n;
+
+		s.at += ascii;
+		s.len -= ascii;
+		if (s.len == 0)
+			break;
+		n = utf8_step(s);
 
 		if (n < 0 || s.at[0] == 0)
 			return false;

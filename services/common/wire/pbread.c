@@ -57,7 +57,7 @@ struct budget {
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
-static bool skip(struct span *s, size_t n)
+static inline bool skip(struct span *s, size_t n)
 {
 	if (n > s->len)
 		return false;
@@ -66,7 +66,7 @@ static bool skip(struct span *s, size_t n)
 	return true;
 }
 
-static bool read_varint(struct span *s, uint64_t *ret)
+static bool read_long_varint(struct span *s, uint64_t *ret)
 {
 	uint64_t v = 0;
 
@@ -80,8 +80,16 @@ static bool read_varint(struct span *s, uint64_t *ret)
 	return false;
 }
 
+static inline bool read_varint(struct span *s, uint64_t *ret)
+{
+	if (s->len == 0 || s->at[0] >= 0x80)
+		return read_long_varint(s, ret);
+	*ret = s->at[0];
+	return skip(s, 1);
+}
+
 /* Take the next field off *s; false if it is not whole. */
-static bool read_field(struct span *s, struct pb_field *ret)
+static inline bool read_field(struct span *s, struct pb_field *ret)
 {
 	uint64_t tag = 0;
 	uint64_t v = 0;
@@ -137,6 +145,15 @@ static int malformed(struct pb_in *in, const char *message)
 static int walk(
 	struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s, struct budget *left);
 
+/* The description of a field, or NULL. Most messages number theirs from 1 without gaps. */
+static const ProtobufCFieldDescriptor *field_of(
+	const ProtobufCMessageDescriptor *d, uint32_t number)
+{
+	if (number <= d->n_fields && d->fields[number - 1].id == number)
+		return &d->fields[number - 1];
+	return protobuf_c_message_descriptor_get_field(d, number);
+}
+
 /* One field that the message declares; *count is how many of it have been seen. */
 static int walk_known(struct pb_in *in, const ProtobufCMessageDescriptor *d,
 	const ProtobufCFieldDescriptor *f, const struct pb_field *field, size_t *count,
@@ -178,7 +195,7 @@ static int walk(
 		if (left->fields-- == 0)
 			return pb_refuse(
 				in, ERR_TOO_BIG, d->short_name, 0, "too many fields for this size");
-		f = protobuf_c_message_descriptor_get_field(d, field.number);
+		f = field_of(d, field.number);
 		if (f != NULL)
 			r = walk_known(in, d, f, &field, &count[f - d->fields], left);
 		else if (++unknown > UNKNOWN_MAX)
