@@ -13,14 +13,7 @@
 #define NS_PER_MS INT64_C(1000000)
 #define LEAVE_NS (5000 * NS_PER_MS) /* for attempts to end that were killed when the drain was over */
 
-const struct conf_row node_rows[] = {
-	{ "offer_every", CONF_TIME, offsetof(struct node_conf, offer_every_ns), "5s", 100 * NS_PER_MS,
-	  60000 * NS_PER_MS, NULL, "how often the node tells what it can do; a router misses it after three" },
-	{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), "5s", 0, 3600000 * NS_PER_MS, NULL,
-	  "how long running attempts may take when the process is told to stop" },
-	CONF_INCLUDE(struct node_conf, base, conf_base_rows),
-	{ 0 },
-};
+const struct conf_row node_rows[] = { NODE_ROWS("5s") };
 
 struct process {
 	struct daemon daemon;
