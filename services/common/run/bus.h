@@ -20,7 +20,9 @@ struct bus_msg {
 	struct span reply;        /* where an answer goes, or empty */
 	struct span trace;        /* traceparent (W3C), or empty */
 	struct span data;
-	bool no_responders;       /* the server's answer to a request that nobody listens for */
+	/* The server's answer to a request that nobody listens for. Only told to a subscription without
+	 * wildcards: libnats does not say whose request it was. */
+	bool no_responders;
 };
 
 enum bus_state { BUS_LOST, BUS_UP, BUS_CLOSED };

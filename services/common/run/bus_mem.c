@@ -167,6 +167,8 @@ static void choose_members(struct bus_net *net)
 	for (uint32_t i = 0; i < net->found_n; i++) {
 		uint32_t members = 1, kept = i + 1;
 
+		if (net->found[i]->group == NULL)
+			continue;
 		/* The k-th member replaces the chosen one with chance 1/k: each is as likely as any other. */
 		for (uint32_t k = i + 1; k < net->found_n; k++) {
 			struct bus_sub *other = net->found[k];
@@ -252,9 +254,10 @@ static int mem_publish(struct bus *b, const char *subject, const char *reply, st
 		struct bus_sub *sub = net->found[i];
 		struct bus_fate fate;
 
-		if (nobody && sub->peer != p)
+		if (nobody && (sub->peer != p || !list_is_empty(&sub->wild)))
 			continue;
 		fate = fate_of(net, p, sub);
+		CHECK(fate.copies <= 2);
 		for (unsigned k = 0; k < fate.copies; k++) {
 			struct copy *c = copy_new(subject, reply, trace, data);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * request: an open request is a slot; its index and generation are the last token of its reply subject, so
- * a late answer finds nothing. Deadlines are in a heap by slot; one loop timer serves the nearest. A timer
- * that is too early (its request was answered) only looks and sets itself again.
+ * request: an open request is a slot with a subscription to its own reply subject, whose last token is the
+ * slot's index and generation. One wildcard subscription for all would be cheaper, but libnats hides the
+ * subject of a "nobody listens" answer, so that only the subscription says whose it is. Deadlines are in a
+ * heap by slot; one loop timer serves the nearest. A timer that is too early (its request was answered) only
+ * looks and sets itself again.
  */
 #include "run/request.h"
 
@@ -15,8 +17,12 @@
 
 #define TOKEN_DIGITS 16u
 #define PREFIX_BYTES (BUS_SUBJECT_BYTES - 1 - TOKEN_DIGITS)
+#define REPLY_BYTES (PREFIX_BYTES + 1 + TOKEN_DIGITS + 1)
 
 struct open_request {
+	struct requests *of;
+	struct bus_sub *sub;
+	uint32_t index; /* its slot */
 	void (*on_reply)(void *ctx, int err, const struct bus_msg *m);
 	void *ctx;
 };
@@ -24,12 +30,10 @@ struct open_request {
 struct requests {
 	struct loop *loop;
 	struct bus *bus;
-	struct bus_sub *sub;
 	struct slots open;
 	struct heap deadlines;
 	struct loop_timer timer;
 	int64_t armed_ns; /* what the timer is set to; INT64_MAX: for ever, which keeps its place in the loop */
-	size_t prefix_len;
 	bool closing;
 	char prefix[PREFIX_BYTES + 1];
 };
@@ -39,6 +43,7 @@ static void end_request(struct requests *r, uint32_t index, int err, const struc
 {
 	struct open_request q = *(struct open_request *)slots_at(&r->open, index);
 
+	bus_unsubscribe(r->bus, q.sub);
 	heap_drop(&r->deadlines, index);
 	slots_drop(&r->open, index);
 	q.on_reply(q.ctx, err, m);
@@ -63,45 +68,20 @@ static void on_due(void *ctx, int64_t now_ns)
 		set_timer(r, top->key);
 }
 
-/* The token's 16 lower-case hexadecimal digits; false if it is something else. */
-static bool parse_token(struct span s, struct slot_id *ret)
-{
-	uint64_t x = 0;
-
-	if (s.len != TOKEN_DIGITS)
-		return false;
-	for (size_t i = 0; i < s.len; i++) {
-		unsigned char c = s.at[i];
-
-		if (c >= '0' && c <= '9')
-			x = x << 4 | (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			x = x << 4 | (c - 'a' + 10u);
-		else
-			return false;
-	}
-	*ret = (struct slot_id){ .index = (uint32_t)(x >> 32), .generation = (uint32_t)x };
-	return true;
-}
-
 static void on_reply(void *ctx, const struct bus_msg *m)
 {
-	struct requests *r = ctx;
-	struct slot_id id;
+	struct open_request *q = ctx;
 
-	if (!parse_token(span_part(m->subject, r->prefix_len + 1, SIZE_MAX), &id) ||
-	    slots_find(&r->open, id) == NULL)
-		return;
 	if (m->no_responders)
-		end_request(r, id.index, ERR_NO_NODE, NULL);
+		end_request(q->of, q->index, ERR_NO_NODE, NULL);
 	else
-		end_request(r, id.index, 0, m);
+		end_request(q->of, q->index, 0, m);
 }
 
 struct requests *requests_new(struct loop *l, struct bus *b, const char *prefix, uint32_t max)
 {
 	struct requests *r = mem_alloc(sizeof(*r));
-	char pattern[PREFIX_BYTES + 3];
+	size_t prefix_len = strlen(prefix);
 
 	if (r == NULL)
 		return NULL;
@@ -112,15 +92,11 @@ struct requests *requests_new(struct loop *l, struct bus *b, const char *prefix,
 	r->armed_ns = INT64_MAX;
 	slots_init(&r->open, sizeof(struct open_request), max);
 	heap_init(&r->deadlines);
-	r->prefix_len = strlen(prefix);
-	if (r->prefix_len <= PREFIX_BYTES && bus_is_subject(prefix) &&
+	if (prefix_len <= PREFIX_BYTES && bus_is_subject(prefix) &&
 	    loop_timer_set(l, &r->timer, INT64_MAX) == 0) {
-		memcpy(r->prefix, prefix, r->prefix_len + 1);
-		(void)snprintf(pattern, sizeof(pattern), "%s.*", prefix);
-		r->sub = bus_subscribe(b, pattern, NULL, on_reply, r);
-	}
-	if (r->sub != NULL)
+		memcpy(r->prefix, prefix, prefix_len + 1);
 		return r;
+	}
 	requests_free(r);
 	return NULL;
 }
@@ -132,7 +108,6 @@ void requests_free(struct requests *r)
 	if (r == NULL)
 		return;
 	r->closing = true;
-	bus_unsubscribe(r->bus, r->sub);
 	loop_timer_stop(r->loop, &r->timer);
 	while ((top = heap_top(&r->deadlines)) != NULL)
 		end_request(r, top->item, ERR_CLOSED, NULL);
@@ -141,38 +116,55 @@ void requests_free(struct requests *r)
 	mem_free(r);
 }
 
+/* Take a slot with a subscription and a place in the heap. NULL: none is left, or no memory (*ret_err). */
+static struct open_request *open_slot(struct requests *r, char reply[REPLY_BYTES], int *ret_err)
+{
+	uint32_t index = SLOT_NONE;
+	struct open_request *q;
+
+	*ret_err = r->open.used == r->open.max ? ERR_BUSY : ERR_NO_MEMORY;
+	if (r->open.used < r->open.max)
+		index = slots_take(&r->open);
+	if (index == SLOT_NONE)
+		return NULL;
+	q = slots_at(&r->open, index);
+	q->of = r;
+	q->index = index;
+	(void)snprintf(reply, REPLY_BYTES, "%s.%08" PRIx32 "%08" PRIx32, r->prefix, index,
+	               slots_id(&r->open, index).generation);
+	if (heap_reserve(&r->deadlines, index + 1) == 0)
+		q->sub = bus_subscribe(r->bus, reply, NULL, on_reply, q);
+	if (q->sub != NULL)
+		return q;
+	slots_drop(&r->open, index);
+	return NULL;
+}
+
 int requests_send(struct requests *r, const char *subject, struct span data, int64_t timeout_ns,
                   void (*on_answer)(void *ctx, int err, const struct bus_msg *m), void *ctx)
 {
-	char reply[PREFIX_BYTES + 1 + TOKEN_DIGITS + 1];
+	char reply[REPLY_BYTES];
 	struct open_request *q;
-	struct slot_id id;
-	uint32_t index;
 	int64_t due_ns;
 	int err;
 
 	CHECK(on_answer != NULL);
-	if (r->closing)
+	if (r->closing || r->bus->state == BUS_CLOSED)
 		return ERR_CLOSED;
-	if (r->open.used == r->open.max)
-		return ERR_BUSY;
-	index = slots_take(&r->open);
-	if (index == SLOT_NONE)
-		return ERR_NO_MEMORY;
-	id = slots_id(&r->open, index);
-	(void)snprintf(reply, sizeof(reply), "%s.%08" PRIx32 "%08" PRIx32, r->prefix, id.index, id.generation);
-	err = heap_reserve(&r->deadlines, index + 1);
-	if (err == 0)
-		err = bus_publish(r->bus, subject, reply, span_of(NULL, 0), data);
+	q = open_slot(r, reply, &err);
+	if (q == NULL)
+		return err;
+	err = bus_publish(r->bus, subject, reply, span_of(NULL, 0), data);
 	if (err < 0) {
-		slots_drop(&r->open, index);
+		bus_unsubscribe(r->bus, q->sub);
+		slots_drop(&r->open, q->index);
 		return err;
 	}
-	q = slots_at(&r->open, index);
-	*q = (struct open_request){ .on_reply = on_answer, .ctx = ctx };
+	q->on_reply = on_answer;
+	q->ctx = ctx;
 	if (__builtin_add_overflow(r->loop->now_ns, timeout_ns, &due_ns))
 		due_ns = INT64_MAX - 1;
-	heap_set(&r->deadlines, index, due_ns);
+	heap_set(&r->deadlines, q->index, due_ns);
 	if (due_ns < r->armed_ns)
 		set_timer(r, due_ns);
 	return 0;
