@@ -210,9 +210,20 @@ static int open_loop(struct daemon *d)
 	return loop_control(&d->loop, on_control, d);
 }
 
+static void on_bus_error(void *ctx, const struct fail *why)
+{
+	(void)ctx;
+	log_warn("the bus has trouble", "error", LOG_ERR(why->code), "detail", LOG_STR(why->detail));
+}
+
 static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
 {
-	struct bus_nats_conf nats = { conf->url, d->name, conf->nkey[0] == '\0' ? NULL : conf->nkey };
+	struct bus_nats_conf nats = {
+		.url = conf->url,
+		.name = d->name,
+		.nkey = conf->nkey[0] == '\0' ? NULL : conf->nkey,
+		.on_error = on_bus_error,
+	};
 	int r;
 
 	d->bus = bus_nats_open(&d->loop, &nats, why);
