@@ -108,12 +108,12 @@ static void test_other_subjects_are_refused(void **state)
 static void test_replies_go_to_inboxes_only(void **state)
 {
 	static const char *const yes[] = { "_INBOX.abc", "_INBOX.abc.1", "spu.inbox.me.x",
-		"spu.inbox.me.x.12", "_INBOX." LONG64 };
+		"spu.inbox.me.x.12", ("_INBOX." LONG64) };
 	static const char *const no[] = { "", "_INBOX", "_INBOX.", "_INBOX..a", "_INBOX.a.",
 		"_INBOX.*", "_INBOX.>", "_INBOX.a b", "_INBOX.a\r\nPUB", "_inbox.a", "spu.inbox.me",
 		"spu.inbox.me.", "spu.inbox.you.x", "spu.inbox.mex.y", "spu.inbox.*.x",
-		"spu.down.cpu-1", "spu.submit.me", "$SYS.REQ", "_INBOX." LONG64 "x",
-		"_INBOX." LONG64 "." LONG64 "." LONG64 };
+		"spu.down.cpu-1", "spu.submit.me", "$SYS.REQ", ("_INBOX." LONG64 "x"),
+		("_INBOX." LONG64 "." LONG64 "." LONG64) };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(yes); i++)
