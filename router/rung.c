@@ -318,7 +318,13 @@ static void dispatch_one(struct router *r, struct wait *w)
 		if (tried == TRIED_PLACED)
 			continue;
 		not_placed(r, t, tried);
-		blocked += t->waiting ? 1 : 0;
+		if (t->waiting) {
+			blocked++;
+			continue;
+		}
+		/* It hopped, and may have ended and taken others of this queue along: walk afresh. */
+		c = (struct wait_cursor){ .begun = false };
+		blocked = 0;
 	}
 }
 

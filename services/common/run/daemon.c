@@ -241,7 +241,8 @@ static int open_all(struct daemon *d, const struct conf_base *conf, struct fail 
 
 	if (r < 0)
 		return fail_set(why, r, NULL, 0, "libsodium cannot start");
-	d->incarnation = keys_random();
+	/* A later start has a greater number: what an earlier one said is recognised as old. */
+	d->incarnation = ((uint64_t)(clocks_wall() / NS_PER_MS) << 20) | (keys_random() & 0xFFFFF);
 	span_copy(span_str(conf->name), d->name, sizeof(d->name));
 	if (d->name[0] == '\0')
 		make_name(d);

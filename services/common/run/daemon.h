@@ -45,7 +45,7 @@ struct daemon {
 	struct bus *bus;
 	const char *program; /* "router"; NULL: not open */
 	char name[65];       /* of this process in the mesh */
-	uint64_t incarnation; /* random, not 0 */
+	uint64_t incarnation; /* greater at each start: Unix ms x 2^20 + 20 random bits */
 	int64_t started_ns;
 	struct daemon_hooks hooks;
 	struct metric_set metrics; /* shown by $SRV.STATS; program NULL: none */

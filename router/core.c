@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core: bytes in, machine, bytes out.
+ */
+#include "router/core.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "router/view.h"
+#include "run/clocks.h"
+#include "run/keys.h"
+#include "run/outbox.h"
+#include "wire/body.h"
+#include "wire/kinds.h"
+#include "wire/subject.h"
+
+#define ARENA_MAX (16u << 20)  /* a decoded message, or the answer to a query */
+#define REPLY_MAX LIMIT_MESSAGE_BYTES
+#define ITEM_ROOM 512u         /* an encoded item's fields without its body */
+
+struct router_core {
+	struct router_core_conf conf;
+	struct router *machine;
+	struct outbox *outbox;
+	struct arena arena;
+	struct buf reply;
+	struct router_out out;
+	struct router_metrics metrics;
+	struct bus_sub *subs[3];
+	int err; /* the journal's: stop */
+};
+
+static int64_t now_ns(const struct router_core *c)
+{
+	return c->conf.now(c->conf.now_ctx);
+}
+
+/* --- out ---------------------------------------------------------------------------------------------- */
+
+static void put_end(struct router_core *c, struct buf *b)
+{
+	if (outbox_put_end(c->outbox, b) < 0)
+		c->metrics.unsent++;
+}
+
+static void send_down(struct router_core *c, const char *subject, const struct down *d)
+{
+	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + d->body.len + d->body2.len);
+
+	downs_put(b, d);
+	put_end(c, b);
+}
+
+static void on_down(void *ctx, struct span node, const struct down *d)
+{
+	struct router_core *c = ctx;
+	char subject[SUBJECT_BYTES];
+
+	if (subject_build(SUBJECT_DOWN, node, (struct span){ NULL, 0 }, subject) == 0)
+		send_down(c, subject, d);
+}
+
+static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e)
+{
+	struct router_core *c = ctx;
+	char subject[SUBJECT_BYTES];
+
+	if (subject_build(SUBJECT_EVENT, tenant, span_str(stream), subject) < 0)
+		return;
+	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + e->data.len + e->result.body.len);
+
+	events_put(b, e);
+	put_end(c, b);
+}
+
+static void on_record(void *ctx, const struct journal_record *record)
+{
+	struct router_core *c = ctx;
+
+	if (c->err == 0)
+		c->err = journal_append(c->conf.journal, record);
+}
+
+static void step(struct router_core *c, const struct router_event *e)
+{
+	/* Cancel and drain answer with an error of their own; here reports and time only count. */
+	(void)router_step(c->machine, now_ns(c), e, &c->out);
+}
+
+/* --- submits ------------------------------------------------------------------------------------------ */
+
+/* What makes two submits with one key the same: all that decides about the work, not when it is wanted. */
+static void content_hash(const struct submit *s, unsigned char ret[KEYS_HASH])
+{
+	char limits[64];
+	int n = snprintf(limits, sizeof limits, "%u %lld %d", s->priority, (long long)s->max_price_ucr, s->fast);
+	const struct span parts[] = { s->kind, s->body, span_of(s->allow.rung, s->allow.n),
+		                          span_of(limits, (size_t)n) };
+
+	keys_hash(parts, ARRAY_LEN(parts), ret);
+}
+
+/* The model that the body asks for, if the kind knows models: placement needs it. */
+static struct span model_of(struct router_core *c, const struct submit *s)
+{
+	const struct kind_row *row = kind_find(s->kind);
+	struct body body;
+
+	for (unsigned i = 0; row != NULL && i < row->params_n; i++) {
+		if (strcmp(row->params[i].key, "model") != 0)
+			continue;
+		if (body_decode(&c->arena, s->body, &body, NULL) < 0)
+			break; /* the node that gets it says what is wrong */
+		const struct param *p = body_param(&body, "model");
+
+		return p == NULL ? (struct span){ NULL, 0 } : p->value;
+	}
+	return (struct span){ NULL, 0 };
+}
+
+static void put_reply(struct router_core *c, const struct bus_msg *m, const struct submit_reply *reply)
+{
+	if (m->reply.len == 0)
+		return;
+	struct buf *b = outbox_put(c->outbox, (const char *)m->reply.at, ITEM_ROOM);
+
+	submit_replies_put(b, reply);
+	put_end(c, b);
+}
+
+static void take_submit(struct router_core *c, struct span tenant, const struct bus_msg *m, const struct submit *s)
+{
+	unsigned char hash[KEYS_HASH];
+	struct submit_reply reply;
+	struct router_event e = { .kind = ROUTER_SUBMIT, .who = tenant, .submit = s, .hash = hash, .reply = &reply };
+
+	if (s->fail.code == 0) {
+		if (s->key.len > 0)
+			content_hash(s, hash);
+		e.model = model_of(c, s);
+	}
+	step(c, &e);
+	put_reply(c, m, &reply);
+}
+
+/* May this message be answered where it asks to be? One that asks for more is dropped whole. */
+static bool is_honest(const struct bus_msg *m, struct span who)
+{
+	return m->reply.len == 0 || subject_may_reply(m->reply, who);
+}
+
+static void on_submit(void *ctx, const struct bus_msg *m)
+{
+	struct router_core *c = ctx;
+	struct submit_reply refused = { 0 };
+	struct submit *submits;
+	struct span tenant;
+	size_t n;
+
+	c->metrics.submits++;
+	if (subject_parse(SUBJECT_SUBMIT, m->subject, &tenant, NULL) < 0 || !is_honest(m, tenant)) {
+		c->metrics.submit_errors++;
+		return;
+	}
+	arena_reset(&c->arena);
+	if (submits_decode(&c->arena, m->data, &submits, &n, &refused.fail) < 0) {
+		c->metrics.submit_errors++;
+		put_reply(c, m, &refused);
+		return;
+	}
+	int64_t before = clocks_mono();
+
+	for (size_t i = 0; i < n; i++)
+		take_submit(c, tenant, m, &submits[i]);
+	if (n > 0)
+		hist_add(&c->metrics.place_us, (clocks_mono() - before) / 1000 / (int64_t)n);
+}
+
+/* --- nodes -------------------------------------------------------------------------------------------- */
+
+static void on_up(void *ctx, const struct bus_msg *m)
+{
+	struct router_core *c = ctx;
+	struct span node;
+	struct up *ups;
+	size_t n;
+
+	c->metrics.ups++;
+	arena_reset(&c->arena);
+	if (subject_parse(SUBJECT_UP, m->subject, &node, NULL) < 0 ||
+	    ups_decode(&c->arena, m->data, &ups, &n, NULL) < 0) {
+		c->metrics.up_errors++;
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (ups[i].kind == UP_NONE)
+			c->metrics.up_errors++;
+		else
+			step(c, &(struct router_event){ .kind = ROUTER_UP, .who = node, .up = &ups[i] });
+	}
+}
+
+void router_core_greet(struct router_core *c)
+{
+	struct down ping = { .kind = DOWN_PING, .router = c->conf.machine.incarnation };
+
+	on_down(c, SPAN_LIT("all"), &ping);
+}
+
+/* --- queries ------------------------------------------------------------------------------------------ */
+
+static bool is_operator(const struct router_core *c, struct span tenant)
+{
+	struct span names = span_str(c->conf.operators);
+
+	while (names.len > 0)
+		if (span_eq(span_trim(span_cut(&names, ',')), tenant))
+			return true;
+	return false;
+}
+
+/* Cancel and drain change something before the answer shows it. */
+static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q, struct fail *why)
+{
+	struct router_event e = { .kind = ROUTER_CANCEL, .who = tenant, .task = q->task };
+	int err;
+
+	if (q->kind == QUERY_DRAIN) {
+		if (!is_op)
+			return fail_set(why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
+		e = (struct router_event){ .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
+	} else if (q->kind != QUERY_CANCEL) {
+		return 0;
+	} else if (is_op) { /* on behalf of whom it belongs to */
+		const struct task *t = router_task(c->machine, tenant, true, q->task);
+
+		if (t != NULL)
+			e.who = router_tenant(c->machine, t->tenant);
+	}
+	err = router_step(c->machine, now_ns(c), &e, &c->out);
+	return err < 0 ? fail_set(why, err, q->kind == QUERY_DRAIN ? "node" : "task", 0, NULL) : 0;
+}
+
+static void answer(struct router_core *c, struct span tenant, const struct query *q, struct query_reply *ret)
+{
+	struct view v = {
+		.router = c->machine,
+		.arena = &c->arena,
+		.tenant = tenant,
+		.is_operator = is_operator(c, tenant),
+		.now_ns = now_ns(c),
+		.name = span_str(c->conf.name),
+		.jitter_p99_us = c->conf.jitter_us == NULL ? 0 : (int64_t)hist_at(c->conf.jitter_us, 990),
+	};
+
+	*ret = (struct query_reply){ .kind = REPLY_NONE };
+	if (act(c, tenant, v.is_operator, q, &ret->fail) == 0)
+		view_answer(&v, q, ret);
+}
+
+/* The encoded answer; one that is too large becomes an error that says so. */
+static void encode(struct router_core *c, struct query_reply *r)
+{
+	buf_reset(&c->reply);
+	query_reply_encode(&c->reply, r);
+	int err = buf_err(&c->reply);
+
+	if (err == 0)
+		return;
+	*r = (struct query_reply){ .kind = REPLY_NONE };
+	fail_set(&r->fail, err, "limit", REPLY_MAX, "the answer is too large: ask for fewer rows");
+	buf_reset(&c->reply);
+	query_reply_encode(&c->reply, r);
+}
+
+static void on_query(void *ctx, const struct bus_msg *m)
+{
+	struct router_core *c = ctx;
+	struct query_reply r = { .kind = REPLY_NONE };
+	struct query q;
+	struct span tenant;
+
+	c->metrics.queries++;
+	if (m->reply.len == 0 || subject_parse(SUBJECT_QUERY, m->subject, &tenant, NULL) < 0 ||
+	    !is_honest(m, tenant)) {
+		c->metrics.query_errors++;
+		return;
+	}
+	arena_reset(&c->arena);
+	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0)
+		answer(c, tenant, &q, &r);
+	if (r.fail.code != 0)
+		c->metrics.query_errors++;
+	encode(c, &r);
+	if (bus_publish(c->conf.bus, (const char *)m->reply.at, NULL, (struct span){ NULL, 0 },
+	                buf_span(&c->reply)) < 0)
+		c->metrics.unsent++;
+}
+
+/* --- life --------------------------------------------------------------------------------------------- */
+
+static int subscribe(struct router_core *c, struct fail *why)
+{
+	static const enum subject subjects[] = { SUBJECT_SUBMIT, SUBJECT_QUERY, SUBJECT_UP };
+	static void (*const handlers[])(void *, const struct bus_msg *) = { on_submit, on_query, on_up };
+	char pattern[SUBJECT_BYTES];
+
+	for (unsigned i = 0; i < ARRAY_LEN(subjects); i++) {
+		subject_pattern(subjects[i], pattern);
+		c->subs[i] = bus_subscribe(c->conf.bus, pattern, subject_row(subjects[i])->group, handlers[i], c);
+		if (c->subs[i] == NULL)
+			return fail_set(why, ERR_IO, "subject", 0, "cannot subscribe to %s", pattern);
+	}
+	return 0;
+}
+
+struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why)
+{
+	struct router_core *c = mem_alloc(sizeof *c);
+
+	if (c == NULL) {
+		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+		return NULL;
+	}
+	c->conf = *conf;
+	c->out = (struct router_out){ c, on_down, on_event, on_record };
+	arena_init(&c->arena, ARENA_MAX);
+	buf_init(&c->reply, REPLY_MAX);
+	c->outbox = outbox_new(conf->bus);
+	c->machine = router_new(&conf->machine, now_ns(c));
+	if (c->outbox == NULL || c->machine == NULL)
+		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+	else if (subscribe(c, why) == 0)
+		return c;
+	router_core_close(c);
+	return NULL;
+}
+
+void router_core_close(struct router_core *c)
+{
+	if (c == NULL)
+		return;
+	for (unsigned i = 0; i < ARRAY_LEN(c->subs); i++)
+		bus_unsubscribe(c->conf.bus, c->subs[i]);
+	router_free(c->machine);
+	outbox_free(c->outbox);
+	arena_done(&c->arena);
+	buf_done(&c->reply);
+	mem_free(c);
+}
+
+int router_core_turn(struct router_core *c)
+{
+	if (router_wake(c->machine) <= now_ns(c))
+		step(c, &(struct router_event){ .kind = ROUTER_TICK });
+	if (c->err == 0)
+		c->err = journal_flush(c->conf.journal);
+	if (c->err == 0)
+		c->metrics.unsent += outbox_send(c->outbox);
+	return c->err;
+}
+
+void router_core_measure(struct router_core *c)
+{
+	router_metrics_measure(&c->metrics, c->machine);
+}
+
+int64_t router_core_wake(const struct router_core *c)
+{
+	return router_wake(c->machine);
+}
+
+const struct router_metrics *router_core_metrics(const struct router_core *c)
+{
+	return &c->metrics;
+}
+
+struct router *router_core_machine(struct router_core *c)
+{
+	return c->machine;
+}

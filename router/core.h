@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * core: a router without its process: decodes what comes on the bus, steps the machine, encodes what follows.
+ * Time comes from a function, so that the simulator runs the same code with a clock of its own.
+ *
+ * What a turn produced leaves at its end, after the journal's flush: nothing is acknowledged before it is
+ * as safe as the journal makes it.
+ */
+#pragma once
+#include "router/router.h"
+#include "run/bus.h"
+#include "run/metric.h"
+
+struct router_core_conf {
+	struct bus *bus;           /* borrowed */
+	struct journal *journal;   /* borrowed */
+	const char *name;          /* of this router; lives as long as the core */
+	const char *operators;     /* tenants that see all and may drain, separated by commas; lives as long */
+	struct router_conf machine;
+	int64_t (*now)(void *ctx); /* Unix time in ns; never goes back */
+	void *now_ctx;
+	const struct hist *jitter_us; /* of the control loop, or NULL */
+};
+
+struct router_metrics {
+	uint64_t submits, submit_errors; /* messages, and those that were malformed */
+	uint64_t queries, query_errors;
+	uint64_t ups, up_errors;
+	uint64_t unsent; /* replies, events and orders that could not be sent */
+	/* Copied from the machine by router_core_measure. */
+	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
+	uint64_t placed, hops, retries, lost, stale, evicted;
+	int64_t queued, running, split, kept, nodes, nodes_up;
+	struct hist place_us; /* a step that took a submit in, placement included */
+};
+extern const struct metric_row router_metric_rows[];
+void router_metrics_measure(struct router_metrics *m, const struct router *r);
+
+struct router_core;
+
+/* Subscribe and greet the nodes. NULL and *why: the bus refuses, or no memory. */
+struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why) MUST_USE;
+void router_core_close(struct router_core *c);
+/* Do what is due, flush the journal, send. 0, or the journal's error: then stop, nothing was sent. */
+int router_core_turn(struct router_core *c) MUST_USE;
+/* When to turn next though nothing happens. */
+int64_t router_core_wake(const struct router_core *c);
+/* The bus is back: greet the nodes, so that they tell what they hold. */
+void router_core_greet(struct router_core *c);
+/* Bring the machine's numbers into the metrics. */
+void router_core_measure(struct router_core *c);
+const struct router_metrics *router_core_metrics(const struct router_core *c);
+struct router *router_core_machine(struct router_core *c);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * spu-router: a daemon around the core.
+ */
+#include "router/core.h"
+#include "router/settings.h"
+#include "run/daemon.h"
+#include "run/keys.h"
+#include "run/log.h"
+
+struct process {
+	struct daemon daemon;
+	struct router_core *core; /* NULL while it is being opened */
+	struct loop_timer wake;
+	int64_t wake_ns; /* what the timer is set to */
+	int status;
+};
+
+/* Being woken is enough: the work is done at the turn's end. */
+static void on_wake(void *ctx, int64_t now_ns)
+{
+	struct process *p = ctx;
+
+	(void)now_ns;
+	p->wake_ns = INT64_MAX;
+}
+
+/* An earlier timer is left alone: it only makes one more turn. */
+static void set_timer(struct process *p)
+{
+	int64_t due_ns = router_core_wake(p->core);
+
+	if (due_ns >= p->wake_ns)
+		return;
+	if (loop_timer_set(&p->daemon.loop, &p->wake, due_ns) == 0)
+		p->wake_ns = due_ns;
+}
+
+static void on_turn(void *ctx, int64_t now_ns)
+{
+	struct process *p = ctx;
+	int err;
+
+	(void)now_ns;
+	if (p->core == NULL)
+		return;
+	err = router_core_turn(p->core);
+	if (err < 0) {
+		log_error("the journal failed: nothing more is acknowledged", "error", LOG_ERR(err));
+		p->status = err_row(err)->exit;
+		daemon_leave(&p->daemon);
+		return;
+	}
+	set_timer(p);
+}
+
+static void on_control(void *ctx, int64_t now_ns)
+{
+	struct process *p = ctx;
+
+	(void)now_ns;
+	if (p->core != NULL)
+		router_core_measure(p->core);
+}
+
+static void on_bus(void *ctx, enum bus_state state)
+{
+	struct process *p = ctx;
+
+	if (p->core != NULL && state == BUS_UP)
+		router_core_greet(p->core);
+}
+
+static int64_t loop_now(void *ctx)
+{
+	const struct process *p = ctx;
+
+	return p->daemon.loop.now_ns;
+}
+
+static int serve(struct process *p, const struct settings *s)
+{
+	struct fail why = { 0 };
+	struct journal *journal = journal_mem_open();
+	struct router_core_conf conf = {
+		.bus = p->daemon.bus,
+		.journal = journal,
+		.name = p->daemon.name,
+		.operators = s->operators,
+		.now = loop_now,
+		.now_ctx = p,
+		.jitter_us = &p->daemon.loop.jitter_us,
+	};
+	int status;
+
+	settings_apply(s, &conf.machine);
+	conf.machine.seed = keys_random();
+	conf.machine.incarnation = p->daemon.incarnation;
+	p->core = journal == NULL ? NULL : router_core_open(&conf, &why);
+	if (p->core == NULL) {
+		log_error("the router cannot be opened", "error", LOG_ERR(why.code), "detail", LOG_STR(why.detail));
+		journal_close(journal);
+		return err_row(why.code)->exit;
+	}
+	const struct router_metrics *m = router_core_metrics(p->core);
+	const struct daemon_endpoint endpoints[] = {
+		{ "submit", "spu.submit.*", "spu-router", &m->submits, &m->submit_errors },
+		{ "query", "spu.query.*", "spu-router", &m->queries, &m->query_errors },
+		{ "up", "spu.up.*", "spu-router", &m->ups, &m->up_errors },
+		{ 0 },
+	};
+
+	p->daemon.metrics = (struct metric_set){ p->daemon.program, router_metric_rows, m };
+	p->daemon.endpoints = endpoints;
+	router_core_greet(p->core);
+	status = daemon_run(&p->daemon);
+	p->daemon.metrics = (struct metric_set){ 0 };
+	p->daemon.endpoints = NULL;
+	router_core_close(p->core);
+	p->core = NULL;
+	journal_close(journal);
+	return p->status != 0 ? p->status : status;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings = { 0 };
+	struct process p = { .wake = { .on_due = on_wake, .ctx = &p }, .wake_ns = INT64_MAX };
+	struct daemon_hooks hooks = { .on_turn = on_turn, .on_control = on_control, .on_bus = on_bus, .ctx = &p };
+	int status;
+	int r = conf_load(&settings, settings_rows, "router",
+	                  "takes tasks, places them on nodes, and goes down the ladder until one does them", argc, argv);
+
+	if (r != 0)
+		return r > 0 ? 0 : 2;
+	r = daemon_open(&p.daemon, "router", &settings.base, &hooks);
+	if (r < 0)
+		return err_row(r)->exit;
+	status = serve(&p, &settings);
+	daemon_close(&p.daemon);
+	return status;
+}

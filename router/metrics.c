@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * metrics: the router's numbers by name.
+ */
+#include "router/core.h"
+
+#define ROW(name, type, unit, help) { #name, type, offsetof(struct router_metrics, name), unit, help }
+
+const struct metric_row router_metric_rows[] = {
+	ROW(submits, METRIC_COUNTER, "", "messages with submits"),
+	ROW(submit_errors, METRIC_COUNTER, "", "of those, malformed"),
+	ROW(queries, METRIC_COUNTER, "", "queries"),
+	ROW(query_errors, METRIC_COUNTER, "", "of those, answered with an error"),
+	ROW(ups, METRIC_COUNTER, "", "messages with nodes' reports"),
+	ROW(up_errors, METRIC_COUNTER, "", "messages and reports that were malformed"),
+	ROW(unsent, METRIC_COUNTER, "", "messages and items that could not be sent"),
+	ROW(accepted, METRIC_COUNTER, "", "tasks accepted"),
+	ROW(refused, METRIC_COUNTER, "", "submits refused"),
+	ROW(succeeded, METRIC_COUNTER, "", "tasks that succeeded"),
+	ROW(failed, METRIC_COUNTER, "", "tasks that failed"),
+	ROW(cancelled, METRIC_COUNTER, "", "tasks cancelled"),
+	ROW(expired, METRIC_COUNTER, "", "tasks whose deadline passed"),
+	ROW(dead, METRIC_COUNTER, "", "tasks that nobody could do"),
+	ROW(placed, METRIC_COUNTER, "", "attempts given to nodes, parts included"),
+	ROW(hops, METRIC_COUNTER, "", "steps down a ladder"),
+	ROW(retries, METRIC_COUNTER, "", "attempts after a failed or lost one"),
+	ROW(lost, METRIC_COUNTER, "", "attempts lost with their node or lease"),
+	ROW(stale, METRIC_COUNTER, "", "reports that changed nothing"),
+	ROW(evicted, METRIC_COUNTER, "", "ended tasks no longer kept"),
+	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
+	ROW(running, METRIC_GAUGE, "", "tasks and parts on nodes"),
+	ROW(split, METRIC_GAUGE, "", "tasks that wait for their parts"),
+	ROW(kept, METRIC_GAUGE, "", "ended tasks that are kept"),
+	ROW(nodes, METRIC_GAUGE, "", "nodes known"),
+	ROW(nodes_up, METRIC_GAUGE, "", "nodes up"),
+	ROW(place_us, METRIC_HIST, "us", "taking one submit in, placement included"),
+	{ 0 },
+};
+
+void router_metrics_measure(struct router_metrics *m, const struct router *r)
+{
+	const struct router_counts *n = router_counts(r);
+	const struct tasks *ts = router_tasks(r);
+
+	m->accepted = n->accepted;
+	m->refused = n->refused;
+	m->succeeded = n->succeeded;
+	m->failed = n->failed;
+	m->cancelled = n->cancelled;
+	m->expired = n->expired;
+	m->dead = n->dead;
+	m->placed = n->placed;
+	m->hops = n->hops;
+	m->retries = n->retries;
+	m->lost = n->lost;
+	m->stale = n->stale;
+	m->evicted = n->evicted;
+	m->queued = ts->count[STATE_QUEUED];
+	m->running = ts->count[STATE_ASSIGNED] + ts->count[STATE_RUNNING];
+	m->split = ts->count[STATE_SPLIT];
+	m->kept = ts->ended_n;
+	m->nodes = router_registry(r)->nodes.used;
+	m->nodes_up = router_registry(r)->up_n;
+}

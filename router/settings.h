@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * settings: the router's configuration.
+ */
+#pragma once
+#include "router/router.h"
+#include "run/conf.h"
+
+struct settings {
+	struct conf_base base;
+	char operators[256];
+	int policy;
+	int64_t tasks_max;
+	int64_t results_max;
+	int64_t results_bytes_max;
+	int64_t keep_ns;
+	int64_t nodes_max;
+	int64_t lease_ns;
+	int64_t suspect_ns;
+	int64_t forget_ns;
+	int64_t deadline_ns;
+	int64_t human_deadline_ns;
+	int64_t start_within_ns[RUNGS];
+	int64_t attempts_cpu;
+	int64_t attempts_gpu;
+	int64_t attempts_api;
+	int64_t backoff_ns;
+	int64_t backoff_max_ns;
+	int64_t settle_ns;
+	int64_t split_parts;
+};
+
+extern const struct conf_row settings_rows[];
+
+/* The machine's configuration; seed and incarnation are the caller's. */
+void settings_apply(const struct settings *s, struct router_conf *conf);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * view: the machine's records as answers.
+ */
+#include "router/view.h"
+
+#include "base/fmt.h"
+#include "base/pure.h"
+
+#define ENDED_LIST_BYTES (LIMIT_BATCH_BYTES / 2) /* a list is cut before its message gets too big */
+
+static struct span node_name(const struct view *v, uint32_t node)
+{
+	const struct registry *g = router_registry(v->router);
+
+	if (node == NODE_NOBODY || !slots_is_taken(&g->nodes, node))
+		return (struct span){ NULL, 0 };
+	return span_str(registry_node(g, node)->name);
+}
+
+static struct task_view view_task(const struct view *v, const struct task *t)
+{
+	struct task_view tv = {
+		.task = t->id,
+		.kind = span_str(registry_kind_at(router_registry(v->router), t->kind)->name),
+		.state = t->state,
+		.rung = task_rung(t),
+		.node = node_name(v, t->node),
+		.attempt = t->attempt,
+		.priority = t->priority,
+		.accepted_ms = t->accepted_ns / NS_PER_MS,
+		.deadline_ms = t->deadline_ns / NS_PER_MS,
+		.ended_ms = t->ended_ns / NS_PER_MS,
+		.permille = t->state == STATE_SUCCEEDED ? 1000 : t->permille,
+		.note = span_str(t->note),
+	};
+
+	if (t->split != NULL) {
+		tv.parts = t->split->parts_n;
+		tv.parts_done = t->split->parts_done;
+	}
+	if (t->parent != TASK_NONE && slots_is_taken(&router_tasks(v->router)->slots, t->parent))
+		tv.parent = tasks_at(router_tasks(v->router), t->parent)->id;
+	return tv;
+}
+
+/* --- explain ------------------------------------------------------------------------------------------ */
+
+static int64_t term(uint32_t us)
+{
+	return us == UINT32_MAX ? INT64_MAX / 8 : (int64_t)us;
+}
+
+static bool view_candidates(const struct view *v, const struct explain_note *note, const struct explain_seen *seen,
+                            struct step_view *s)
+{
+	if (note->seen_n == 0)
+		return true;
+	s->candidates = arena_alloc(v->arena, note->seen_n * sizeof *s->candidates);
+	if (s->candidates == NULL)
+		return false;
+	s->candidates_n = note->seen_n;
+	for (uint32_t i = 0; i < note->seen_n; i++)
+		s->candidates[i] = (struct candidate_view){
+			.node = node_name(v, seen[i].node),
+			.verdict = seen[i].verdict,
+			.note = explain_seen_note(seen, note->seen_n, i),
+			.cost = { term(seen[i].term_us[0]), term(seen[i].term_us[1]), term(seen[i].term_us[2]),
+			          term(seen[i].term_us[3]), term(seen[i].term_us[4]) },
+		};
+	return true;
+}
+
+static void view_end(const struct view *v, const struct task *t, struct step_view *s)
+{
+	*s = (struct step_view){
+		.at_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
+		.kind = STEP_END,
+		.rung = task_rung(t),
+		.node = node_name(v, t->node),
+		.attempt = t->attempt,
+		.code = t->fail == NULL ? 0 : t->fail->code,
+		.reason = t->fail == NULL ? span_str(state_name(t->state)) : span_str(t->fail->detail),
+	};
+}
+
+/* The steps: acceptance and end are known from the task itself, the rest from its record. */
+static bool view_steps(const struct view *v, const struct task *t, struct explain_view *x)
+{
+	struct explain_note note;
+	const struct explain_seen *seen;
+	uint32_t at = 0;
+
+	x->steps = arena_alloc(v->arena, (t->explain.steps_n + 2u) * sizeof *x->steps);
+	if (x->steps == NULL)
+		return false;
+	x->steps[x->steps_n++] = (struct step_view){ .kind = STEP_ACCEPTED, .rung = t->ladder.rung[0] };
+	while (explain_next(&t->explain, &at, &note, &seen)) {
+		struct step_view *s = &x->steps[x->steps_n++];
+
+		*s = (struct step_view){
+			.at_us = note.at_us,
+			.kind = note.kind,
+			.rung = note.rung,
+			.to = note.to,
+			.node = node_name(v, note.node),
+			.attempt = note.attempt,
+			.code = note.code,
+			.reason = note.reason,
+			.considered = note.considered,
+			.policy = span_str(note.policy),
+		};
+		if (!view_candidates(v, &note, seen, s))
+			return false;
+	}
+	if (state_is_final(t->state))
+		view_end(v, t, &x->steps[x->steps_n++]);
+	return true;
+}
+
+static void answer_explain(const struct view *v, const struct task *t, struct query_reply *ret)
+{
+	struct explain_view *x = &ret->explain;
+
+	x->task = view_task(v, t);
+	x->ladder = t->ladder;
+	x->dropped = t->explain.dropped;
+	if (t->split != NULL) {
+		x->parts = t->split->parts;
+		x->parts_n = t->split->parts_n;
+	}
+	if (!view_steps(v, t, x)) {
+		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
+		return;
+	}
+	ret->kind = REPLY_EXPLAIN;
+}
+
+/* --- lists -------------------------------------------------------------------------------------------- */
+
+static uint32_t rows_wanted(const struct query *q)
+{
+	return q->limit == 0 || q->limit > LIMIT_LIST_ROWS ? LIMIT_LIST_ROWS : q->limit;
+}
+
+static bool is_listed(const struct view *v, const struct query *q, const struct task *t)
+{
+	return (v->is_operator || span_eq(router_tenant(v->router, t->tenant), v->tenant)) &&
+	       (q->state == STATE_NONE || q->state == t->state) && t->role == ROLE_TASK;
+}
+
+/* Keep the newest `most` of what is offered, in a ring; ids sort by time. */
+static void answer_tasks(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	const struct tasks *ts = router_tasks(v->router);
+	uint32_t most = rows_wanted(q);
+
+	ret->tasks = arena_alloc(v->arena, (most + 1u) * sizeof *ret->tasks);
+	if (ret->tasks == NULL) {
+		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
+		return;
+	}
+	for (uint32_t i = 0; i < ts->slots.cap; i++) {
+		const struct task *t = slots_is_taken(&ts->slots, i) ? tasks_at(ts, i) : NULL;
+		size_t k;
+
+		if (t == NULL || !is_listed(v, q, t))
+			continue;
+		ret->tasks_total++;
+		for (k = ret->tasks_n; k > 0 && ret->tasks[k - 1].task.hi < t->id.hi; k--)
+			ret->tasks[k] = ret->tasks[k - 1];
+		if (k >= most)
+			continue;
+		ret->tasks[k] = view_task(v, t);
+		if (ret->tasks_n < most)
+			ret->tasks_n++;
+	}
+	ret->kind = REPLY_TASKS;
+}
+
+static bool view_offer(const struct view *v, const struct node *n, struct offer *o)
+{
+	const struct registry *g = router_registry(v->router);
+
+	*o = (struct offer){
+		.incarnation = n->incarnation,
+		.seq = n->seq,
+		.rung = n->rung,
+		.kinds_n = n->kinds_n,
+		.slots = n->load.slots,
+		.queued = n->load.queued,
+		.draining = n->draining,
+		.device = span_str(n->device),
+		.version = span_str(n->version),
+		.health = n->load.health,
+		.load = n->machine_load,
+	};
+	o->kinds = arena_alloc(v->arena, (n->kinds_n + 1u) * sizeof *o->kinds);
+	if (o->kinds == NULL)
+		return false;
+	for (uint32_t i = 0; i < n->kinds_n; i++) {
+		const struct node_kind *nk = &n->kinds[i];
+
+		o->kinds[i] = (struct kind_offer){
+			.kind = span_str(registry_kind_at(g, nk->kind)->name),
+			.ready = nk->ready,
+			.why = span_str(nk->why),
+			.price_ucr = nk->price_ucr,
+			.typical_us = nk->seen_us > 0 ? nk->seen_us : nk->said_us,
+			.model = span_str(nk->model),
+		};
+	}
+	return true;
+}
+
+static bool view_node(const struct view *v, const struct node *n, struct node_view *nv)
+{
+	*nv = (struct node_view){
+		.node = span_str(n->name),
+		.state = n->state,
+		.busy = n->load.busy,
+		.silent_ms = (v->now_ns - n->heard_ns) / NS_PER_MS,
+		.done = n->done,
+		.failed = n->failed,
+		.lost = n->lost,
+		.drain_asked = n->drain_asked,
+	};
+	return view_offer(v, n, &nv->offer);
+}
+
+static size_t offer_bytes(const struct node_view *nv)
+{
+	return 200 + nv->offer.kinds_n * 160;
+}
+
+static void answer_nodes(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	const struct registry *g = router_registry(v->router);
+	uint32_t most = rows_wanted(q);
+	size_t bytes = 0;
+
+	if (most > g->nodes.used)
+		most = g->nodes.used;
+	ret->nodes = arena_alloc(v->arena, (most + 1u) * sizeof *ret->nodes);
+	bool fits = ret->nodes != NULL;
+
+	for (uint32_t i = 0; fits && i < g->nodes.cap && ret->nodes_n < most && bytes < ENDED_LIST_BYTES; i++) {
+		if (!slots_is_taken(&g->nodes, i) ||
+		    (q->kind == QUERY_DRAIN && !span_is(q->node, registry_node(g, i)->name)))
+			continue;
+		struct node_view *nv = &ret->nodes[ret->nodes_n];
+
+		fits = view_node(v, registry_node(g, i), nv);
+		bytes += offer_bytes(nv);
+		ret->nodes_n++;
+	}
+	if (!fits)
+		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
+	else
+		ret->kind = REPLY_NODES;
+}
+
+static void answer_mesh(const struct view *v, struct query_reply *ret)
+{
+	const struct router_counts *c = router_counts(v->router);
+	const struct tasks *ts = router_tasks(v->router);
+
+	ret->kind = REPLY_MESH;
+	ret->mesh = (struct mesh_view){
+		.router = v->name,
+		.incarnation = router_incarnation(v->router),
+		.policy = span_str(router_policy(v->router)->name),
+		.up_ms = (v->now_ns - router_started_ns(v->router)) / NS_PER_MS,
+		.accepted = c->accepted,
+		.refused = c->refused,
+		.succeeded = c->succeeded,
+		.failed = c->failed,
+		.cancelled = c->cancelled,
+		.expired = c->expired,
+		.dead = c->dead,
+		.queued = ts->count[STATE_QUEUED],
+		.running = ts->count[STATE_ASSIGNED] + ts->count[STATE_RUNNING],
+		.nodes_up = router_registry(v->router)->up_n,
+		.hops = c->hops,
+		.stale = c->stale,
+		.jitter_p99_us = v->jitter_p99_us,
+	};
+}
+
+/* --- dispatch ----------------------------------------------------------------------------------------- */
+
+static void answer_task(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	const struct task *t = router_task(v->router, v->tenant, v->is_operator, q->task);
+
+	if (t == NULL) {
+		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0, "no such task of this tenant, or it is no longer kept");
+		return;
+	}
+	if (q->kind == QUERY_EXPLAIN) {
+		answer_explain(v, t, ret);
+		return;
+	}
+	if (q->kind == QUERY_RESULT) {
+		ret->kind = REPLY_RESULT;
+		if (state_is_final(t->state))
+			finish_result(v->router, t, &ret->result);
+		else
+			ret->result = (struct result){ .state = t->state, .rung = task_rung(t) };
+		return;
+	}
+	ret->kind = REPLY_TASK;
+	ret->task = view_task(v, t);
+}
+
+void view_answer(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	*ret = (struct query_reply){ .kind = REPLY_NONE };
+	switch (q->kind) {
+	case QUERY_STATUS:
+	case QUERY_CANCEL:
+	case QUERY_RESULT:
+	case QUERY_EXPLAIN:
+		answer_task(v, q, ret);
+		break;
+	case QUERY_TASKS:
+		answer_tasks(v, q, ret);
+		break;
+	case QUERY_NODES:
+	case QUERY_DRAIN:
+		answer_nodes(v, q, ret);
+		break;
+	case QUERY_MESH:
+		answer_mesh(v, ret);
+		break;
+	case QUERY_NONE:
+		fail_set(&ret->fail, ERR_INVALID, "what", 0, "the query asks for nothing");
+		break;
+	}
+}
