@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * client: tenants who hand over tasks of all sorts, some of them twice, some of them wrong, and cancel some.
+ */
+#include "sim.h"
+
+#include <stdio.h>
+
+#include "wire/kinds.h"
+#include "wire/subject.h"
+
+static void on_reply(void *ctx, const struct bus_msg *m)
+{
+	struct client *c = ctx;
+	struct arena a;
+	struct submit_reply *r;
+	size_t n;
+
+	arena_init(&a, 1 << 20);
+	if (submit_replies_decode(&a, m->data, &r, &n, NULL) == 0)
+		c->answered += n;
+	else if (!m->no_responders)
+		oracle_break(&c->world->oracle, "every reply can be decoded", "%s", c->tenant);
+	arena_done(&a);
+}
+
+static void on_event(void *ctx, const struct bus_msg *m)
+{
+	struct client *c = ctx;
+	struct arena a;
+	struct event *e;
+	size_t n;
+
+	arena_init(&a, 4 << 20);
+	if (events_decode(&a, m->data, &e, &n, NULL) < 0)
+		oracle_break(&c->world->oracle, "every event can be decoded", "%s", c->tenant);
+	else
+		for (size_t i = 0; i < n; i++)
+			c->ended += e[i].kind == EVENT_END;
+	arena_done(&a);
+}
+
+bool client_open(struct client *c, struct world *w, unsigned i)
+{
+	char subject[SUBJECT_BYTES];
+
+	c->world = w;
+	snprintf(c->tenant, sizeof c->tenant, "tenant%u", i);
+	c->bus = bus_mem_open(w->net, c->tenant);
+	if (c->bus == NULL)
+		return false;
+	snprintf(subject, sizeof subject, "_INBOX.%s", c->tenant);
+	if (bus_subscribe(c->bus, subject, NULL, on_reply, c) == NULL)
+		return false;
+	snprintf(subject, sizeof subject, "spu.event.%s.*", c->tenant);
+	return bus_subscribe(c->bus, subject, NULL, on_event, c) != NULL;
+}
+
+static void send_submit(struct client *c, const struct submit *s)
+{
+	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
+	struct buf b;
+
+	buf_init(&b, 65536);
+	submits_put(&b, s);
+	snprintf(reply, sizeof reply, "_INBOX.%s", c->tenant);
+	if (subject_build(SUBJECT_SUBMIT, span_str(c->tenant), (struct span){ 0 }, subject) == 0 &&
+	    bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) == 0)
+		c->submitted++;
+	buf_done(&b);
+}
+
+/* Parameters without which the kind would be refused by its node. */
+static void put_needs(struct buf *b, const struct kind_row *row)
+{
+	for (unsigned i = 0; row != NULL && i < row->params_n; i++) {
+		const struct kind_param *kp = &row->params[i];
+
+		if (kp->type == PARAM_TEXT && kp->low > 0)
+			body_put_param(b, span_str(kp->key), SPAN_LIT("what?"));
+		else if (kp->type == PARAM_INT && kp->low > 0)
+			body_put_int(b, kp->key, kp->low);
+	}
+}
+
+static void submit_one(struct client *c)
+{
+	static const char *const kinds[] = { "util.echo", "image.filter", "llm.chat",  "human.ask",
+		                                 "compute.matmul", "no.such",  "util.echo", "llm.chat" };
+	struct prng *p = &c->world->prng;
+	int64_t now_ms = c->world->now_ns / MS;
+	char key[32] = "";
+	struct buf body;
+	struct submit s = {
+		.kind = span_str(kinds[prng_below(p, ARRAY_LEN(kinds))]),
+		.priority = (uint32_t)prng_below(p, 10),
+		.deadline_ms = now_ms + 1000 + (int64_t)prng_below(p, 120000),
+		.max_price_ucr = prng_chance(p, 1, 3) ? 0 : 1000,
+		.fast = prng_chance(p, 1, 2),
+	};
+
+	if (prng_chance(p, 1, 20))
+		s.deadline_ms = now_ms - 5;
+	if (prng_chance(p, 1, 5))
+		s.start_within_ms = 1 + (int64_t)prng_below(p, 5000);
+	if (prng_chance(p, 1, 6)) {
+		s.allow.n = 1;
+		s.allow.rung[0] = (uint8_t)(1 + prng_below(p, 5));
+	}
+	if (prng_chance(p, 1, 2)) {
+		snprintf(key, sizeof key, "k%u", (unsigned)prng_below(p, 50));
+		s.key = span_str(key);
+	}
+	buf_init(&body, LIMIT_BODY_BYTES);
+	if (!prng_chance(p, 1, 20))
+		put_needs(&body, kind_find(s.kind));
+	s.body = buf_span(&body);
+	send_submit(c, &s);
+	if (prng_chance(p, 1, 8))
+		send_submit(c, &s);
+	buf_done(&body);
+}
+
+/* Cancel some task that the oracle has seen accepted, of whatever tenant: only one's own may be hit. */
+static void cancel_one(struct client *c)
+{
+	const struct oracle *o = &c->world->oracle;
+	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
+	struct query q = { .kind = QUERY_CANCEL };
+	struct buf b;
+
+	if (o->known_n == 0)
+		return;
+	q.task = o->known[prng_below(&c->world->prng, o->known_n)].task;
+	buf_init(&b, 4096);
+	query_encode(&b, &q);
+	snprintf(reply, sizeof reply, "_INBOX.%s.q", c->tenant);
+	if (subject_build(SUBJECT_QUERY, span_str(c->tenant), (struct span){ 0 }, subject) == 0 &&
+	    bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) < 0)
+		oracle_break(&c->world->oracle, "a query can be sent", "%s", c->tenant);
+	buf_done(&b);
+}
+
+void client_turn(struct client *c)
+{
+	struct prng *p = &c->world->prng;
+
+	if (c->left == 0 || c->world->now_ns < c->next_ns)
+		return;
+	c->left--;
+	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, 800 * MS);
+	if (prng_chance(p, 1, 10))
+		cancel_one(c);
+	submit_one(c);
+}

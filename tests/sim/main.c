@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sim [--seeds N] [--seed K] [-v]: N runs from seed K on; one line each, and a summary.
+ */
+#include "sim.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct sums {
+	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions;
+};
+
+static void tell(const struct world *w, bool held)
+{
+	const struct router_counts *n = router_counts(router_core_machine(w->router));
+
+	if (!held) {
+		printf("not ok seed %" PRIu64 "\n# broken: %s (%s) at %.3f s, step %" PRIu64
+		       "\n# again: make sim SEEDS=1 SEED=%" PRIu64 "\n",
+		       w->seed, w->oracle.broken, w->oracle.detail, (double)(w->now_ns % (100000 * SEC)) / SEC, w->steps,
+		       w->seed);
+		return;
+	}
+	printf("ok seed %" PRIu64 "\n", w->seed);
+	if (w->verbose)
+		printf("# nodes %u accepted %" PRIu64 " refused %" PRIu64 " succeeded %" PRIu64 " failed %" PRIu64
+		       " cancelled %" PRIu64 " expired %" PRIu64 " dead %" PRIu64 " hops %" PRIu64 " retries %" PRIu64
+		       " lost %" PRIu64 " stale %" PRIu64 " steps %" PRIu64 "\n",
+		       w->toys_n, n->accepted, n->refused, n->succeeded, n->failed, n->cancelled, n->expired, n->dead,
+		       n->hops, n->retries, n->lost, n->stale, w->steps);
+}
+
+static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
+{
+	int64_t held_before = mem_held();
+	struct world *w = world_new(seed, verbose);
+	bool held = world_run(w);
+
+	tell(w, held);
+	sums->runs++;
+	sums->broken += !held;
+	sums->tasks += w->oracle.known_n;
+	sums->results += w->oracle.results;
+	sums->steps += w->steps;
+	sums->lost += w->messages_lost;
+	sums->doubled += w->messages_doubled;
+	sums->crashes += w->crashes;
+	sums->partitions += w->partitions;
+	world_free(w);
+	if (mem_held() != held_before) {
+		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed, mem_held() - held_before);
+		sums->broken++;
+		return false;
+	}
+	return held;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "seeds", required_argument, NULL, 'n' },
+		                                     { "seed", required_argument, NULL, 's' },
+		                                     { NULL, 0, NULL, 0 } };
+	uint64_t seeds = 20, first = 1;
+	bool verbose = false;
+	struct sums sums = { 0 };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "v", options, NULL)) != -1) {
+		if (c == 'n')
+			seeds = strtoull(optarg, NULL, 10);
+		else if (c == 's')
+			first = strtoull(optarg, NULL, 10);
+		else if (c == 'v')
+			verbose = true;
+		else
+			return 2;
+	}
+	for (uint64_t i = 0; i < seeds; i++)
+		run_one(first + i, verbose, &sums);
+	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64 " results, %" PRIu64
+	       " steps, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions\n",
+	       sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost, sums.doubled, sums.crashes,
+	       sums.partitions);
+	return sums.broken != 0;
+}

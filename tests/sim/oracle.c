@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * oracle: what must hold. It sits behind the router's journal, so it sees what the router holds true, not
+ * what the lossy bus lets through.
+ */
+#include "sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static struct oracle *self_of(struct journal *j)
+{
+	return CONTAINER(j, struct oracle, journal);
+}
+
+void oracle_break(struct oracle *o, const char *rule, const char *detail, ...)
+{
+	va_list args;
+
+	if (o->broken != NULL)
+		return;
+	o->broken = rule;
+	va_start(args, detail);
+	vsnprintf(o->detail, sizeof o->detail, detail, args);
+	va_end(args);
+}
+
+static struct known *find(struct oracle *o, struct ulid task)
+{
+	for (uint32_t i = o->known_n; i > 0; i--)
+		if (ulid_eq(o->known[i - 1].task, task))
+			return &o->known[i - 1];
+	if (o->known_n == ARRAY_LEN(o->known)) {
+		oracle_break(o, "the oracle's table holds all tasks", "%u", o->known_n);
+		return &o->known[0];
+	}
+	o->known[o->known_n] = (struct known){ .task = task };
+	return &o->known[o->known_n++];
+}
+
+/* The toy wrote into its result which attempt made it. */
+static void check_result(struct oracle *o, const struct known *k, const struct journal_record *rec)
+{
+	struct arena a;
+	struct body body;
+
+	arena_init(&a, 1 << 20);
+	if (rec->result->body.len > 0 && body_decode(&a, rec->result->body, &body, NULL) == 0) {
+		const struct param *p = body_param(&body, "attempt");
+		char want[16];
+
+		snprintf(want, sizeof want, "%u", k->attempt);
+		/* A split task's result is its join's; a plan is no Body with this parameter. */
+		if (p != NULL && k->attempt != 0 && rec->result->rung != RUNG_SPLIT && !span_is(p->value, want))
+			oracle_break(o, "only the current attempt's result counts", "attempt %s has result of %.*s", want,
+			             (int)p->value.len, (const char *)p->value.at);
+	}
+	arena_done(&a);
+}
+
+static int append(struct journal *j, const struct journal_record *rec)
+{
+	struct oracle *o = self_of(j);
+	struct known *k = find(o, rec->task);
+
+	j->records++;
+	if (k->ended > 0)
+		oracle_break(o, "nothing follows the end", "record %d", (int)rec->kind);
+	switch (rec->kind) {
+	case JOURNAL_ACCEPTED:
+		if (k->accepted || k->attempt != 0)
+			oracle_break(o, "a task is accepted once, and first", "attempt %u", k->attempt);
+		k->accepted = true;
+		break;
+	case JOURNAL_ASSIGNED:
+		if (rec->attempt <= k->attempt)
+			oracle_break(o, "attempts grow", "%u after %u", rec->attempt, k->attempt);
+		k->attempt = rec->attempt;
+		break;
+	case JOURNAL_ENDED:
+		k->ended++;
+		k->state = rec->result->state;
+		if (!state_is_final(k->state))
+			oracle_break(o, "an end is final", "%s", state_name(k->state));
+		if ((k->state == STATE_SUCCEEDED) != (rec->result->fail.code == 0))
+			oracle_break(o, "a task fails with a reason, or succeeds", "%s code %d", state_name(k->state),
+			             rec->result->fail.code);
+		if (k->state == STATE_SUCCEEDED) {
+			o->results++;
+			check_result(o, k, rec);
+		}
+		break;
+	}
+	return 0;
+}
+
+static int flush(struct journal *j)
+{
+	j->flushes++;
+	return 0;
+}
+
+static void oracle_close(struct journal *j)
+{
+	(void)j;
+}
+
+void oracle_open(struct oracle *o)
+{
+	static const struct journal_ops ops = { "oracle", append, flush, oracle_close };
+
+	o->journal.ops = &ops;
+}
+
+/* --- the machine's own books ------------------------------------------------------------------------- */
+
+static uint32_t list_length(const struct list *l)
+{
+	uint32_t n = 0;
+
+	for (const struct list *at = l->next; at != l; at = at->next)
+		n++;
+	return n;
+}
+
+static void check_nodes(struct oracle *o, const struct registry *g)
+{
+	for (uint32_t i = 0; i < g->nodes.cap; i++) {
+		if (!slots_is_taken(&g->nodes, i))
+			continue;
+		const struct node *n = registry_node(g, i);
+
+		if (n->load.busy != list_length(&n->tasks))
+			oracle_break(o, "slots given out match the attempts held", "%s: %u busy", n->name, n->load.busy);
+		if (n->load.busy > n->load.slots && n->load.slots >= JOBS_MAX)
+			oracle_break(o, "no node gets more than its slots", "%s: %u", n->name, n->load.busy);
+		if ((n->state == NODE_DOWN || n->state == NODE_GONE) && n->load.busy > 0)
+			oracle_break(o, "a node that is down holds nothing", "%s", n->name);
+	}
+}
+
+static void check_task(struct oracle *o, const struct tasks *ts, const struct task *t)
+{
+	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
+
+	if (on_node == list_is_empty(&t->on_node))
+		oracle_break(o, "an attempt is on one node, nothing else is", "%s", state_name(t->state));
+	if (t->waiting && t->state != STATE_QUEUED)
+		oracle_break(o, "only queued tasks wait", "%s", state_name(t->state));
+	if (t->state == STATE_QUEUED && !t->waiting && t->retry_ns == 0)
+		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
+	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
+		oracle_break(o, "an open task has a time to be looked at", "%s", state_name(t->state));
+	if (state_is_final(t->state) && t->body != NULL)
+		oracle_break(o, "an ended task gives its body back", "%u", t->index);
+	if (t->state == STATE_SPLIT && (t->split == NULL || t->split->released))
+		oracle_break(o, "a split task has parts", "%u", t->index);
+}
+
+void oracle_step(struct world *w)
+{
+	const struct router *r = router_core_machine(w->router);
+	const struct tasks *ts = router_tasks(r);
+	uint32_t count[STATES] = { 0 };
+
+	check_nodes(&w->oracle, router_registry(r));
+	for (uint32_t i = 0; i < ts->slots.cap; i++) {
+		if (!slots_is_taken(&ts->slots, i))
+			continue;
+		const struct task *t = tasks_at(ts, i);
+
+		count[t->state]++;
+		check_task(&w->oracle, ts, t);
+	}
+	if (memcmp(count, ts->count, sizeof count) != 0)
+		oracle_break(&w->oracle, "the states are counted right", "step %llu", (unsigned long long)w->steps);
+}
+
+/* After faults have stopped and all deadlines have passed. */
+void oracle_end(struct world *w)
+{
+	struct oracle *o = &w->oracle;
+	char id[ULID_TEXT + 1];
+
+	for (uint32_t i = 0; i < o->known_n; i++) {
+		ulid_text(o->known[i].task, id);
+		if (o->known[i].ended != 1)
+			oracle_break(o, "every task ends exactly once", "%s ended %u times", id, o->known[i].ended);
+	}
+	if (router_open(router_core_machine(w->router)) != 0)
+		oracle_break(o, "nothing stays open", "%u", router_open(router_core_machine(w->router)));
+	for (uint32_t i = 0; i < w->toys_n; i++)
+		for (int k = 0; k < JOBS_MAX; k++)
+			if (w->toys[i].jobs[k].taken)
+				oracle_break(o, "no node works on what is over", "%s", w->toys[i].name);
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * sim: the mesh in one process: the real router and worker machines with their codecs, over the bus in memory,
+ * under virtual time. One seed decides everything: sizes, tasks, delays, losses, doubled and reordered
+ * messages, crashes, partitions. The oracle watches from outside, through the router's journal.
+ *
+ *	world.c    time, faults, the turn        toy.c      a backend that works, fails, refuses, hangs
+ *	client.c   tenants who submit and cancel oracle.c   what must hold, after each step and at the end
+ */
+#pragma once
+#include "base/mem.h"
+#include "base/prng.h"
+#include "node/core.h"
+#include "router/core.h"
+#include "run/bus_mem.h"
+
+#define MS INT64_C(1000000)
+#define SEC (1000 * MS)
+#define NODES_MAX 12
+#define CLIENTS_MAX 3
+#define TASKS_MAX 400 /* submits in one run */
+#define JOBS_MAX 64   /* at once on one toy */
+
+/* How rough a run is; drawn from its seed. Chances are in thousandths. */
+struct weather {
+	uint32_t loss, doubled, late; /* of a message */
+	int64_t delay_ns, late_ns;
+	uint32_t crash, partition;    /* in one virtual second */
+	uint32_t fail, refuse, hang;  /* of an attempt */
+	int64_t faults_end_ns;        /* from then on the sun shines */
+};
+
+struct toy_job {
+	struct ulid task;
+	uint32_t attempt;
+	int64_t end_ns; /* INT64_MAX: it hangs until it is cancelled */
+	bool fails;
+	bool splits;
+	bool taken;
+};
+
+/* A node and its toy backend. */
+struct toy {
+	struct world *world;
+	char name[16];
+	enum rung rung;
+	uint32_t slots;
+	int64_t price_ucr;
+	bool ready;
+	struct bus *bus;   /* NULL while crashed */
+	struct node *node; /* NULL while crashed */
+	int64_t back_ns;   /* crashed: when it starts again */
+	int64_t cut_until_ns; /* partitioned */
+	uint64_t starts;   /* of the process */
+	struct toy_job jobs[JOBS_MAX];
+};
+
+struct client {
+	struct world *world;
+	char tenant[16];
+	struct bus *bus;
+	int64_t next_ns; /* of its next deed */
+	uint32_t left;   /* submits still to do */
+	uint64_t submitted, answered, ended;
+};
+
+/* What the oracle knows of a task. */
+struct known {
+	struct ulid task;
+	uint32_t attempt; /* the last that was assigned */
+	bool accepted;    /* by a tenant; else it is a part */
+	uint8_t ended;    /* times */
+	enum state state;
+};
+
+struct oracle {
+	struct journal journal;
+	struct known known[TASKS_MAX * 40];
+	uint32_t known_n;
+	uint64_t results;
+	const char *broken; /* the first rule that was broken */
+	char detail[160];
+};
+
+struct world {
+	uint64_t seed;
+	struct prng prng;
+	struct weather weather;
+	int64_t now_ns;
+	struct bus_net *net;
+	struct bus *router_bus;
+	struct router_core *router;
+	int64_t router_cut_ns;
+	struct toy toys[NODES_MAX];
+	uint32_t toys_n;
+	struct client clients[CLIENTS_MAX];
+	uint32_t clients_n;
+	int64_t next_fault_ns;
+	struct oracle oracle;
+	uint64_t steps, messages_lost, messages_doubled, crashes, partitions;
+	bool verbose;
+};
+
+/* world.c */
+struct world *world_new(uint64_t seed, bool verbose);
+void world_free(struct world *w);
+/* Run to the end of all deadlines. True if every rule held. */
+bool world_run(struct world *w);
+int64_t world_clock(void *ctx);
+
+/* toy.c */
+extern const struct backend_ops toy_ops[RUNGS];
+void toy_start(struct toy *t);
+void toy_crash(struct toy *t);
+int64_t toy_wake(const struct toy *t);
+void toy_turn(struct toy *t);
+
+/* client.c */
+bool client_open(struct client *c, struct world *w, unsigned i);
+void client_turn(struct client *c);
+
+/* oracle.c */
+void oracle_open(struct oracle *o);
+void oracle_step(struct world *w);
+void oracle_end(struct world *w);
+void oracle_break(struct oracle *o, const char *rule, const char *detail, ...) PRINTF_LIKE(3, 4);
