@@ -9,7 +9,8 @@
 #include "wire/subject.h"
 
 #define NS_PER_S INT64_C(1000000000)
-#define REQUEST_ARENA_BYTES ((size_t)4 << 20) /* a decoded answer is a few times the largest message */
+#define REQUEST_ARENA_BYTES                                                                        \
+	((size_t)4 << 20) /* a decoded answer is a few times the largest message */
 
 static const char *const kinds[] = { "human.ask", "llm.chat" };
 
@@ -17,16 +18,16 @@ static const char *const kinds[] = { "human.ask", "llm.chat" };
 static const struct conf_row inbox_node_rows[] = { NODE_ROWS("0s") };
 
 const struct conf_row service_rows[] = {
-	{ "questions_max", CONF_INT, offsetof(struct service_conf, questions_max), "1000", 1, LIMIT_OFFER_SLOTS, NULL,
-	  "how many questions may wait" },
-	{ "bytes_max", CONF_BYTES, offsetof(struct service_conf, bytes_max), "64M", LIMIT_BODY_BYTES, INT64_C(1) << 40,
-	  NULL, "how many bytes of questions may wait" },
-	{ "price_ucr", CONF_INT, offsetof(struct service_conf, price_ucr), "0", 0, INT64_C(1) << 50, NULL,
-	  "what an answer costs, in micro-credits" },
-	{ "typical", CONF_TIME, offsetof(struct service_conf, typical_ns), "10m", NS_PER_S, 86400 * 30 * NS_PER_S, NULL,
-	  "how long people usually take" },
-	{ "operators", CONF_TEXT, offsetof(struct service_conf, operators), "local", 0, OPERATORS_BYTES, NULL,
-	  "tenants that see every question, separated by commas" },
+	{ "questions_max", CONF_INT, offsetof(struct service_conf, questions_max), "1000", 1,
+		LIMIT_OFFER_SLOTS, NULL, "how many questions may wait" },
+	{ "bytes_max", CONF_BYTES, offsetof(struct service_conf, bytes_max), "64M",
+		LIMIT_BODY_BYTES, INT64_C(1) << 40, NULL, "how many bytes of questions may wait" },
+	{ "price_ucr", CONF_INT, offsetof(struct service_conf, price_ucr), "0", 0, INT64_C(1) << 50,
+		NULL, "what an answer costs, in micro-credits" },
+	{ "typical", CONF_TIME, offsetof(struct service_conf, typical_ns), "10m", NS_PER_S,
+		86400 * 30 * NS_PER_S, NULL, "how long people usually take" },
+	{ "operators", CONF_TEXT, offsetof(struct service_conf, operators), "local", 0,
+		OPERATORS_BYTES, NULL, "tenants that see every question, separated by commas" },
 	CONF_INCLUDE(struct service_conf, node, inbox_node_rows),
 	{ 0 },
 };
@@ -39,8 +40,9 @@ static int check_operators(const char *names, struct fail *why)
 		struct span name = span_trim(span_cut(&rest, ','));
 
 		if (!fmt_is_token(name))
-			return fail_set(why, ERR_INVALID, "operators", LIMIT_TOKEN_BYTES, "\"%.*s\" is no tenant",
-			                (int)(name.len > 64 ? 64 : name.len), (const char *)name.at);
+			return fail_set(why, ERR_INVALID, "operators", LIMIT_TOKEN_BYTES,
+				"\"%.*s\" is no tenant", (int)(name.len > 64 ? 64 : name.len),
+				(const char *)name.at);
 	}
 	return 0;
 }
@@ -75,7 +77,8 @@ static int service_open(void *self, struct node *n, struct fail *why)
 	if (s->inbox == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "no memory for the inbox");
 	subject_pattern(SUBJECT_QUESTION, pattern);
-	s->questions = bus_subscribe(node_bus(n), pattern, subject_row(SUBJECT_QUESTION)->group, service_on_question, s);
+	s->questions = bus_subscribe(
+		node_bus(n), pattern, subject_row(SUBJECT_QUESTION)->group, service_on_question, s);
 	if (s->questions != NULL)
 		return 0;
 	service_close(s);
@@ -92,9 +95,9 @@ static int service_offer(void *self, struct arena *a, struct offer *o)
 	o->kinds_n = ARRAY_LEN(kinds);
 	for (size_t i = 0; i < o->kinds_n; i++) {
 		o->kinds[i] = (struct kind_offer){ .kind = span_str(kinds[i]),
-			                           .ready = true,
-			                           .price_ucr = s->conf.price_ucr,
-			                           .typical_us = s->conf.typical_ns / 1000 };
+			.ready = true,
+			.price_ucr = s->conf.price_ucr,
+			.typical_us = s->conf.typical_ns / 1000 };
 	}
 	o->slots = (uint32_t)s->conf.questions_max;
 	o->device = SPAN_LIT("people");
@@ -127,7 +130,8 @@ static int service_start(void *self, const struct job *job, struct fail *why)
 	int r;
 
 	if (job->row == NULL || !is_offered(job->kind))
-		return fail_set(why, ERR_UNSUPPORTED, "kind", 0, "people are not asked for this kind");
+		return fail_set(
+			why, ERR_UNSUPPORTED, "kind", 0, "people are not asked for this kind");
 	q.prompt = kind_text(job->row, job->body, "prompt");
 	r = inbox_put(s->inbox, &q, why);
 	if (r == 0)

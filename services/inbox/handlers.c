@@ -75,7 +75,7 @@ static void list(struct request *r)
 	if (reply_room(r, limit) < 0)
 		return;
 	for (q = inbox_next(r->s->inbox, NULL); q != NULL && r->reply.questions_n < limit;
-	     q = inbox_next(r->s->inbox, q)) {
+		q = inbox_next(r->s->inbox, q)) {
 		if (may_see(r, q))
 			r->reply.questions[r->reply.questions_n++] = view_of(q);
 	}
@@ -102,14 +102,16 @@ static int check_answer(struct request *r)
 	if (err < 0)
 		return err;
 	if (body.items_n == 0)
-		return fail_set(&r->reply.fail, ERR_INVALID, "body", 0, "an answer has at least one item");
+		return fail_set(
+			&r->reply.fail, ERR_INVALID, "body", 0, "an answer has at least one item");
 	buf_reset(b);
 	buf_add(b, r->ask.body);
 	if (r->ask.person.len > 0)
 		body_put_param(b, SPAN_LIT("human.person"), r->ask.person);
 	err = buf_err(b);
 	if (err < 0)
-		return fail_set(&r->reply.fail, err, "body", LIMIT_BODY_BYTES, "the answer and its person's name are too big");
+		return fail_set(&r->reply.fail, err, "body", LIMIT_BODY_BYTES,
+			"the answer and its person's name are too big");
 	return 0;
 }
 
@@ -137,13 +139,14 @@ static void decline(struct request *r)
 		return;
 	attempt = q->attempt;
 	inbox_drop(r->s->inbox, r->ask.task);
-	fail_set(&why, ERR_DENIED, NULL, 0, "declined by %.*s", (int)r->tenant.len, (const char *)r->tenant.at);
+	fail_set(&why, ERR_DENIED, NULL, 0, "declined by %.*s", (int)r->tenant.len,
+		(const char *)r->tenant.at);
 	node_failed(r->s->node, r->ask.task, attempt, &why);
 }
 
 static void handle(struct request *r, struct span bytes)
 {
-	static void (*const handlers[])(struct request *r) = {
+	static void (*const handlers[])(struct request * r) = {
 		[ASK_LIST] = list,
 		[ASK_SHOW] = show,
 		[ASK_ANSWER] = answer,
@@ -166,10 +169,12 @@ static void send_reply(const struct request *r, const char *to)
 	err = buf_err(b);
 	if (err < 0) {
 		buf_reset(b);
-		fail_set(&sorry.fail, err, "question", LIMIT_MESSAGE_BYTES, "the reply does not fit into a message");
+		fail_set(&sorry.fail, err, "question", LIMIT_MESSAGE_BYTES,
+			"the reply does not fit into a message");
 		ask_reply_encode(b, &sorry);
 	}
-	if (buf_err(b) < 0 || bus_publish(node_bus(r->s->node), to, NULL, (struct span){ 0 }, buf_span(b)) < 0)
+	if (buf_err(b) < 0 ||
+		bus_publish(node_bus(r->s->node), to, NULL, (struct span){ 0 }, buf_span(b)) < 0)
 		r->s->unanswered++;
 }
 
@@ -179,7 +184,8 @@ void service_on_question(void *ctx, const struct bus_msg *m)
 	const char *to = NULL;
 
 	arena_reset(&r.s->arena);
-	if (subject_parse(SUBJECT_QUESTION, m->subject, &r.tenant, NULL) == 0 && subject_may_reply(m->reply, r.tenant))
+	if (subject_parse(SUBJECT_QUESTION, m->subject, &r.tenant, NULL) == 0 &&
+		subject_may_reply(m->reply, r.tenant))
 		to = arena_str(&r.s->arena, m->reply);
 	if (to == NULL) {
 		r.s->unanswered++;

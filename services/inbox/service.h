@@ -17,7 +17,8 @@ struct service_conf {
 	int64_t bytes_max;
 	int64_t price_ucr;  /* of one answer */
 	int64_t typical_ns; /* what people usually take */
-	char operators[OPERATORS_BYTES + 1]; /* tenants that see every question, separated by commas */
+	char operators[OPERATORS_BYTES +
+		       1]; /* tenants that see every question, separated by commas */
 };
 extern const struct conf_row service_rows[];
 

@@ -18,8 +18,8 @@ struct model_attempt {
 	bool started; /* at any time */
 	bool killed;
 	bool accepted;
-	bool ending;  /* its end is being stepped */
-	bool told;    /* how it ended */
+	bool ending; /* its end is being stepped */
+	bool told;   /* how it ended */
 };
 
 struct model {
@@ -48,7 +48,8 @@ static unsigned model_byte(struct model *m)
 /* Every second id has the hash of the one before it: the map must compare the ids themselves. */
 static struct ulid model_task(unsigned i)
 {
-	const uint64_t inverse = UINT64_C(0xF1DE83E19937733D); /* of ulid_hash's factor, modulo 2^64 */
+	const uint64_t inverse =
+		UINT64_C(0xF1DE83E19937733D); /* of ulid_hash's factor, modulo 2^64 */
 	struct ulid id = { .hi = UINT64_C(0x0190000000000000) + i / 2, .lo = 7 };
 
 	if (i % 2 == 1) {
@@ -74,7 +75,8 @@ static struct model_attempt *model_find(struct model *m, struct ulid task, uint3
 static void model_step(struct model *m, const struct worker_event *e);
 
 /* The backend ends an attempt: held or not, once or again. */
-static void model_end(struct model *m, enum worker_event_kind kind, struct ulid task, uint32_t attempt)
+static void model_end(
+	struct model *m, enum worker_event_kind kind, struct ulid task, uint32_t attempt)
 {
 	struct model_attempt *a = model_find(m, task, attempt);
 	struct fail why = { .code = ERR_DEVICE };
@@ -83,7 +85,8 @@ static void model_end(struct model *m, enum worker_event_kind kind, struct ulid 
 	a->ending = was_held;
 	a->held = false;
 	m->held -= was_held;
-	model_step(m, &(struct worker_event){ .kind = kind, .task = task, .attempt = attempt, .fail = &why });
+	model_step(m, &(struct worker_event){
+			      .kind = kind, .task = task, .attempt = attempt, .fail = &why });
 	a->ending = false;
 	CHECK(!worker_has(m->w, task, attempt));
 }
@@ -217,7 +220,8 @@ static void model_tick(struct model *m)
 
 static void model_order(struct model *m, unsigned kind, unsigned which)
 {
-	static const enum worker_event_kind events[] = { WORKER_ASSIGN, WORKER_ASSIGN, WORKER_CANCEL, WORKER_DRAIN };
+	static const enum worker_event_kind events[] = { WORKER_ASSIGN, WORKER_ASSIGN,
+		WORKER_CANCEL, WORKER_DRAIN };
 	static const enum down_kind kinds[] = { DOWN_ASSIGN, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN };
 	struct down d = {
 		.kind = kinds[kind],
@@ -238,7 +242,8 @@ static void model_order(struct model *m, unsigned kind, unsigned which)
 
 static void model_report(struct model *m, unsigned kind, unsigned which)
 {
-	static const enum worker_event_kind kinds[] = { WORKER_DONE, WORKER_FAILED, WORKER_PROGRESS, WORKER_CHUNK };
+	static const enum worker_event_kind kinds[] = { WORKER_DONE, WORKER_FAILED, WORKER_PROGRESS,
+		WORKER_CHUNK };
 	struct worker_event e = {
 		.kind = kinds[kind],
 		.task = model_task(which % MODEL_TASKS),
@@ -254,7 +259,8 @@ static void model_report(struct model *m, unsigned kind, unsigned which)
 
 static void model_world(struct model *m, unsigned kind, unsigned arg)
 {
-	static const enum worker_event_kind kinds[] = { WORKER_PING, WORKER_CHANGED, WORKER_BUS_UP, WORKER_BUS_LOST };
+	static const enum worker_event_kind kinds[] = { WORKER_PING, WORKER_CHANGED, WORKER_BUS_UP,
+		WORKER_BUS_LOST };
 	struct worker_event e = { .kind = kinds[kind], .slots = arg % (MODEL_SLOTS + 3) };
 
 	if (e.kind == WORKER_BUS_UP)
@@ -295,7 +301,8 @@ static void model_finish(struct model *m)
 
 		CHECK(!a->held || a->killed);
 		if (a->held)
-			model_end(m, WORKER_FAILED, model_task(i % MODEL_TASKS), 1 + i / MODEL_TASKS);
+			model_end(
+				m, WORKER_FAILED, model_task(i % MODEL_TASKS), 1 + i / MODEL_TASKS);
 	}
 	CHECK(m->left && worker_wake(m->w) == INT64_MAX);
 }
@@ -303,9 +310,10 @@ static void model_finish(struct model *m)
 static void worker_model_run(struct span bytes)
 {
 	struct model m = { .bytes = bytes, .now_ns = INT64_C(1000000000000), .bus_up = true };
-	struct worker_conf conf = {
-		.slots_max = MODEL_SLOTS, .offer_every_ns = 5000000000, .drain_ns = 1000000000, .incarnation = 9
-	};
+	struct worker_conf conf = { .slots_max = MODEL_SLOTS,
+		.offer_every_ns = 5000000000,
+		.drain_ns = 1000000000,
+		.incarnation = 9 };
 
 	m.w = worker_new(&conf);
 	CHECK(m.w != NULL);

@@ -52,7 +52,8 @@ static void test_questions_keep_their_order_and_bytes(void **state)
 	q = question_of(2, "");
 	assert_int_equal(inbox_put(in, &q, NULL), 0);
 	at = inbox_next(in, NULL);
-	assert_true(span_is(at->prompt, "why?") && span_is(at->body, "body") && span_is(at->tenant, "ada"));
+	assert_true(span_is(at->prompt, "why?") && span_is(at->body, "body") &&
+		    span_is(at->tenant, "ada"));
 	at = inbox_next(in, at);
 	assert_true(ulid_eq(at->task, task_of(3)));
 	assert_true(inbox_drop(in, task_of(3)));
@@ -224,19 +225,20 @@ static void assign(unsigned i, const char *tenant, const char *kind, const char 
 {
 	struct buf body, b;
 	struct down d = { .kind = DOWN_ASSIGN,
-		          .task = task_of(i),
-		          .attempt = 1,
-		          .task_kind = span_str(kind),
-		          .tenant = span_str(tenant),
-		          .lease_ms = 30000,
-		          .deadline_ms = t.now_ns / MS + 60000 };
+		.task = task_of(i),
+		.attempt = 1,
+		.task_kind = span_str(kind),
+		.tenant = span_str(tenant),
+		.lease_ms = 30000,
+		.deadline_ms = t.now_ns / MS + 60000 };
 
 	buf_init(&body, LIMIT_BODY_BYTES);
 	buf_init(&b, LIMIT_MESSAGE_BYTES);
 	body_put_param(&body, SPAN_LIT("prompt"), span_str(prompt));
 	d.body = buf_span(&body);
 	downs_put(&b, &d);
-	assert_int_equal(bus_publish(t.people, "spu.down.inbox", NULL, (struct span){ 0 }, buf_span(&b)), 0);
+	assert_int_equal(
+		bus_publish(t.people, "spu.down.inbox", NULL, (struct span){ 0 }, buf_span(&b)), 0);
 	buf_done(&body);
 	buf_done(&b);
 	pump();
@@ -362,7 +364,8 @@ static void test_a_long_list_fits_into_a_message(void **state)
 	pump();
 	memset(prompt, 'x', 1000);
 	for (unsigned i = 1; i <= 1100; i++)
-		assign(i, "a-tenant-with-a-name-of-sixty-four-bytes-which-is-the-longest-on", "human.ask", prompt);
+		assign(i, "a-tenant-with-a-name-of-sixty-four-bytes-which-is-the-longest-on",
+			"human.ask", prompt);
 	ask("local", &(struct ask){ .kind = ASK_LIST }, 0);
 	assert_int_equal(t.reply.questions_n, LIMIT_LIST_ROWS);
 }
@@ -382,7 +385,8 @@ static void test_answers_that_cannot_be_used(void **state)
 	ask("ada", &q, ERR_INVALID);
 	assert_string_equal(t.reply.fail.field, "body");
 	/* it fits, but not with the name of the person */
-	body_put_item(&b, (struct span){ 0 }, (struct span){ 0 }, span_of(big, LIMIT_BODY_BYTES - 10));
+	body_put_item(
+		&b, (struct span){ 0 }, (struct span){ 0 }, span_of(big, LIMIT_BODY_BYTES - 10));
 	q.body = buf_span(&b);
 	assert_true(q.body.len <= LIMIT_BODY_BYTES);
 	ask("ada", &q, ERR_TOO_BIG);

@@ -5,15 +5,12 @@
  */
 #include "tests/support/test.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "node/core.h"
-#include "node/job.h"
-#include "node/typical.h"
 #include "run/bus_mem.h"
 #include "wire/subject.h"
 
@@ -41,7 +38,7 @@ static struct {
 	struct toy toy;
 	int64_t now_ns;
 	struct arena arena;
-	struct buf seen;  /* lines of what came up */
+	struct buf seen;   /* lines of what came up */
 	struct offer last; /* spans and arrays are not kept */
 	int64_t last_typical_us;
 } t;
@@ -51,7 +48,9 @@ static int toy_open(void *self, struct node *n, struct fail *why)
 	struct toy *toy = self;
 
 	toy->node = n;
-	return toy->open_error == 0 ? 0 : fail_set(why, toy->open_error, NULL, 0, "the toy does not open");
+	return toy->open_error == 0
+		       ? 0
+		       : fail_set(why, toy->open_error, NULL, 0, "the toy does not open");
 }
 
 static int toy_offer(void *self, struct arena *a, struct offer *o)
@@ -62,7 +61,9 @@ static int toy_offer(void *self, struct arena *a, struct offer *o)
 	if (o->kinds == NULL || toy->offer_error < 0)
 		return toy->offer_error < 0 ? toy->offer_error : ERR_NO_MEMORY;
 	o->kinds[0] = (struct kind_offer){ .kind = SPAN_LIT("util.echo"), .ready = true };
-	o->kinds[1] = (struct kind_offer){ .kind = SPAN_LIT("compute.matmul"), .ready = true, .typical_us = 5 };
+	o->kinds[1] = (struct kind_offer){
+		.kind = SPAN_LIT("compute.matmul"), .ready = true, .typical_us = 5
+	};
 	o->kinds_n = 2;
 	o->slots = toy->slots;
 	o->device = SPAN_LIT("a toy");
@@ -114,17 +115,23 @@ static const struct backend_ops toy_ops = {
 
 static void see_offer(const struct offer *o)
 {
-	buf_fmt(&t.seen, "offer %d slots %u running %d%s\n", (int)o->seq, o->slots, (int)o->running_n,
-	        o->draining ? " draining" : "");
+	buf_fmt(&t.seen, "offer %d slots %u running %d%s\n", (int)o->seq, o->slots,
+		(int)o->running_n, o->draining ? " draining" : "");
 	t.last = *o;
 	t.last_typical_us = o->kinds_n == 0 ? -1 : o->kinds[0].typical_us;
 }
 
 static void see_up(const struct up *u)
 {
-	static const char *const names[] = { [UP_NONE] = "none",   [UP_OFFER] = "offer",       [UP_ACCEPT] = "accept",
-		                             [UP_REFUSE] = "refuse", [UP_PROGRESS] = "progress", [UP_CHUNK] = "chunk",
-		                             [UP_DONE] = "done",     [UP_FAILED] = "failed",     [UP_BYE] = "bye" };
+	static const char *const names[] = { [UP_NONE] = "none",
+		[UP_OFFER] = "offer",
+		[UP_ACCEPT] = "accept",
+		[UP_REFUSE] = "refuse",
+		[UP_PROGRESS] = "progress",
+		[UP_CHUNK] = "chunk",
+		[UP_DONE] = "done",
+		[UP_FAILED] = "failed",
+		[UP_BYE] = "bye" };
 
 	if (u->kind == UP_OFFER) {
 		see_offer(u->offer);
@@ -136,9 +143,11 @@ static void see_up(const struct up *u)
 	if (u->kind == UP_DONE || u->kind == UP_CHUNK)
 		buf_fmt(&t.seen, " %d bytes", (int)(u->body.len + u->data.len));
 	if (u->kind == UP_PROGRESS)
-		buf_fmt(&t.seen, " %u %.*s", u->permille, (int)u->note.len, (const char *)u->note.at);
+		buf_fmt(&t.seen, " %u %.*s", u->permille, (int)u->note.len,
+			(const char *)u->note.at);
 	if (u->fail.code != 0)
-		buf_fmt(&t.seen, " %s %s %d", err_row(u->fail.code)->name, u->fail.field, (int)u->fail.limit);
+		buf_fmt(&t.seen, " %s %s %d", err_row(u->fail.code)->name, u->fail.field,
+			(int)u->fail.limit);
 	buf_byte(&t.seen, '\n');
 }
 
@@ -349,61 +358,24 @@ static void test_orders_that_cannot_be_run(void **state)
 	assign('E', 1, "util.echo", buf_span(&b));
 	assign('F', 1, "my.own", body_of(&b, "colour", "red"));
 	expect_seen("refuse A1 UNSUPPORTED kind 0\n"
-	            "refuse B1 INVALID sleep_ms 60000\n"
-	            "refuse C1 INVALID colour 0\n"
-	            "refuse D1 MALFORMED Body 0\n"
-	            "refuse E1 TOO_BIG body 524288\n"
-	            "refuse F1 UNSUPPORTED kind 0\n");
+		    "refuse B1 INVALID sleep_ms 60000\n"
+		    "refuse C1 INVALID colour 0\n"
+		    "refuse D1 MALFORMED Body 0\n"
+		    "refuse E1 TOO_BIG body 524288\n"
+		    "refuse F1 UNSUPPORTED kind 0\n");
 	assert_int_equal(t.toy.starts, 2);
 	assert_int_equal(node_core_metrics(t.node)->refused, 6);
 	mem_free(big);
 	buf_done(&b);
 }
 
-static void test_a_split_carries_two_sets_of_parameters(void **state)
-{
-	static const struct {
-		const char *kind, *parts, *key, *value, *field; /* field NULL: good */
-	} rows[] = {
-		{ "llm.chat", "8", "prompt", "summarise", NULL },
-		{ "my.own", "8", "colour", "red", NULL },
-		{ "llm.chat", "0", "prompt", "summarise", "split.parts" },
-		{ "llm.chat", "8", "colour", "red", "colour" },
-		{ "llm.chat", "8", "query.x", "a fact", "prompt" },
-		{ "", "8", "prompt", "summarise", "split.kind" },
-	};
-	struct arena a;
-	struct buf b;
-
-	(void)state;
-	arena_init(&a, 1 << 20);
-	buf_init(&b, 4096);
-	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		struct down d = { .kind = DOWN_ASSIGN, .task_kind = SPAN_LIT("task.split"), .attempt = 1 };
-		struct fail why = { 0 };
-		struct job job;
-		int r;
-
-		body_of(&b, rows[i].key, rows[i].value);
-		body_put_param(&b, SPAN_LIT("split.kind"), span_str(rows[i].kind));
-		body_put_param(&b, SPAN_LIT("split.parts"), span_str(rows[i].parts));
-		d.body = buf_span(&b);
-		arena_reset(&a);
-		r = job_open(&a, &d, &job, &why);
-		assert_int_equal(r, rows[i].field == NULL ? 0 : ERR_INVALID);
-		assert_string_equal(why.field, rows[i].field == NULL ? "" : rows[i].field);
-	}
-	arena_done(&a);
-	buf_done(&b);
-}
-
 static void test_messages_that_cannot_be_read(void **state)
 {
 	struct down d = { .kind = DOWN_ASSIGN,
-		          .task = task_of('A'),
-		          .attempt = 1,
-		          .task_kind = SPAN_LIT("util.echo"),
-		          .tenant = SPAN_LIT("ada") };
+		.task = task_of('A'),
+		.attempt = 1,
+		.task_kind = SPAN_LIT("util.echo"),
+		.tenant = SPAN_LIT("ada") };
 
 	(void)state;
 	send_bytes("spu.down.n1", SPAN_LIT("\x0a\xff\xff\xff\xff"));
@@ -441,7 +413,7 @@ static void test_a_result_that_is_too_big(void **state)
 	node_done(t.toy.node, task_of('B'), 1, span_of(big, LIMIT_BODY_BYTES));
 	pump();
 	expect_seen("accept A1\naccept B1\nchunk A1 524288 bytes\nchunk A1 1 bytes\n"
-	            "failed A1 TOO_BIG body 524288\ndone B1 524288 bytes\n");
+		    "failed A1 TOO_BIG body 524288\ndone B1 524288 bytes\n");
 	assert_int_equal(node_core_metrics(t.node)->failed, 1);
 	mem_free(big);
 	buf_done(&b);
@@ -465,7 +437,7 @@ static void test_cancel_ping_and_drain(void **state)
 	assign('B', 1, "compute.matmul", buf_span(&b));
 	send_to("spu.down.n1", &cancel);
 	expect_seen("accept A1\noffer 2 slots 2 running 1\noffer 3 slots 2 running 1 draining\n"
-	            "refuse B1 BUSY  0\nfailed A1 CANCELLED  0\n");
+		    "refuse B1 BUSY  0\nfailed A1 CANCELLED  0\n");
 	assert_int_equal(t.toy.cancels, 1);
 	buf_done(&b);
 }
@@ -595,31 +567,6 @@ static void test_every_failing_request_for_memory(void **state)
 	assert_true(nth_alloc(life_without_memory, NULL) > 5);
 }
 
-static void test_typical_follows_what_is_measured(void **state)
-{
-	static struct typical ty;
-	char name[16];
-	uint32_t row;
-
-	(void)state;
-	memset(&ty, 0, sizeof(ty));
-	row = typical_row(&ty, SPAN_LIT("util.echo"));
-	assert_int_equal(typical_us(&ty, row), 0);
-	typical_add(&ty, row, 0);
-	assert_int_equal(typical_us(&ty, row), 1);
-	for (unsigned i = 0; i < 100; i++)
-		typical_add(&ty, row, 1000);
-	assert_in_range(typical_us(&ty, row), 990, 1000);
-	typical_add(&ty, row, 9000);
-	assert_in_range(typical_us(&ty, row), 1900, 2100);
-	assert_int_equal(typical_row(&ty, SPAN_LIT("util.echo")), row);
-	assert_int_equal(typical_find(&ty, SPAN_LIT("util.ech")), TYPICAL_NONE);
-	typical_add(&ty, TYPICAL_NONE, 5);
-	for (unsigned i = 1; i < LIMIT_OFFER_KINDS; i++)
-		assert_int_equal(typical_row(&ty, span_of(name, (size_t)snprintf(name, sizeof(name), "k%u", i))), i);
-	assert_int_equal(typical_row(&ty, SPAN_LIT("one.more")), TYPICAL_NONE);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -628,7 +575,6 @@ int main(void)
 		TEST(test_a_job_from_order_to_result),
 		TEST(test_an_end_inside_start),
 		TEST(test_orders_that_cannot_be_run),
-		cmocka_unit_test(test_a_split_carries_two_sets_of_parameters),
 		TEST(test_messages_that_cannot_be_read),
 		TEST(test_a_result_that_is_too_big),
 		TEST(test_cancel_ping_and_drain),
@@ -637,7 +583,6 @@ int main(void)
 		TEST(test_a_lost_bus),
 		TEST(test_a_node_that_does_not_open),
 		TEST(test_every_failing_request_for_memory),
-		cmocka_unit_test(test_typical_follows_what_is_measured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

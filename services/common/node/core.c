@@ -29,20 +29,23 @@ struct node {
 	char up_subject[SUBJECT_BYTES];
 	struct worker *worker;
 	struct outbox *outbox;
-	struct bus_sub *subs[2];   /* orders to this node, to all nodes */
-	struct arena message;      /* one message of the bus */
-	struct arena job;          /* one job's body */
-	struct arena offer;        /* one offer */
+	struct bus_sub *subs[2]; /* orders to this node, to all nodes */
+	struct arena message;    /* one message of the bus */
+	struct arena job;        /* one job's body */
+	struct arena offer;      /* one offer */
 	struct typical typical;
 	struct node_metrics metrics;
-	uint32_t slots;            /* as last told to the machine */
-	bool opened;               /* the backend is */
-	bool changed;              /* the backend's offer did */
+	uint32_t slots; /* as last told to the machine */
+	bool opened;    /* the backend is */
+	bool changed;   /* the backend's offer did */
 	bool left;
 };
 
 const struct metric_row node_metric_rows[] = {
-#define ROW(name_, type_, unit_, help_) { #name_, type_, offsetof(struct node_metrics, name_), unit_, help_ }
+#define ROW(name_, type_, unit_, help_)                                                            \
+	{                                                                                          \
+#name_, type_, offsetof(struct node_metrics, name_), unit_, help_                  \
+	}
 	ROW(orders, METRIC_COUNTER, "", "messages of orders that came"),
 	ROW(started, METRIC_COUNTER, "", "attempts that the backend took"),
 	ROW(done, METRIC_COUNTER, "", "attempts that ended with a result"),
@@ -204,9 +207,12 @@ static void perform_leave(struct node *n, const struct worker_action *a)
 
 static void step(struct node *n, const struct worker_event *e)
 {
-	static void (*const perform[])(struct node *n, const struct worker_action *a) = {
-		[WORKER_SEND] = perform_send, [WORKER_OFFER] = perform_offer, [WORKER_START] = perform_start,
-		[WORKER_KILL] = perform_kill, [WORKER_LEAVE] = perform_leave,
+	static void (*const perform[])(struct node * n, const struct worker_action *a) = {
+		[WORKER_SEND] = perform_send,
+		[WORKER_OFFER] = perform_offer,
+		[WORKER_START] = perform_start,
+		[WORKER_KILL] = perform_kill,
+		[WORKER_LEAVE] = perform_leave,
 	};
 	struct worker_actions actions;
 
@@ -250,8 +256,8 @@ static size_t read_orders(struct node *n, const struct bus_msg *m, struct down *
 	if (downs_decode(&n->message, m->data, ret, &downs_n, &why) == 0)
 		return downs_n;
 	n->metrics.malformed++;
-	log_warn("an order cannot be read", "subject", LOG_SPAN(m->subject), "bytes", LOG_INT(m->data.len),
-	         "error", LOG_ERR(why.code), "detail", LOG_STR(why.detail));
+	log_warn("an order cannot be read", "subject", LOG_SPAN(m->subject), "bytes",
+		LOG_INT(m->data.len), "error", LOG_ERR(why.code), "detail", LOG_STR(why.detail));
 	return 0;
 }
 
@@ -283,9 +289,10 @@ static void on_down_all(void *ctx, const struct bus_msg *m)
 /* Reports of the backend. */
 
 static void report(struct node *n, enum worker_event_kind kind, struct ulid task, uint32_t attempt,
-                   const struct fail *why)
+	const struct fail *why)
 {
-	step(n, &(struct worker_event){ .kind = kind, .task = task, .attempt = attempt, .fail = why });
+	step(n, &(struct worker_event){
+			.kind = kind, .task = task, .attempt = attempt, .fail = why });
 }
 
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
@@ -293,12 +300,13 @@ void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span b
 	struct fail why = { 0 };
 
 	if (body.len > LIMIT_BODY_BYTES) {
-		fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES, "the result has %zu bytes, at most %d go",
-		         body.len, LIMIT_BODY_BYTES);
+		fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES,
+			"the result has %zu bytes, at most %d go", body.len, LIMIT_BODY_BYTES);
 		report(n, WORKER_FAILED, task, attempt, &why);
 		return;
 	}
-	step(n, &(struct worker_event){ .kind = WORKER_DONE, .task = task, .attempt = attempt, .body = body });
+	step(n, &(struct worker_event){
+			.kind = WORKER_DONE, .task = task, .attempt = attempt, .body = body });
 }
 
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)
@@ -306,16 +314,19 @@ void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struc
 	report(n, WORKER_FAILED, task, attempt, why);
 }
 
-void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
+void node_progress(
+	struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
 {
-	struct fail cut = { 0 }; /* a note in a foreign language or with odd bytes is made fit to send */
+	struct fail cut = {
+		0
+	}; /* a note in a foreign language or with odd bytes is made fit to send */
 
 	fail_set(&cut, ERR_BUG, NULL, 0, "%s", note == NULL ? "" : note);
 	step(n, &(struct worker_event){ .kind = WORKER_PROGRESS,
-	                                .task = task,
-	                                .attempt = attempt,
-	                                .permille = permille,
-	                                .note = span_str(cut.detail) });
+			.task = task,
+			.attempt = attempt,
+			.permille = permille,
+			.note = span_str(cut.detail) });
 }
 
 void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data)
@@ -323,8 +334,10 @@ void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span 
 	while (data.len > 0) {
 		struct span piece = span_part(data, 0, LIMIT_BODY_BYTES);
 
-		step(n, &(struct worker_event){
-		                .kind = WORKER_CHUNK, .task = task, .attempt = attempt, .body = piece });
+		step(n, &(struct worker_event){ .kind = WORKER_CHUNK,
+				.task = task,
+				.attempt = attempt,
+				.body = piece });
 		data = span_part(data, piece.len, data.len);
 	}
 }
@@ -353,12 +366,14 @@ int64_t node_now(struct node *n)
 
 static int subscribe(struct node *n)
 {
-	static void (*const handlers[])(void *ctx, const struct bus_msg *m) = { on_down, on_down_all };
+	static void (*const handlers[])(
+		void *ctx, const struct bus_msg *m) = { on_down, on_down_all };
 	const char *names[] = { n->name, "all" };
 	char subject[SUBJECT_BYTES];
 
 	for (unsigned i = 0; i < ARRAY_LEN(n->subs); i++) {
-		int r = subject_build(SUBJECT_DOWN, span_str(names[i]), (struct span){ 0 }, subject);
+		int r = subject_build(
+			SUBJECT_DOWN, span_str(names[i]), (struct span){ 0 }, subject);
 
 		if (r < 0)
 			return r;
@@ -402,7 +417,8 @@ struct node *node_core_open(const struct node_core_conf *conf, struct fail *why)
 	struct node *n;
 
 	if (!fmt_is_token(name) || span_is(name, "all")) {
-		fail_set(why, ERR_INVALID, "name", LIMIT_TOKEN_BYTES, "a node's name is a token, and not \"all\"");
+		fail_set(why, ERR_INVALID, "name", LIMIT_TOKEN_BYTES,
+			"a node's name is a token, and not \"all\"");
 		return NULL;
 	}
 	n = mem_alloc(sizeof(*n));
@@ -458,7 +474,8 @@ int64_t node_core_wake(const struct node *n)
 
 void node_core_bus(struct node *n, enum bus_state state)
 {
-	step(n, &(struct worker_event){ .kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
+	step(n, &(struct worker_event){
+			.kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
 }
 
 void node_core_stop(struct node *n)

@@ -14,22 +14,22 @@
 #include "run/metric.h"
 
 struct node_core_conf {
-	struct bus *bus;                  /* borrowed */
-	const char *name;                 /* of the node: a token, not "all"; copied */
-	uint64_t incarnation;             /* random at each start, not 0 */
-	uint32_t slots_max;               /* 1..LIMIT_OFFER_SLOTS: at most this many of the backend's slots */
+	struct bus *bus;      /* borrowed */
+	const char *name;     /* of the node: a token, not "all"; copied */
+	uint64_t incarnation; /* random at each start, not 0 */
+	uint32_t slots_max;   /* 1..LIMIT_OFFER_SLOTS: at most this many of the backend's slots */
 	int64_t offer_every_ns;
 	int64_t drain_ns;
-	int64_t (*now)(void *ctx);        /* Unix time in ns; never goes back */
+	int64_t (*now)(void *ctx); /* Unix time in ns; never goes back */
 	void *now_ctx;
 	const struct backend_ops *ops;
-	void *self;                       /* of the backend */
-	struct daemon *daemon;            /* what node_daemon gives; NULL where there is none */
+	void *self;            /* of the backend */
+	struct daemon *daemon; /* what node_daemon gives; NULL where there is none */
 };
 
 struct node_metrics {
-	uint64_t orders;    /* messages of orders that came */
-	uint64_t started;   /* attempts that the backend took */
+	uint64_t orders;  /* messages of orders that came */
+	uint64_t started; /* attempts that the backend took */
 	uint64_t done;
 	uint64_t failed;
 	uint64_t refused;

@@ -10,7 +10,8 @@
 #define SPLIT_KIND "split.kind"
 
 /* The parameters of the body that the row names, the others left out. */
-static int own_params(struct arena *a, const struct kind_row *row, const struct body *body, struct body *ret)
+static int own_params(
+	struct arena *a, const struct kind_row *row, const struct body *body, struct body *ret)
 {
 	struct param *own = arena_raw(a, (body->params_n + 1) * sizeof(*own));
 
@@ -26,7 +27,8 @@ static int own_params(struct arena *a, const struct kind_row *row, const struct 
 	return 0;
 }
 
-static int check_split(struct arena *a, const struct kind_row *row, const struct body *body, struct fail *why)
+static int check_split(
+	struct arena *a, const struct kind_row *row, const struct body *body, struct fail *why)
 {
 	const struct kind_row *split;
 	struct body own;

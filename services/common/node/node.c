@@ -11,7 +11,8 @@
 #include "wire/subject.h"
 
 #define NS_PER_MS INT64_C(1000000)
-#define LEAVE_NS (5000 * NS_PER_MS) /* for attempts to end that were killed when the drain was over */
+#define LEAVE_NS                                                                                   \
+	(5000 * NS_PER_MS) /* for attempts to end that were killed when the drain was over */
 
 const struct conf_row node_rows[] = { NODE_ROWS("5s") };
 
@@ -19,7 +20,7 @@ struct process {
 	struct daemon daemon;
 	struct node *node; /* NULL while it is being opened */
 	struct loop_timer wake;
-	int64_t wake_ns;   /* what the timer is set to */
+	int64_t wake_ns; /* what the timer is set to */
 	bool leaving;
 	char orders[SUBJECT_BYTES];
 	struct daemon_endpoint endpoints[2];
@@ -44,7 +45,8 @@ static void set_timer(struct process *p)
 	if (due_ns == INT64_MAX)
 		loop_timer_stop(&p->daemon.loop, &p->wake);
 	else if (loop_timer_set(&p->daemon.loop, &p->wake, due_ns < 0 ? 0 : due_ns) < 0)
-		p->wake_ns = INT64_MAX; /* every timer is taken: the 10 Hz turn comes anyway and tries again */
+		p->wake_ns =
+			INT64_MAX; /* every timer is taken: the 10 Hz turn comes anyway and tries again */
 }
 
 static void on_turn(void *ctx, int64_t now_ns)
@@ -94,13 +96,16 @@ static void publish_self(struct process *p)
 	const struct node_metrics *m = node_core_metrics(p->node);
 
 	p->daemon.metrics = (struct metric_set){ p->daemon.program, node_metric_rows, m };
-	if (subject_build(SUBJECT_DOWN, span_str(p->daemon.name), (struct span){ 0 }, p->orders) < 0)
+	if (subject_build(SUBJECT_DOWN, span_str(p->daemon.name), (struct span){ 0 }, p->orders) <
+		0)
 		return; /* it was good enough to subscribe to */
-	p->endpoints[0] = (struct daemon_endpoint){ "orders", p->orders, "", &m->orders, &m->malformed };
+	p->endpoints[0] =
+		(struct daemon_endpoint){ "orders", p->orders, "", &m->orders, &m->malformed };
 	p->daemon.endpoints = p->endpoints;
 }
 
-static int serve(struct process *p, const struct node_conf *conf, const struct backend_ops *ops, void *self)
+static int serve(
+	struct process *p, const struct node_conf *conf, const struct backend_ops *ops, void *self)
 {
 	struct fail why = { 0 };
 	struct node_core_conf core = {
@@ -120,8 +125,9 @@ static int serve(struct process *p, const struct node_conf *conf, const struct b
 
 	p->node = node_core_open(&core, &why);
 	if (p->node == NULL) {
-		log_error("the node cannot be opened", "backend", LOG_STR(ops->name), "error", LOG_ERR(why.code),
-		          "field", LOG_STR(why.field), "detail", LOG_STR(why.detail));
+		log_error("the node cannot be opened", "backend", LOG_STR(ops->name), "error",
+			LOG_ERR(why.code), "field", LOG_STR(why.field), "detail",
+			LOG_STR(why.detail));
 		return err_row(why.code)->exit;
 	}
 	publish_self(p);
@@ -134,10 +140,13 @@ static int serve(struct process *p, const struct node_conf *conf, const struct b
 	return status;
 }
 
-int node_main(const char *program, const struct node_conf *conf, const struct backend_ops *ops, void *self)
+int node_main(const char *program, const struct node_conf *conf, const struct backend_ops *ops,
+	void *self)
 {
 	struct process p = { .wake = { .on_due = on_wake, .ctx = &p }, .wake_ns = INT64_MAX };
-	struct daemon_hooks hooks = { .on_turn = on_turn, .on_bus = on_bus, .on_stop = on_stop, .ctx = &p };
+	struct daemon_hooks hooks = {
+		.on_turn = on_turn, .on_bus = on_bus, .on_stop = on_stop, .ctx = &p
+	};
 	int status, r;
 
 	r = daemon_open(&p.daemon, program, &conf->base, &hooks);

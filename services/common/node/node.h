@@ -15,13 +15,19 @@ struct node_conf {
 };
 /* Rows of node_conf, the base's included, ended by key NULL; for CONF_INCLUDE. A program that wants another
  * default for `drain` makes a table of its own. */
-#define NODE_ROWS(drain)                                                                                       \
-	{ "offer_every", CONF_TIME, offsetof(struct node_conf, offer_every_ns), "5s", INT64_C(100000000),      \
-	  INT64_C(60000000000), NULL, "how often the node tells what it can do" },                             \
-	{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), drain, 0, INT64_C(3600000000000), NULL,    \
-	  "how long running attempts may take when the process is told to stop" },                             \
-	CONF_INCLUDE(struct node_conf, base, conf_base_rows), { 0 }
+#define NODE_ROWS(drain)                                                                           \
+	{ "offer_every", CONF_TIME, offsetof(struct node_conf, offer_every_ns), "5s",              \
+		INT64_C(100000000), INT64_C(60000000000), NULL,                                    \
+		"how often the node tells what it can do" },                                       \
+		{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), drain, 0,              \
+			INT64_C(3600000000000), NULL,                                              \
+			"how long running attempts may take when the process is told to stop" },   \
+		CONF_INCLUDE(struct node_conf, base, conf_base_rows),                              \
+	{                                                                                          \
+		0                                                                                  \
+	}
 extern const struct conf_row node_rows[]; /* drain: 5 s */
 
 /* Open daemon and backend, serve until told to stop, close. program: "cpu-node". Returns the exit status. */
-int node_main(const char *program, const struct node_conf *conf, const struct backend_ops *ops, void *self);
+int node_main(const char *program, const struct node_conf *conf, const struct backend_ops *ops,
+	void *self);

@@ -8,7 +8,8 @@
 #include "base/check.h"
 #include "base/pure.h"
 
-#define WEIGHT 8 /* about the last 8 attempts count: old inputs are forgotten, one odd one moves little */
+#define WEIGHT                                                                                     \
+	8 /* about the last 8 attempts count: old inputs are forgotten, one odd one moves little */
 
 uint32_t typical_find(const struct typical *t, struct span kind)
 {

@@ -1,59 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * worker: attempts in slots, found by task in a map, their next due instant in a heap, the running ones in a
- * dense list for the offer.
+ * worker: the rules, one function for each event; the attempts themselves are in worker_held.
  */
 #include "node/worker.h"
 
-#include "base/heap.h"
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/mem.h"
 #include "node/worker_ended.h"
+#include "node/worker_held.h"
 
 #include "base/pure.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
-/* Why an attempt was killed, which decides what is told at its end. */
-enum killed {
-	KILLED_NOT,
-	KILLED_CANCELLED, /* Failed(CANCELLED) */
-	KILLED_EXPIRED,   /* Failed(EXPIRED) */
-	KILLED_CLOSED,    /* Failed(CLOSED) */
-	KILLED_SILENTLY,  /* nothing: the router has given this attempt up */
-};
-
-struct attempt {
-	struct ulid task;
-	uint32_t attempt;
-	uint32_t tag;        /* the caller's */
-	uint32_t place;      /* in worker.running; SLOT_NONE: not listed */
-	int64_t began_ns;
-	int64_t deadline_ns; /* INT64_MAX: none */
-	int64_t lease_ns;    /* counts while the bus is lost */
-	uint64_t chunks;     /* sent so far */
-	enum killed killed;
-	bool accepted;       /* Accept was sent */
-};
-
 struct worker {
 	struct worker_conf conf;
-	struct slots attempts;  /* struct attempt */
-	struct map by_task;     /* hash of task -> slot */
-	struct heap due;        /* slots of attempts that are not killed; those without an instant are absent */
+	struct worker_held held;
 	struct worker_ended ended;
-	uint32_t *running;      /* slots */
-	uint32_t running_n;
-	uint32_t slots;         /* that the backend has, at most conf.slots_max */
+	uint32_t slots; /* that the backend has, at most conf.slots_max */
 	uint64_t seq;
-	int64_t offered_ns;     /* when the last offer left; INT64_MIN: never */
+	int64_t offered_ns; /* when the last offer left; INT64_MIN: never */
 	int64_t offer_due_ns;
-	int64_t lost_ns;        /* since when the bus is lost; INT64_MAX: it is up */
-	int64_t stop_ns;        /* when what still runs is killed; INT64_MAX: not told to stop */
+	int64_t lost_ns; /* since when the bus is lost; INT64_MAX: it is up */
+	int64_t stop_ns; /* when what still runs is killed; INT64_MAX: not told to stop */
 	bool draining;
 	bool stopping;
-	bool left;              /* WORKER_LEAVE was given */
+	bool left; /* WORKER_LEAVE was given */
 };
 
 /* One call of worker_step. */
@@ -78,7 +50,6 @@ static int64_t least(int64_t a, int64_t b)
 struct worker *worker_new(const struct worker_conf *conf)
 {
 	struct worker *w = mem_alloc(sizeof(*w));
-	uint32_t held_max = 2 * conf->slots_max; /* as many again may be on their way out */
 
 	CHECK(conf->slots_max >= 1 && conf->slots_max <= LIMIT_OFFER_SLOTS);
 	if (w == NULL)
@@ -88,12 +59,8 @@ struct worker *worker_new(const struct worker_conf *conf)
 	w->offer_due_ns = INT64_MIN;
 	w->lost_ns = INT64_MAX;
 	w->stop_ns = INT64_MAX;
-	slots_init(&w->attempts, sizeof(struct attempt), held_max);
-	map_init(&w->by_task);
-	heap_init(&w->due);
-	w->running = mem_alloc(conf->slots_max * sizeof(*w->running));
-	if (w->running == NULL || heap_reserve(&w->due, held_max) < 0 || map_reserve(&w->by_task) < 0) {
-		worker_free(w);
+	if (worker_held_init(&w->held, conf->slots_max) < 0) {
+		mem_free(w);
 		return NULL;
 	}
 	return w;
@@ -103,52 +70,19 @@ void worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	slots_done(&w->attempts);
-	map_done(&w->by_task);
-	heap_done(&w->due);
-	mem_free(w->running);
+	worker_held_done(&w->held);
 	mem_free(w);
 }
 
 static struct attempt *attempt_at(const struct worker *w, uint32_t slot)
 {
-	return slots_at(&w->attempts, slot);
-}
-
-/* The slot of one attempt, or SLOT_NONE. */
-static uint32_t find(const struct worker *w, struct ulid task, uint32_t attempt)
-{
-	uint32_t at = 0, slot;
-
-	while (map_next(&w->by_task, ulid_hash(task), &at, &slot)) {
-		const struct attempt *a = attempt_at(w, slot);
-
-		if (ulid_eq(a->task, task) && a->attempt == attempt)
-			return slot;
-	}
-	return SLOT_NONE;
-}
-
-/* The slot of the task's newest attempt held, or SLOT_NONE. */
-static uint32_t find_newest(const struct worker *w, struct ulid task)
-{
-	uint32_t at = 0, slot, newest = SLOT_NONE;
-
-	while (map_next(&w->by_task, ulid_hash(task), &at, &slot)) {
-		const struct attempt *a = attempt_at(w, slot);
-
-		if (!ulid_eq(a->task, task))
-			continue;
-		if (newest == SLOT_NONE || a->attempt > attempt_at(w, newest)->attempt)
-			newest = slot;
-	}
-	return newest;
+	return worker_held_at(&w->held, slot);
 }
 
 /* The attempt of the event; NULL if it is not held or nobody waits for its reports any more. */
 static struct attempt *reporting(const struct worker *w, const struct step *s)
 {
-	uint32_t slot = find(w, s->e->task, s->e->attempt);
+	uint32_t slot = worker_held_find(&w->held, s->e->task, s->e->attempt);
 	struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
 
 	return a == NULL || a->killed != KILLED_NOT ? NULL : a;
@@ -210,7 +144,7 @@ static void act_leave(struct worker *w, struct step *s)
 {
 	struct up *up;
 
-	if (!w->stopping || w->left || w->attempts.used > 0)
+	if (!w->stopping || w->left || w->held.attempts.used > 0)
 		return;
 	w->left = true;
 	up = &act(s, WORKER_SEND)->up;
@@ -222,18 +156,6 @@ static void act_leave(struct worker *w, struct step *s)
 
 /* Attempts. */
 
-static void unlist(struct worker *w, struct attempt *a)
-{
-	uint32_t last;
-
-	if (a->place == SLOT_NONE)
-		return;
-	last = w->running[--w->running_n];
-	w->running[a->place] = last;
-	attempt_at(w, last)->place = a->place;
-	a->place = SLOT_NONE;
-}
-
 /* Put the attempt's next due instant into the heap. */
 static void set_due(struct worker *w, uint32_t slot)
 {
@@ -242,16 +164,13 @@ static void set_due(struct worker *w, uint32_t slot)
 
 	if (w->lost_ns != INT64_MAX)
 		due_ns = least(due_ns, later(w->lost_ns, a->lease_ns));
-	if (due_ns == INT64_MAX || a->killed != KILLED_NOT)
-		heap_drop(&w->due, slot);
-	else
-		heap_set(&w->due, slot, due_ns);
+	worker_held_set_due(&w->held, slot, a->killed == KILLED_NOT ? due_ns : INT64_MAX);
 }
 
 static void set_all_due(struct worker *w)
 {
-	for (uint32_t i = 0; i < w->running_n; i++)
-		set_due(w, w->running[i]);
+	for (uint32_t i = 0; i < w->held.running_n; i++)
+		set_due(w, w->held.running[i]);
 }
 
 static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum killed why)
@@ -259,7 +178,7 @@ static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum kill
 	struct attempt *a = attempt_at(w, slot);
 
 	if (why == KILLED_SILENTLY)
-		unlist(w, a);
+		worker_held_unlist(&w->held, slot);
 	if (a->killed == KILLED_NOT) {
 		struct worker_action *k = act(s, WORKER_KILL);
 
@@ -267,7 +186,13 @@ static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum kill
 		k->attempt = a->attempt;
 	}
 	a->killed = why;
-	heap_drop(&w->due, slot);
+	worker_held_set_due(&w->held, slot, INT64_MAX);
+}
+
+/* Milliseconds of a peer as nanoseconds; `none` for 0 and for what is too long to be one. */
+static int64_t ns_or(int64_t ms, int64_t none)
+{
+	return ms > 0 && ms < INT64_MAX / NS_PER_MS ? ms * NS_PER_MS : none;
 }
 
 static int hold(struct worker *w, const struct step *s)
@@ -275,39 +200,17 @@ static int hold(struct worker *w, const struct step *s)
 	const struct down *d = s->e->down;
 	struct attempt *a;
 	uint32_t slot;
+	int r = worker_held_put(&w->held, d->task, d->attempt, &slot);
 
-	if (map_reserve(&w->by_task) < 0)
-		return ERR_NO_MEMORY;
-	slot = slots_take(&w->attempts);
-	if (slot == SLOT_NONE)
-		return ERR_BUSY;
+	if (r < 0)
+		return r;
 	a = attempt_at(w, slot);
-	a->task = d->task;
-	a->attempt = d->attempt;
 	a->tag = s->e->tag;
 	a->began_ns = s->now_ns;
-	a->deadline_ns = INT64_MAX;
-	if (d->deadline_ms > 0 && d->deadline_ms < INT64_MAX / NS_PER_MS)
-		a->deadline_ns = d->deadline_ms * NS_PER_MS;
-	a->lease_ns = WORKER_LEASE_NS;
-	if (d->lease_ms > 0 && d->lease_ms < INT64_MAX / NS_PER_MS)
-		a->lease_ns = d->lease_ms * NS_PER_MS;
-	a->place = w->running_n;
-	w->running[w->running_n++] = slot;
-	map_put(&w->by_task, ulid_hash(d->task), slot);
+	a->deadline_ns = ns_or(d->deadline_ms, INT64_MAX);
+	a->lease_ns = ns_or(d->lease_ms, WORKER_LEASE_NS);
 	set_due(w, slot);
 	return 0;
-}
-
-static void drop(struct worker *w, uint32_t slot)
-{
-	struct attempt *a = attempt_at(w, slot);
-
-	worker_ended_put(&w->ended, a->task, a->attempt);
-	unlist(w, a);
-	heap_drop(&w->due, slot);
-	CHECK(map_drop(&w->by_task, ulid_hash(a->task), slot));
-	slots_drop(&w->attempts, slot);
 }
 
 /* Orders of the router. */
@@ -321,7 +224,7 @@ static bool admit(const struct worker *w, struct step *s)
 		act_refuse(s, ERR_CLOSED, "the node is shutting down");
 	else if (w->draining)
 		act_refuse(s, ERR_BUSY, "the node is draining");
-	else if (w->running_n >= w->slots)
+	else if (w->held.running_n >= w->slots)
 		act_refuse(s, ERR_BUSY, "every slot of the node is taken");
 	else if (d->deadline_ms > 0 && d->deadline_ms <= s->now_ns / NS_PER_MS)
 		act_refuse(s, ERR_EXPIRED, "the deadline passed before the node got the task");
@@ -333,13 +236,14 @@ static bool admit(const struct worker *w, struct step *s)
 static void on_assign(struct worker *w, struct step *s)
 {
 	const struct down *d = s->e->down;
-	uint32_t slot = find_newest(w, d->task);
+	uint32_t slot = worker_held_newest(&w->held, d->task);
 	struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
 	int r;
 
 	if (a != NULL && a->attempt == d->attempt && a->accepted && a->killed == KILLED_NOT)
 		act_accept(s, a); /* the first Accept may have been lost */
-	if ((a != NULL && a->attempt >= d->attempt) || worker_ended_has(&w->ended, d->task, d->attempt))
+	if ((a != NULL && a->attempt >= d->attempt) ||
+		worker_ended_has(&w->ended, d->task, d->attempt))
 		return;
 	if (a != NULL) /* frees its place in the list for the new one */
 		kill_slot(w, s, slot, KILLED_SILENTLY);
@@ -355,7 +259,7 @@ static void on_assign(struct worker *w, struct step *s)
 
 static void on_cancel(struct worker *w, struct step *s)
 {
-	uint32_t slot = find(w, s->e->down->task, s->e->down->attempt);
+	uint32_t slot = worker_held_find(&w->held, s->e->down->task, s->e->down->attempt);
 
 	if (slot != SLOT_NONE && attempt_at(w, slot)->killed == KILLED_NOT)
 		kill_slot(w, s, slot, KILLED_CANCELLED);
@@ -403,19 +307,21 @@ static void report_end(struct step *s, const struct attempt *a)
 		if (a->killed == KILLED_NOT)
 			up->fail = *s->e->fail;
 		else
-			fail_set(&up->fail, ends[a->killed].code, NULL, 0, "%s", ends[a->killed].detail);
+			fail_set(&up->fail, ends[a->killed].code, NULL, 0, "%s",
+				ends[a->killed].detail);
 	}
 	up->run_us = s->now_ns > a->began_ns ? (s->now_ns - a->began_ns) / 1000 : 0;
 }
 
 static void on_end(struct worker *w, struct step *s)
 {
-	uint32_t slot = find(w, s->e->task, s->e->attempt);
+	uint32_t slot = worker_held_find(&w->held, s->e->task, s->e->attempt);
 
 	if (slot == SLOT_NONE)
 		return;
 	report_end(s, attempt_at(w, slot));
-	drop(w, slot);
+	worker_ended_put(&w->ended, s->e->task, s->e->attempt);
+	worker_held_drop(&w->held, slot);
 	act_leave(w, s);
 }
 
@@ -487,7 +393,7 @@ static void on_stop(struct worker *w, struct step *s)
 	w->stopping = true;
 	w->stop_ns = later(s->now_ns, w->conf.drain_ns);
 	set_all_due(w);
-	if (w->attempts.used > 0)
+	if (w->held.attempts.used > 0)
 		act_offer(w, s);
 	act_leave(w, s);
 }
@@ -505,19 +411,31 @@ static void on_tick(struct worker *w, struct step *s)
 
 	if (w->offer_due_ns <= s->now_ns)
 		act_offer(w, s);
-	for (top = heap_top(&w->due); top != NULL && top->key <= s->now_ns && s->ret->n < WORKER_ACTIONS;
-	     top = heap_top(&w->due))
+	for (top = heap_top(&w->held.due);
+		top != NULL && top->key <= s->now_ns && s->ret->n < WORKER_ACTIONS;
+		top = heap_top(&w->held.due))
 		kill_slot(w, s, top->item, why_due(w, attempt_at(w, top->item), s->now_ns));
 }
 
-void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret)
+void worker_step(
+	struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret)
 {
-	static void (*const on_event[])(struct worker *w, struct step *s) = {
-		[WORKER_ASSIGN] = on_assign,     [WORKER_CANCEL] = on_cancel,     [WORKER_DRAIN] = on_drain,
-		[WORKER_PING] = on_ping,         [WORKER_STARTED] = on_started,   [WORKER_REFUSED] = on_end,
-		[WORKER_DONE] = on_end,          [WORKER_FAILED] = on_end,        [WORKER_PROGRESS] = on_progress,
-		[WORKER_CHUNK] = on_chunk,       [WORKER_CHANGED] = on_changed,   [WORKER_BUS_UP] = on_bus_up,
-		[WORKER_BUS_LOST] = on_bus_lost, [WORKER_STOP] = on_stop,         [WORKER_TICK] = on_tick,
+	static void (*const on_event[])(struct worker * w, struct step * s) = {
+		[WORKER_ASSIGN] = on_assign,
+		[WORKER_CANCEL] = on_cancel,
+		[WORKER_DRAIN] = on_drain,
+		[WORKER_PING] = on_ping,
+		[WORKER_STARTED] = on_started,
+		[WORKER_REFUSED] = on_end,
+		[WORKER_DONE] = on_end,
+		[WORKER_FAILED] = on_end,
+		[WORKER_PROGRESS] = on_progress,
+		[WORKER_CHUNK] = on_chunk,
+		[WORKER_CHANGED] = on_changed,
+		[WORKER_BUS_UP] = on_bus_up,
+		[WORKER_BUS_LOST] = on_bus_lost,
+		[WORKER_STOP] = on_stop,
+		[WORKER_TICK] = on_tick,
 	};
 	struct step s = { .now_ns = now_ns, .e = e, .ret = ret };
 
@@ -528,7 +446,7 @@ void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e,
 
 int64_t worker_wake(const struct worker *w)
 {
-	const struct heap_row *top = heap_top(&w->due);
+	const struct heap_row *top = heap_top(&w->held.due);
 	int64_t due_ns = top == NULL ? INT64_MAX : top->key;
 
 	if (w->left || w->lost_ns != INT64_MAX)
@@ -538,26 +456,26 @@ int64_t worker_wake(const struct worker *w)
 
 uint32_t worker_running(const struct worker *w)
 {
-	return w->running_n;
+	return w->held.running_n;
 }
 
 struct attempt_ref worker_running_at(const struct worker *w, uint32_t i)
 {
 	const struct attempt *a;
 
-	CHECK(i < w->running_n);
-	a = attempt_at(w, w->running[i]);
+	CHECK(i < w->held.running_n);
+	a = attempt_at(w, w->held.running[i]);
 	return (struct attempt_ref){ .task = a->task, .attempt = a->attempt };
 }
 
 uint32_t worker_held(const struct worker *w)
 {
-	return w->attempts.used;
+	return w->held.attempts.used;
 }
 
 bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt)
 {
-	return find(w, task, attempt) != SLOT_NONE;
+	return worker_held_find(&w->held, task, attempt) != SLOT_NONE;
 }
 
 bool worker_is_draining(const struct worker *w)

@@ -13,43 +13,43 @@
 #include "wire/node.h"
 
 enum worker_event_kind {
-	WORKER_ASSIGN,   /* order of the router */
+	WORKER_ASSIGN, /* order of the router */
 	WORKER_CANCEL,
 	WORKER_DRAIN,
 	WORKER_PING,
-	WORKER_STARTED,  /* the backend took what WORKER_START gave it */
-	WORKER_REFUSED,  /* or it did not */
-	WORKER_DONE,     /* report of the backend; may come before STARTED */
+	WORKER_STARTED, /* the backend took what WORKER_START gave it */
+	WORKER_REFUSED, /* or it did not */
+	WORKER_DONE,    /* report of the backend; may come before STARTED */
 	WORKER_FAILED,
 	WORKER_PROGRESS,
 	WORKER_CHUNK,
-	WORKER_CHANGED,  /* the backend's offer changed */
+	WORKER_CHANGED, /* the backend's offer changed */
 	WORKER_BUS_UP,
 	WORKER_BUS_LOST,
-	WORKER_STOP,     /* drain, then WORKER_LEAVE */
-	WORKER_TICK,     /* time passed */
+	WORKER_STOP, /* drain, then WORKER_LEAVE */
+	WORKER_TICK, /* time passed */
 };
 
 struct worker_event {
 	enum worker_event_kind kind;
-	const struct down *down;   /* ASSIGN, CANCEL, DRAIN, PING */
-	uint32_t tag;              /* ASSIGN: the caller's own mark, given back with what is sent of it */
-	struct ulid task;          /* STARTED to CHUNK */
+	const struct down *down; /* ASSIGN, CANCEL, DRAIN, PING */
+	uint32_t tag;     /* ASSIGN: the caller's own mark, given back with what is sent of it */
+	struct ulid task; /* STARTED to CHUNK */
 	uint32_t attempt;
-	const struct fail *fail;   /* REFUSED, FAILED */
-	struct span body;          /* DONE; CHUNK: data */
-	uint32_t permille;         /* PROGRESS */
+	const struct fail *fail; /* REFUSED, FAILED */
+	struct span body;        /* DONE; CHUNK: data */
+	uint32_t permille;       /* PROGRESS */
 	struct span note;
-	uint32_t slots;            /* CHANGED: how many the backend has now */
+	uint32_t slots; /* CHANGED: how many the backend has now */
 };
 
 enum worker_action_kind {
-	WORKER_SEND,   /* `up` to the router */
-	WORKER_OFFER,  /* build and send an offer with this seq and the running attempts */
-	WORKER_START,  /* hand the assignment in `down` to the backend; then step WORKER_STARTED (answered
+	WORKER_SEND,  /* `up` to the router */
+	WORKER_OFFER, /* build and send an offer with this seq and the running attempts */
+	WORKER_START, /* hand the assignment in `down` to the backend; then step WORKER_STARTED (answered
 	                * with Accept, unless the end came first) or WORKER_REFUSED (answered with Refuse) */
-	WORKER_KILL,   /* tell the backend to stop this attempt */
-	WORKER_LEAVE,  /* nothing runs any more: the process may end */
+	WORKER_KILL,  /* tell the backend to stop this attempt */
+	WORKER_LEAVE, /* nothing runs any more: the process may end */
 };
 
 struct worker_action {
@@ -62,7 +62,8 @@ struct worker_action {
 	uint64_t seq;            /* OFFER */
 };
 
-#define WORKER_ACTIONS 64 /* at most from one step; the rest follows from WORKER_TICK, due at once */
+#define WORKER_ACTIONS                                                                             \
+	64 /* at most from one step; the rest follows from WORKER_TICK, due at once */
 
 struct worker_actions {
 	struct worker_action at[WORKER_ACTIONS];
@@ -71,14 +72,14 @@ struct worker_actions {
 
 struct worker;
 
-#define WORKER_RETRY_AFTER_MS 100                /* told with BUSY */
-#define WORKER_OFFER_GAP_NS INT64_C(50000000)    /* changes are gathered for this long */
-#define WORKER_LEASE_NS INT64_C(30000000000)     /* of an order that names none */
+#define WORKER_RETRY_AFTER_MS 100             /* told with BUSY */
+#define WORKER_OFFER_GAP_NS INT64_C(50000000) /* changes are gathered for this long */
+#define WORKER_LEASE_NS INT64_C(30000000000)  /* of an order that names none */
 
 struct worker_conf {
-	uint32_t slots_max;     /* ceiling of attempts running, at most LIMIT_OFFER_SLOTS */
+	uint32_t slots_max; /* ceiling of attempts running, at most LIMIT_OFFER_SLOTS */
 	int64_t offer_every_ns;
-	int64_t drain_ns;       /* after STOP what still runs may take this long; then it fails with CLOSED */
+	int64_t drain_ns; /* after STOP what still runs may take this long; then it fails with CLOSED */
 	uint64_t incarnation;
 };
 
@@ -87,7 +88,8 @@ struct worker *worker_new(const struct worker_conf *conf) MUST_USE;
 void worker_free(struct worker *w);
 /* Resets *ret and fills it; perform the actions in order. While performing one it is fine to step again
  * (a backend that reports from inside start or cancel), with other actions. */
-void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret);
+void worker_step(
+	struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret);
 /* When WORKER_TICK is due next; INT64_MAX: never. */
 int64_t worker_wake(const struct worker *w);
 /* Attempts running, and the i-th of them in no particular order (for the offer's list). */

@@ -6,9 +6,11 @@
 
 #include "base/pure.h"
 
-static uint16_t chain_of(struct ulid task)
+/* The product spreads ids that differ in their low bits only. */
+static uint32_t chain_of(struct ulid task)
 {
-	return (uint16_t)(ulid_hash(task) >> 32 & (ENDED_CHAINS - 1));
+	return (uint32_t)(ulid_hash(task) * UINT64_C(0x9E3779B97F4A7C15) >> 32) &
+	       (ENDED_CHAINS - 1);
 }
 
 static void forget(struct worker_ended *e, uint32_t i)
@@ -23,7 +25,7 @@ static void forget(struct worker_ended *e, uint32_t i)
 void worker_ended_put(struct worker_ended *e, struct ulid task, uint32_t attempt)
 {
 	uint32_t i = e->put;
-	uint16_t chain = chain_of(task);
+	uint32_t chain = chain_of(task);
 
 	if (e->full)
 		forget(e, i);
