@@ -100,14 +100,14 @@ static unsigned distance(struct span a, struct span b)
 	return row[b.len];
 }
 
-const char *conf_nearest(const struct conf_opts *o, struct span key)
+const char *conf_nearest(const struct conf_opts *o, unsigned from, struct span key)
 {
 	const char *best = NULL;
 	unsigned best_distance = key.len < 6 ? 2 : 4; /* more is no typing mistake */
 
 	if (key.len > CONF_KEY_BYTES)
 		return NULL;
-	for (unsigned i = 0; i < o->n; i++) {
+	for (unsigned i = from; i < o->n; i++) {
 		unsigned d = distance(key, span_str(o->at[i].row->key));
 
 		if (d < best_distance) {

@@ -24,7 +24,7 @@ static int bad_flag(const struct conf_opts *o, const char *arg, const char *what
 static int unknown_flag(const struct conf_opts *o, const char *arg)
 {
 	char name[CONF_KEY_BYTES + 1], flag[CONF_NAME_BYTES], what[CONF_NAME_BYTES + 48];
-	const char *near = conf_nearest(o, key_of(arg + 2, strcspn(arg + 2, "="), name));
+	const char *near = conf_nearest(o, 0, key_of(arg + 2, strcspn(arg + 2, "="), name));
 
 	if (near == NULL)
 		return bad_flag(o, arg, "unknown option");

@@ -88,7 +88,7 @@ static int bad_line(const struct conf_opts *o, int number, const char *what)
 
 static int unknown_key(const struct conf_opts *o, int number, struct span key)
 {
-	const char *near = conf_nearest(o, key);
+	const char *near = conf_nearest(o, o->own, key);
 	char what[256] = "";
 	struct fail why;
 

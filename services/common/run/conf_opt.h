@@ -36,8 +36,8 @@ void conf_opts_init(struct conf_opts *o, const char *program, const struct conf_
 void conf_opts_add(struct conf_opts *o, const struct conf_row *row, void *to);
 /* NULL if there is no such key. */
 struct conf_opt *conf_find(struct conf_opts *o, struct span key);
-/* The key that was perhaps meant, or NULL. */
-const char *conf_nearest(const struct conf_opts *o, struct span key);
+/* The key from the given place on that was perhaps meant, or NULL. */
+const char *conf_nearest(const struct conf_opts *o, unsigned from, struct span key);
 /* Set one, or say on stderr why not; place: "SPU_LEASE". text is kept. 0 or ERR_INVALID. */
 int conf_apply(const struct conf_opts *o, struct conf_opt *opt, const char *text, enum conf_origin origin,
 	const char *place) MUST_USE;

@@ -167,7 +167,8 @@ int daemon_run(struct daemon *d)
 	if (d->bus->state != BUS_UP)
 		log_warn("the bus is not up yet; connecting");
 	ready_ask(d);
-	if (loop_run(&d->loop) < 0) {
+	/* The first turn does not wait: what was published so far leaves now. */
+	if (loop_turn(&d->loop, 0) < 0 || loop_run(&d->loop) < 0) {
 		log_error("the loop failed", "detail", LOG_STR(strerror(errno)));
 		d->status = err_row(ERR_IO)->exit;
 	}
@@ -250,7 +251,8 @@ static int open_all(struct daemon *d, const struct conf_base *conf, struct fail 
 		return fail_set(why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open", d->ready_fd);
 	r = open_loop(d);
 	if (r < 0)
-		return fail_set(why, r, NULL, 0, "the loop cannot start: %s", strerror(errno));
+		return fail_set(why, r, NULL, 0, "the loop cannot start: %s",
+			r == ERR_IO ? strerror(errno) : err_row(r)->text);
 	return open_bus(d, conf, why);
 }
 
@@ -268,8 +270,8 @@ int daemon_open(struct daemon *d, const char *program, const struct conf_base *c
 	r = open_all(d, conf, &why);
 	if (r == 0)
 		return 0;
-	log_error("cannot start", "error", LOG_ERR(r), "field", LOG_STR(why.field), "detail",
-		LOG_STR(why.detail));
+	log_error("cannot start", "error", LOG_ERR(r), "detail",
+		LOG_STR(why.detail[0] != '\0' ? why.detail : err_row(r)->text));
 	daemon_close(d);
 	return r;
 }

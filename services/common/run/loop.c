@@ -18,8 +18,10 @@ int loop_open(struct loop *l)
 	l->now_ns = clocks_now(&l->clocks);
 	heap_init(&l->timers);
 	list_init(&l->hooks);
-	if (heap_reserve(&l->timers, LOOP_TIMERS_MAX) < 0)
+	if (heap_reserve(&l->timers, LOOP_TIMERS_MAX) < 0) {
+		heap_done(&l->timers); /* it may have got a part */
 		return ERR_NO_MEMORY;
+	}
 	for (uint32_t i = 0; i < LOOP_TIMERS_MAX; i++)
 		l->timer_free[l->timer_free_n++] = LOOP_TIMERS_MAX - 1 - i;
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
