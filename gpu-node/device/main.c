@@ -216,8 +216,8 @@ static int open_and_serve(const struct options *o, const struct inventory *inven
 		r = serve_run(&device, &probe, (int)o->fd);
 	device_close(&device);
 	if (r < 0)
-		fprintf(stderr, "spu-gpu-device: device %" PRId64 ": %s\n", o->device,
-			err_row(r)->text);
+		fprintf(stderr, "spu-gpu-device: device %" PRId64 ": the supervisor's socket: %s\n",
+			o->device, err_row(r)->name);
 	return r < 0;
 }
 

@@ -1,19 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * core: orders in, machine, actions out.
+ * core: orders in, machine, actions out; offers are built here from what the backend fills in.
  */
-#include "node/core_state.h"
+#include "node/core.h"
 
 #include "base/fmt.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "node/job.h"
+#include "node/typical.h"
+#include "node/worker.h"
 #include "run/log.h"
+#include "run/outbox.h"
+#include "version.h"
+#include "wire/subject.h"
 
 /* Ceilings of the arenas. A message of LIMIT_MESSAGE_BYTES full of the smallest orders decodes to about ten
  * times its size. */
 #define MESSAGE_ARENA_BYTES ((size_t)16 << 20)
 #define JOB_ARENA_BYTES ((size_t)4 << 20)
 #define OFFER_ARENA_BYTES ((size_t)1 << 20)
+/* What an encoded report takes besides the bytes it carries: the error's texts are the most of it. */
+#define UP_ROOM 512u
+
+struct node {
+	struct node_core_conf conf;
+	char name[LIMIT_TOKEN_BYTES + 1];
+	char up_subject[SUBJECT_BYTES];
+	struct worker *worker;
+	struct outbox *outbox;
+	struct bus_sub *subs[2]; /* orders to this node, to all nodes */
+	struct arena message;    /* one message of the bus */
+	struct arena job;        /* one job's body */
+	struct arena offer;      /* one offer */
+	struct typical typical;
+	struct node_metrics metrics;
+	uint32_t slots; /* as last told to the machine */
+	bool opened;    /* the backend is */
+	bool changed;   /* the backend's offer did */
+	bool left;
+};
 
 const struct metric_row node_metric_rows[] = {
 #define ROW(name_, type_, unit_, help_)                                                            \
@@ -33,9 +59,56 @@ const struct metric_row node_metric_rows[] = {
 	{ 0 },
 };
 
-/* Actions of the machine. */
+static void step(struct node *n, const struct worker_event *e);
 
-void core_send(struct node *n, const struct up *up, size_t room)
+/* Offers. */
+
+static int offer_from_backend(struct node *n, struct offer *o)
+{
+	int r;
+
+	arena_reset(&n->offer);
+	*o = (struct offer){ .rung = n->conf.ops->rung };
+	r = n->conf.ops->offer(n->conf.self, &n->offer, o);
+	if (o->slots > n->conf.slots_max)
+		o->slots = n->conf.slots_max;
+	return r;
+}
+
+/* What the backend left open: how long its kinds take here. */
+static void offer_fill_typical(struct node *n, struct offer *o)
+{
+	for (size_t i = 0; i < o->kinds_n; i++) {
+		uint32_t row = typical_row(&n->typical, o->kinds[i].kind);
+
+		if (o->kinds[i].typical_us == 0)
+			o->kinds[i].typical_us = typical_us(&n->typical, row);
+	}
+}
+
+static int offer_fill_running(struct node *n, struct offer *o)
+{
+	uint32_t running_n = worker_running(n->worker);
+
+	o->running = arena_raw(&n->offer, running_n * sizeof(*o->running));
+	if (o->running == NULL)
+		return ERR_NO_MEMORY;
+	for (uint32_t i = 0; i < running_n; i++)
+		o->running[i] = worker_running_at(n->worker, i);
+	o->running_n = running_n;
+	return 0;
+}
+
+static size_t offer_room(const struct offer *o)
+{
+	size_t room = UP_ROOM + o->device.len + o->running_n * (ULID_TEXT + 16);
+
+	for (size_t i = 0; i < o->kinds_n; i++)
+		room += o->kinds[i].kind.len + o->kinds[i].why.len + o->kinds[i].model.len + 48;
+	return room;
+}
+
+static void send_up(struct node *n, const struct up *up, size_t room)
 {
 	struct buf *b = outbox_put(n->outbox, n->up_subject, room);
 
@@ -44,6 +117,43 @@ void core_send(struct node *n, const struct up *up, size_t room)
 	if (b == NULL || outbox_put_end(n->outbox, b) < 0)
 		n->metrics.unsent++;
 }
+
+static void perform_offer(struct node *n, const struct worker_action *a)
+{
+	struct offer o;
+	struct up up = { .kind = UP_OFFER, .offer = &o };
+
+	if (offer_from_backend(n, &o) < 0) {
+		n->metrics.unsent++;
+		return;
+	}
+	o.incarnation = n->conf.incarnation;
+	o.seq = a->seq;
+	o.draining = worker_is_draining(n->worker);
+	o.version = SPAN_LIT(SPU_VERSION);
+	offer_fill_typical(n, &o);
+	if (o.slots != n->slots)
+		n->changed = true; /* the machine has to know, too */
+	if (offer_fill_running(n, &o) < 0)
+		n->metrics.unsent++;
+	else
+		send_up(n, &up, offer_room(&o));
+}
+
+/* Tell the machine how many slots there are, which makes an offer due. */
+static void learn_slots(struct node *n)
+{
+	struct offer o;
+	struct worker_event e = { .kind = WORKER_CHANGED };
+
+	n->changed = false;
+	if (offer_from_backend(n, &o) == 0)
+		n->slots = o.slots;
+	e.slots = n->slots;
+	step(n, &e);
+}
+
+/* Actions of the machine. */
 
 static void count_end(struct node *n, const struct worker_action *a)
 {
@@ -59,7 +169,7 @@ static void count_end(struct node *n, const struct worker_action *a)
 static void perform_send(struct node *n, const struct worker_action *a)
 {
 	count_end(n, a);
-	core_send(n, &a->up, UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
+	send_up(n, &a->up, UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
 }
 
 static void perform_start(struct node *n, const struct worker_action *a)
@@ -81,12 +191,7 @@ static void perform_start(struct node *n, const struct worker_action *a)
 		e.fail = &why;
 	}
 	n->metrics.started += r == 0;
-	core_step(n, &e);
-}
-
-static void perform_offer(struct node *n, const struct worker_action *a)
-{
-	core_offer(n, a->seq);
+	step(n, &e);
 }
 
 static void perform_kill(struct node *n, const struct worker_action *a)
@@ -100,7 +205,7 @@ static void perform_leave(struct node *n, const struct worker_action *a)
 	n->left = true;
 }
 
-void core_step(struct node *n, const struct worker_event *e)
+static void step(struct node *n, const struct worker_event *e)
 {
 	static void (*const perform[])(struct node * n, const struct worker_action *a) = {
 		[WORKER_SEND] = perform_send,
@@ -137,7 +242,7 @@ static void order(struct node *n, const struct down *d)
 	e.kind = kinds[d->kind];
 	if (d->kind == DOWN_ASSIGN)
 		e.tag = typical_find(&n->typical, d->task_kind);
-	core_step(n, &e);
+	step(n, &e);
 }
 
 /* The orders in a message; none if it cannot be read. */
@@ -179,6 +284,82 @@ static void on_down_all(void *ctx, const struct bus_msg *m)
 		else
 			order(n, &downs[i]);
 	}
+}
+
+/* Reports of the backend. */
+
+static void report(struct node *n, enum worker_event_kind kind, struct ulid task, uint32_t attempt,
+	const struct fail *why)
+{
+	step(n, &(struct worker_event){
+			.kind = kind, .task = task, .attempt = attempt, .fail = why });
+}
+
+void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
+{
+	struct fail why = { 0 };
+
+	if (body.len > LIMIT_BODY_BYTES) {
+		fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES,
+			"the result has %zu bytes, at most %d go", body.len, LIMIT_BODY_BYTES);
+		report(n, WORKER_FAILED, task, attempt, &why);
+		return;
+	}
+	step(n, &(struct worker_event){
+			.kind = WORKER_DONE, .task = task, .attempt = attempt, .body = body });
+}
+
+void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)
+{
+	report(n, WORKER_FAILED, task, attempt, why);
+}
+
+void node_progress(
+	struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
+{
+	struct fail cut = {
+		0
+	}; /* a note in a foreign language or with odd bytes is made fit to send */
+
+	fail_set(&cut, ERR_BUG, NULL, 0, "%s", note == NULL ? "" : note);
+	step(n, &(struct worker_event){ .kind = WORKER_PROGRESS,
+			.task = task,
+			.attempt = attempt,
+			.permille = permille,
+			.note = span_str(cut.detail) });
+}
+
+void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data)
+{
+	while (data.len > 0) {
+		struct span piece = span_part(data, 0, LIMIT_BODY_BYTES);
+
+		step(n, &(struct worker_event){ .kind = WORKER_CHUNK,
+				.task = task,
+				.attempt = attempt,
+				.body = piece });
+		data = span_part(data, piece.len, data.len);
+	}
+}
+
+void node_offer_changed(struct node *n)
+{
+	n->changed = true;
+}
+
+struct daemon *node_daemon(struct node *n)
+{
+	return n->conf.daemon;
+}
+
+struct bus *node_bus(struct node *n)
+{
+	return n->conf.bus;
+}
+
+int64_t node_now(struct node *n)
+{
+	return n->conf.now(n->conf.now_ctx);
 }
 
 /* Open, turn, close. */
@@ -280,9 +461,9 @@ void node_core_close(struct node *n)
 void node_core_turn(struct node *n)
 {
 	if (n->changed)
-		core_learn_slots(n);
+		learn_slots(n);
 	while (worker_wake(n->worker) <= node_now(n))
-		core_step(n, &(struct worker_event){ .kind = WORKER_TICK });
+		step(n, &(struct worker_event){ .kind = WORKER_TICK });
 	n->metrics.unsent += outbox_send(n->outbox);
 }
 
@@ -293,13 +474,13 @@ int64_t node_core_wake(const struct node *n)
 
 void node_core_bus(struct node *n, enum bus_state state)
 {
-	core_step(n, &(struct worker_event){
-			     .kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
+	step(n, &(struct worker_event){
+			.kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
 }
 
 void node_core_stop(struct node *n)
 {
-	core_step(n, &(struct worker_event){ .kind = WORKER_STOP });
+	step(n, &(struct worker_event){ .kind = WORKER_STOP });
 }
 
 bool node_core_has_left(const struct node *n)
