@@ -18,8 +18,12 @@
 /* What counts beside the terms, in eighths of the mean match or worth: */
 #define NEIGHBOUR 2 /* each neighbour's match */
 #define HEADING 3   /* the heading's match */
-/* A term of the query counts this many times as much as one of the documents. */
+/* What the documents are about counts little where there is a query, and decides between equal matches. */
 #define QUERY_TIMES 8
+#define ABOUT_PART 16
+/* How often a gain may be computed anew, for each sentence: more than usual texts need. */
+#define LOOKS 4
+#define LOOKS_MORE 20000
 #define FEW_WORDS 4 /* shorter sentences say little by themselves */
 #define QUERY_TERMS_MAX 256
 
@@ -59,13 +63,14 @@ static uint32_t weigh_query(struct terms *t, struct span query)
 
 /* What the documents are about: terms used often, less those used in most sentences; those used once tell
  * nothing about the whole. */
-static void weigh_terms(struct terms *t)
+static void weigh_terms(struct terms *t, bool query)
 {
 	for (uint32_t i = 0; i < t->terms_n; i++) {
 		struct term *term = &t->terms[i];
 		uint32_t often = term->df < 2 ? 64 : log2_256(1 + (uint64_t)term->tf);
+		uint32_t about = often * rarity(t->lines_n, term->df) / 256;
 
-		term->weight = often * rarity(t->lines_n, term->df) / 256 + QUERY_TIMES * term->wanted;
+		term->weight = query ? about / ABOUT_PART + QUERY_TIMES * term->wanted : about;
 	}
 }
 
@@ -91,10 +96,10 @@ static int64_t match_of(const struct terms *t, const struct line *line)
 	return sum;
 }
 
-/* What picking the line would add now. */
+/* What picking the line would add now, with less for a long line: its place could hold others. */
 static int64_t gain_of(const struct terms *t, const struct line *line)
 {
-	int64_t sum = 0, fresh = 0, all = line->uses_n;
+	int64_t sum = 0, fresh = 0, all = line->uses_n, mean;
 
 	for (uint32_t i = 0; i < line->uses_n; i++) {
 		const struct use *use = &t->uses[line->uses_from + i];
@@ -103,8 +108,10 @@ static int64_t gain_of(const struct terms *t, const struct line *line)
 		sum += term->weight * saturate(t, line, use->count) / (1 + term->covered);
 		fresh += term->covered == 0;
 	}
-	if (all == 0)
+	if (all == 0 || line->repeats)
 		return 0;
+	mean = (int64_t)(t->words / t->lines_n) + 1;
+	sum = sum * 2 * mean / (mean + line->words);
 	sum += line->bonus * (1 + fresh) / (1 + all);
 	if (line->at.sentence.kind == SENTENCE_HEADING && line->at.index > 0)
 		sum /= 4; /* it names what others say */
@@ -170,9 +177,12 @@ static void choose(struct terms *t, struct choice *c, uint32_t i)
 static void choose_all(struct terms *t, struct choice *c, const struct select_want *want)
 {
 	const struct heap_row *top;
+	uint64_t looks = LOOKS * (uint64_t)t->lines_n + LOOKS_MORE;
 
-	for (uint32_t i = 0; i < t->lines_n; i++)
-		heap_set(&c->heap, i, -gain_of(t, &t->lines[i]));
+	for (uint32_t i = 0; i < t->lines_n; i++) {
+		if (!t->lines[i].repeats)
+			heap_set(&c->heap, i, -gain_of(t, &t->lines[i]));
+	}
 	while (c->n < want->sentences_max && (top = heap_top(&c->heap)) != NULL) {
 		uint32_t i = top->item;
 		int64_t gain = gain_of(t, &t->lines[i]), stale = -top->key;
@@ -180,10 +190,12 @@ static void choose_all(struct terms *t, struct choice *c, const struct select_wa
 		heap_drop(&c->heap, i);
 		if (t->lines[i].at.sentence.text.len > want->bytes_max - c->bytes)
 			continue;
-		if (gain < stale)
+		if (gain < stale && looks > 0) {
+			looks--;
 			heap_set(&c->heap, i, -gain);
-		else
+		} else {
 			choose(t, c, i);
+		}
 		if (c->bytes >= want->bytes_max)
 			break;
 	}
@@ -236,7 +248,7 @@ int select_sentences(struct arena *a, const struct span *docs, size_t docs_n, co
 	if (r < 0)
 		return r;
 	found = weigh_query(&t, want->query);
-	weigh_terms(&t);
+	weigh_terms(&t, found > 0);
 	set_bonuses(&t, found > 0);
 	c.taken = arena_alloc(a, t.lines_n + 1);
 	if (c.taken == NULL || heap_reserve(&c.heap, t.lines_n) < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * select_terms: two passes over the documents: one counts, so that every table is taken once in its size.
+ * select_terms: two passes over the documents: a quick one bounds what the other can find, so that every
+ * table is taken once in its size.
  */
 #include "policy/select_terms.h"
 
@@ -8,18 +9,27 @@
 
 #include "base/pure.h"
 
-static int make_room(struct terms *t, struct arena *a, uint32_t lines, uint32_t words)
+/* A power of two that leaves half of a table free. */
+static uint32_t cap_for(uint32_t n)
 {
 	uint32_t cap = 16;
 
-	while (cap < 2 * (uint64_t)words && cap < UINT32_C(1) << 31)
+	while (cap < 2 * (uint64_t)n && cap < UINT32_C(1) << 31)
 		cap *= 2;
-	*t = (struct terms){ .table_cap = cap };
-	t->lines = arena_alloc(a, (lines + 1) * sizeof(*t->lines));
+	return cap;
+}
+
+static int make_room(struct terms *t, struct arena *a, uint32_t lines, uint32_t words)
+{
+	*t = (struct terms){ .table_cap = cap_for(words), .line_cap = cap_for(lines) };
+	t->lines = arena_raw(a, (lines + 1) * sizeof(*t->lines));
 	t->uses = arena_raw(a, (words + 1) * sizeof(*t->uses));
 	t->terms = arena_raw(a, (words + 1) * sizeof(*t->terms));
-	t->table = arena_alloc(a, cap * sizeof(*t->table));
-	return t->lines == NULL || t->uses == NULL || t->terms == NULL || t->table == NULL ? ERR_NO_MEMORY : 0;
+	t->table = arena_alloc(a, t->table_cap * sizeof(*t->table));
+	t->line_table = arena_alloc(a, t->line_cap * sizeof(*t->line_table));
+	if (t->lines == NULL || t->uses == NULL || t->terms == NULL || t->table == NULL || t->line_table == NULL)
+		return ERR_NO_MEMORY;
+	return 0;
 }
 
 /* The row of a hash in the table: its term's or the free one where it belongs. */
@@ -67,47 +77,58 @@ static void add_use(struct terms *t, struct line *line, uint64_t hash)
 	line->uses_n++;
 }
 
-static void add_line(struct terms *t, const struct sentence *s, uint32_t doc)
+/* Has an earlier line the same hash? If not, this one has its place. */
+static bool is_repeated(struct terms *t, const struct line *line)
 {
-	struct line *line = &t->lines[t->lines_n], *before = line - 1;
-	struct words w = words_of(s->text);
-	bool same_doc = t->lines_n > 0 && before->at.doc == doc;
-	struct word word;
+	uint32_t row = (uint32_t)(line->hash ^ line->hash >> 32) & (t->line_cap - 1);
 
-	line->at = (struct select_pick){ .sentence = *s, .doc = doc, .index = t->lines_n++ };
-	line->uses_from = t->uses_n;
-	line->nth = same_doc ? before->nth + 1 : 0;
-	line->opens = !same_doc || before->at.sentence.block != s->block;
-	while (words_next(&w, &word)) {
-		if (!word.is_stop)
-			add_use(t, line, word.hash);
+	while (t->line_table[row] != 0) {
+		if (t->lines[t->line_table[row] - 1].hash == line->hash)
+			return true;
+		row = (row + 1) & (t->line_cap - 1);
 	}
-	t->words += line->words;
+	t->line_table[row] = line->at.index + 1;
+	return false;
 }
 
-static void count(struct span doc, uint32_t *lines, uint32_t *words)
+static void add_line(struct terms *t, const struct sentence *s, uint32_t doc)
 {
-	struct text_reader r = text_read(doc);
-	struct sentence s;
-	struct words w = words_of(doc);
+	struct line *line = &t->lines[t->lines_n];
+	const struct line *before = t->lines_n > 0 && line[-1].at.doc == doc ? line - 1 : NULL;
+	struct words w = words_of(s->text);
 	struct word word;
 
-	while (text_next(&r, &s))
-		++*lines;
-	while (words_next(&w, &word))
-		*words += !word.is_stop;
+	*line = (struct line){
+		.at = { .sentence = *s, .doc = doc, .index = t->lines_n++ },
+		.uses_from = t->uses_n,
+		.nth = before == NULL ? 0 : before->nth + 1,
+		.opens = before == NULL || before->at.sentence.block != s->block,
+	};
+	while (words_next(&w, &word)) {
+		if (word.is_stop)
+			continue;
+		add_use(t, line, word.hash);
+		line->hash = (line->hash ^ word.hash) * UINT64_C(0x9E3779B97F4A7C15);
+		line->hash ^= line->hash >> 29;
+	}
+	line->repeats = is_repeated(t, line);
+	t->words += line->words;
 }
 
 int terms_read(struct terms *t, struct arena *a, const struct span *docs, size_t docs_n)
 {
-	uint32_t lines = 0, words = 0;
+	size_t lines = 0, words = 0;
 	int r;
 
-	for (size_t i = 0; i < docs_n; i++)
-		count(docs[i], &lines, &words);
-	/* A cut through a long sentence or a word may make two words of one. */
+	for (size_t i = 0; i < docs_n; i++) {
+		lines += text_bound(docs[i]);
+		words += words_bound(docs[i]);
+	}
+	/* A cut through a long word makes two of it. */
 	words += lines;
-	r = make_room(t, a, lines, words);
+	if (words >= UINT32_MAX / 2)
+		return ERR_NO_MEMORY;
+	r = make_room(t, a, (uint32_t)lines, (uint32_t)words);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < docs_n; i++) {
@@ -117,6 +138,6 @@ int terms_read(struct terms *t, struct arena *a, const struct span *docs, size_t
 		while (text_next(&reader, &s))
 			add_line(t, &s, (uint32_t)i);
 	}
-	CHECK(t->lines_n == lines && t->uses_n <= words);
+	CHECK(t->lines_n <= lines && t->uses_n <= words);
 	return 0;
 }

@@ -32,6 +32,8 @@ struct line {
 	uint32_t words;   /* terms, repeated ones too */
 	uint32_t nth;     /* sentence of its document */
 	bool opens;       /* the first sentence of its block */
+	bool repeats;     /* an earlier sentence has the same terms in the same order */
+	uint64_t hash;    /* of its terms */
 	int64_t match;    /* with the query */
 	int64_t bonus;    /* for place, heading and neighbours */
 };
@@ -45,6 +47,8 @@ struct terms {
 	uint32_t terms_n;
 	uint32_t *table; /* from hash to term + 1, open addressing */
 	uint32_t table_cap;
+	uint32_t *line_table; /* from hash to line + 1 */
+	uint32_t line_cap;
 	uint64_t words;  /* in all lines */
 };
 

@@ -13,6 +13,12 @@ static bool is_space(unsigned char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* Bytes at which a sentence or a block can end: most are passed over by this alone. */
+static bool may_end(unsigned char c)
+{
+	return c == '.' || c == '\n' || c == '!' || c == '?' || c == 0xE3 || c == 0xEF;
+}
+
 static bool is_digit(unsigned char c)
 {
 	return c >= '0' && c <= '9';
@@ -116,8 +122,7 @@ static bool starts_block(struct span line)
 
 /* Abbreviations after which a sentence goes on; lower case, sorted by bytes. */
 static const char *const short_forms[] = { "al", "approx", "art", "ca", "cf", "ch", "co", "corp", "dept", "dr",
-	"ed", "eq", "est", "etc", "fig", "figs", "inc", "jr", "ltd", "max", "min", "mr", "mrs", "ms", "no", "nos",
-	"op", "pp", "prof", "ref", "resp", "rev", "sec", "sr", "st", "tab", "viz", "vol", "vs" };
+	"ed", "eq", "est", "etc", "fig", "figs", "inc", "jr", "ltd", "max", "min", "mr", "mrs", "ms", "nos", "op", "pp", "prof", "ref", "resp", "rev", "sec", "sr", "st", "tab", "viz", "vol", "vs" };
 
 static int order_of(const void *key, const void *row)
 {
@@ -128,7 +133,7 @@ static int order_of(const void *key, const void *row)
 static bool is_short_form(struct span s, size_t at)
 {
 	char word[8];
-	size_t from = at, n;
+	size_t from = at, n, next = at + 1;
 
 	while (from > 0 && is_alpha(s.at[from - 1]) && at - from < sizeof(word))
 		from--;
@@ -140,6 +145,10 @@ static bool is_short_form(struct span s, size_t at)
 	for (size_t i = 0; i < n; i++)
 		word[i] = (char)(s.at[from + i] | 0x20);
 	word[n] = '\0';
+	while (next < s.len && is_space(s.at[next]))
+		next++;
+	if (strcmp(word, "no") == 0) /* "No. 5", but not the word */
+		return next < s.len && next > at + 1 && is_digit(s.at[next]);
 	return bsearch(word, short_forms, ARRAY_LEN(short_forms), sizeof(short_forms[0]), order_of) != NULL;
 }
 
@@ -193,6 +202,15 @@ size_t text_stop(struct span s, size_t from)
 	return next < s.len && is_lower(s.at[next]) ? 0 : end;
 }
 
+size_t text_bound(struct span s)
+{
+	size_t n = s.len / (TEXT_SENTENCE_MAX / 2) + 1;
+
+	for (size_t i = 0; i < s.len; i++)
+		n += may_end(s.at[i]);
+	return n;
+}
+
 size_t text_border(struct span s, size_t at)
 {
 	if (at >= s.len)
@@ -222,6 +240,8 @@ static size_t prose_end(struct span rest, bool *ret_block)
 
 	*ret_block = false;
 	for (; at < rest.len && at <= TEXT_SENTENCE_MAX; at++) {
+		if (!may_end(rest.at[at]))
+			continue;
 		if (rest.at[at] == '\n') {
 			struct span after = span_part(rest, at + 1, rest.len);
 			size_t next;

@@ -35,6 +35,9 @@ static inline struct text_reader text_read(struct span text)
 /* The next sentence; false at the end. Only white space lies between two sentences. */
 bool text_next(struct text_reader *r, struct sentence *ret);
 
+/* No fewer than the sentences of the text; found quickly. */
+size_t text_bound(struct span text);
+
 /* The first line of s, without its end; *ret_next is where the next one starts. */
 struct span text_line(struct span s, size_t *ret_next);
 /* Is the line blank? Does it start a heading (#, ==, a number with dots), an item of a list, a code fence? */

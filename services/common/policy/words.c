@@ -9,7 +9,8 @@
 
 #include "base/pure.h"
 
-#define STEM_BYTES 32 /* longer words are matched by their first bytes and as they are */
+#define STEM_BYTES 32 /* longer words are matched as they are */
+#define STOP_BYTES 7  /* the longest stop word */
 
 enum class {
 	CLASS_GAP,    /* between words */
@@ -32,7 +33,7 @@ static const char *const stop_words[] = { "a", "about", "above", "after", "again
 
 static bool is_ascii_letter(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10 || c == '_';
 }
 
 /* The class of a character of n > 1 bytes. */
@@ -121,6 +122,8 @@ static int order_of(const void *key, const void *row)
 
 static bool is_stop(const char *word, size_t len)
 {
+	if (len > STOP_BYTES)
+		return false;
 	return (len == 1 && word[0] >= 'a' && word[0] <= 'z') ||
 		bsearch(word, stop_words, ARRAY_LEN(stop_words), sizeof(stop_words[0]), order_of) != NULL;
 }
@@ -153,9 +156,13 @@ static void judge(struct word *word)
 static size_t word_end(struct span s, size_t len)
 {
 	while (len < s.len) {
-		size_t n;
+		size_t n = 1;
 
-		if (class_at(span_part(s, len, s.len), &n) != CLASS_LETTER)
+		if (is_ascii_letter(s.at[len])) {
+			len++;
+			continue;
+		}
+		if (s.at[len] < 0x80 || class_at(span_part(s, len, s.len), &n) != CLASS_LETTER)
 			break;
 		len += n;
 	}
@@ -189,6 +196,21 @@ static bool take_pair(struct words *w, size_t n, struct word *ret)
 	if (give)
 		*ret = (struct word){ .text = text, .hash = span_hash(text, 0) };
 	return give;
+}
+
+size_t words_bound(struct span text)
+{
+	size_t n = 0;
+	bool inside = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		bool letter = is_ascii_letter(text.at[i]);
+
+		/* The first byte of a wide character, too: it may be a word of its own. */
+		n += (letter && !inside) || text.at[i] >= 0xC0;
+		inside = letter;
+	}
+	return n;
 }
 
 bool words_next(struct words *w, struct word *ret)

@@ -28,3 +28,6 @@ static inline struct words words_of(struct span text)
 
 /* The next word; false at the end. */
 bool words_next(struct words *w, struct word *ret);
+
+/* No fewer than the words of the text; found quickly. */
+size_t words_bound(struct span text);

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cpu-node/kinds.h"
+
+#include <stdio.h>
+
+#include "base/fmt.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "kernel/picture.h"
+#include "tests/support/nth.h"
+#include "tests/support/test.h"
+#include "wire/node.h"
+
+/* One call, and what came of it. */
+struct trial {
+	struct buf in; /* the body, encoded */
+	struct arena arena;
+	struct arena result_arena;
+	struct buf out;
+	struct body result;
+	struct fail why;
+	_Atomic bool cancel;
+	_Atomic uint32_t permille;
+};
+
+static void trial_open(struct trial *t)
+{
+	*t = (struct trial){ .permille = 0 };
+	buf_init(&t->in, LIMIT_BODY_BYTES);
+	buf_init(&t->out, LIMIT_BODY_BYTES);
+	arena_init(&t->arena, CALL_ARENA_BYTES);
+	arena_init(&t->result_arena, 4 << 20);
+}
+
+static void trial_close(struct trial *t)
+{
+	buf_done(&t->in);
+	buf_done(&t->out);
+	arena_done(&t->arena);
+	arena_done(&t->result_arena);
+}
+
+static void param(struct trial *t, const char *key, const char *value)
+{
+	body_put_param(&t->in, span_str(key), span_str(value));
+}
+
+static void item(struct trial *t, const char *name, struct span data)
+{
+	body_put_item(&t->in, span_str(name), (struct span){ 0 }, data);
+}
+
+/* Run the kind as a node does. The result's body is in t->result. */
+static int run(struct trial *t, const char *kind, uint32_t attempt)
+{
+	const struct cpu_kind *row = cpu_kind_find(span_str(kind));
+	struct cpu_call call = { .kind = kind_find(span_str(kind)), .attempt = attempt, .arena = &t->arena,
+		.out = &t->out, .why = &t->why, .cancel = &t->cancel, .permille = &t->permille };
+	struct body in;
+	int r;
+
+	assert_non_null(row);
+	arena_reset(&t->arena);
+	arena_reset(&t->result_arena);
+	buf_reset(&t->out);
+	t->why = (struct fail){ 0 };
+	assert_int_equal(buf_err(&t->in), 0);
+	assert_int_equal(body_decode(&t->result_arena, buf_span(&t->in), &in, NULL), 0);
+	call.in = &in;
+	r = cpu_kind_run(row, &call);
+	assert_int_equal(t->why.code, r);
+	if (r == 0 && strcmp(kind, "task.split") != 0)
+		assert_int_equal(body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL), 0);
+	return r;
+}
+
+static int64_t number(const struct trial *t, const char *key)
+{
+	const struct param *p = body_param(&t->result, key);
+	int64_t n = -1;
+
+	assert_non_null(p);
+	assert_int_equal(fmt_int(p->value, &n), 0);
+	return n;
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; cpu_kind_at(i) != NULL; i++) {
+		const struct cpu_kind *row = cpu_kind_at(i);
+
+		assert_non_null(kind_find(span_str(row->name)));
+		assert_ptr_equal(cpu_kind_find(span_str(row->name)), row);
+	}
+	assert_null(cpu_kind_find(SPAN_LIT("llm.chat")));
+}
+
+static void test_echo(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	item(&t, "one", SPAN_LIT("data"));
+	item(&t, "", SPAN_LIT(""));
+	assert_int_equal(run(&t, "util.echo", 1), 0);
+	assert_int_equal(t.result.items_n, 2);
+	assert_true(span_is(t.result.items[0].name, "one") && span_is(t.result.items[0].data, "data"));
+	param(&t, "fail", "once");
+	assert_int_equal(run(&t, "util.echo", 1), ERR_LOST);
+	assert_int_equal(run(&t, "util.echo", 2), 0);
+	param(&t, "fail", "always");
+	assert_int_equal(run(&t, "util.echo", 2), ERR_LOST);
+	trial_close(&t);
+}
+
+static void test_echo_sleeps(void **state)
+{
+	struct param p = { .key = SPAN_LIT("sleep_ms"), .value = SPAN_LIT("250") };
+	struct body in = { .params = &p, .params_n = 1 };
+	const struct cpu_kind *row = cpu_kind_find(SPAN_LIT("util.echo"));
+
+	(void)state;
+	assert_int_equal(row->delay_ns(kind_find(SPAN_LIT("util.echo")), &in), 250 * NS_PER_MS);
+}
+
+static void test_blob(void **state)
+{
+	static char text[100000];
+	struct trial t, back;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	trial_open(&t);
+	trial_open(&back);
+	assert_int_equal(run(&t, "blob.compress", 1), ERR_INVALID);
+	item(&t, "doc", span_of(text, sizeof(text)));
+	item(&t, "", SPAN_LIT(""));
+	assert_int_equal(run(&t, "blob.compress", 1), 0);
+	assert_true(span_is(t.result.items[0].name, "doc.zst") && t.result.items[1].name.len == 0);
+	assert_true(t.result.items[0].data.len < 1000);
+	item(&back, "doc.zst", t.result.items[0].data);
+	item(&back, "other", t.result.items[1].data);
+	param(&back, "max_ratio", "100000");
+	assert_int_equal(run(&back, "blob.decompress", 1), 0);
+	assert_true(span_is(back.result.items[0].name, "doc") && span_is(back.result.items[1].name, "other"));
+	assert_true(span_eq(back.result.items[0].data, span_of(text, sizeof(text))));
+	assert_int_equal(back.result.items[1].data.len, 0);
+	param(&back, "max_bytes", "99999");
+	assert_int_equal(run(&back, "blob.decompress", 1), ERR_TOO_BIG);
+	assert_string_equal(back.why.field, "max_bytes");
+	trial_close(&back);
+	trial_open(&back);
+	item(&back, "doc.zst", SPAN_LIT("no zstd"));
+	assert_int_equal(run(&back, "blob.decompress", 1), ERR_MALFORMED);
+	trial_close(&back);
+	trial_close(&t);
+}
+
+static const char text[] = "The mesh places tasks. A silent node loses its lease after thirty seconds. Lunch was good. "
+	"The router then places the task again.";
+
+static void test_extract(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	assert_int_equal(run(&t, "text.extract", 1), ERR_INVALID);
+	item(&t, "doc", span_str(text));
+	param(&t, "query", "How long is a lease?");
+	param(&t, "sentences", "1");
+	assert_int_equal(run(&t, "text.extract", 1), 0);
+	assert_int_equal(t.result.items_n, 1);
+	assert_true(span_is(t.result.items[0].data, "A silent node loses its lease after thirty seconds."));
+	assert_true(span_is(t.result.items[0].media, "text/plain"));
+	assert_int_equal(number(&t, "bytes_in"), sizeof(text) - 1);
+	assert_int_equal(number(&t, "bytes_out"), 51);
+	assert_int_equal(number(&t, "sentences_in"), 4);
+	assert_int_equal(number(&t, "sentences_out"), 1);
+	param(&t, "facts", "no");
+	assert_int_equal(run(&t, "text.extract", 1), 0);
+	assert_int_equal(t.result.params_n, 0);
+	item(&t, "bad", SPAN_LIT("caf\xE9"));
+	assert_int_equal(run(&t, "text.extract", 1), ERR_UNSUPPORTED);
+	trial_close(&t);
+}
+
+static void test_reduce(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	item(&t, "a", SPAN_LIT("Leases end after thirty seconds. Lunch was good."));
+	item(&t, "b", SPAN_LIT("Shoes were cheap."));
+	param(&t, "how", "concat");
+	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_true(span_is(t.result.items[0].data, "Leases end after thirty seconds. Lunch was good.Shoes were cheap."));
+	param(&t, "how", "summary");
+	param(&t, "query", "lease");
+	param(&t, "sentences", "1");
+	param(&t, "split.bytes_in", "12345");
+	param(&t, "split.sentences_in", "rubbish");
+	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_true(span_is(t.result.items[0].data, "Leases end after thirty seconds."));
+	assert_int_equal(number(&t, "bytes_in"), 12345);
+	assert_int_equal(number(&t, "sentences_in"), 3);
+	trial_close(&t);
+}
+
+/* Runs the plan as the router does: each part, then the join with their results behind its own body. */
+static void run_plan(const struct trial *split, struct trial *join)
+{
+	struct split_plan plan;
+	struct arena a;
+
+	arena_init(&a, 4 << 20);
+	assert_int_equal(split_plan_decode(&a, buf_span(&split->out), &plan, NULL), 0);
+	assert_true(plan.parts_n > 1 && plan.parts_n <= 5);
+	assert_true(span_is(plan.join.kind, "task.reduce"));
+	buf_add(&join->in, plan.join.body);
+	for (size_t i = 0; i < plan.parts_n; i++) {
+		struct trial part;
+		struct body body;
+
+		trial_open(&part);
+		assert_true(span_is(plan.parts[i].kind, "text.extract"));
+		assert_int_equal(body_decode(&a, plan.parts[i].body, &body, NULL), 0);
+		assert_int_equal(kind_check(kind_find(plan.parts[i].kind), &body, NULL), 0);
+		buf_add(&part.in, plan.parts[i].body);
+		assert_int_equal(run(&part, "text.extract", 1), 0);
+		buf_add(&join->in, buf_span(&part.out));
+		trial_close(&part);
+	}
+	arena_done(&a);
+}
+
+static void test_split(void **state)
+{
+	static char doc[20000];
+	struct trial t, join;
+	struct body in;
+
+	(void)state;
+	for (size_t at = 0; at + 64 < sizeof(doc);)
+		at += (size_t)snprintf(doc + at, sizeof(doc) - at, "In line %zu the dog barks.%s", at, at % 7 ? " " : "\n\n");
+	memcpy(doc + 9000, " Leases end at noon. ", 21);
+	trial_open(&t);
+	trial_open(&join);
+	param(&t, "split.kind", "llm.chat");
+	param(&t, "split.parts", "5");
+	param(&t, "prompt", "Please summarise what the document says on leases.");
+	assert_int_equal(run(&t, "task.split", 1), ERR_UNSUPPORTED);
+	item(&t, "doc", span_str(doc));
+	assert_int_equal(run(&t, "task.split", 1), 0);
+	run_plan(&t, &join);
+	assert_int_equal(body_decode(&join.arena, buf_span(&join.in), &in, NULL), 0);
+	assert_int_equal(kind_check(kind_find(SPAN_LIT("task.reduce")), &in, NULL), 0);
+	assert_int_equal(run(&join, "task.reduce", 1), 0);
+	assert_non_null(memmem(join.result.items[0].data.at, join.result.items[0].data.len, "Leases end at noon.", 19));
+	assert_int_equal(number(&join, "bytes_in"), strlen(doc));
+	assert_true(number(&join, "sentences_in") > 500);
+	trial_close(&join);
+	param(&t, "split.kind", "image.filter");
+	assert_int_equal(run(&t, "task.split", 1), ERR_UNSUPPORTED);
+	trial_close(&t);
+}
+
+static void test_matmul(void **state)
+{
+	/* (1 2) (1 0) = (1 4) */
+	/*       (0 2)         */
+	static const unsigned char a[] = { 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40 };
+	static const unsigned char b[] = { 0, 0, 0x80, 0x3F, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40 };
+	static const unsigned char c[] = { 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x40 };
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	param(&t, "m", "1");
+	param(&t, "k", "2");
+	param(&t, "n", "2");
+	item(&t, "a", span_of(a, sizeof(a)));
+	assert_int_equal(run(&t, "compute.matmul", 1), ERR_INVALID);
+	assert_string_equal(t.why.field, "b");
+	item(&t, "b", span_of(b, sizeof(b)));
+	assert_int_equal(run(&t, "compute.matmul", 1), 0);
+	assert_true(span_is(t.result.items[0].name, "c"));
+	assert_true(span_eq(t.result.items[0].data, span_of(c, sizeof(c))));
+	t.cancel = true;
+	assert_int_equal(run(&t, "compute.matmul", 1), ERR_CANCELLED);
+	t.cancel = false;
+	param(&t, "n", "3");
+	assert_int_equal(run(&t, "compute.matmul", 1), ERR_INVALID);
+	assert_int_equal(t.why.limit, 24);
+	trial_close(&t);
+}
+
+static void test_montecarlo(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	param(&t, "samples", "1500000");
+	param(&t, "seed", "9223372036854775807");
+	assert_int_equal(run(&t, "compute.montecarlo", 1), 0);
+	assert_int_equal(number(&t, "samples"), 1500000);
+	assert_in_range(number(&t, "inside"), 1175000, 1181000);
+	assert_memory_equal(body_param(&t.result, "pi")->value.at, "3.14", 4);
+	assert_in_range(t.permille, 990, 1000);
+	t.cancel = true;
+	assert_int_equal(run(&t, "compute.montecarlo", 1), ERR_CANCELLED);
+	trial_close(&t);
+}
+
+static void put_picture(struct trial *t, const char *name)
+{
+	struct picture p;
+	struct buf b;
+
+	assert_int_equal(picture_init(&p, 40, 30, 3, NULL), 0);
+	p.pixels[0] = 255;
+	buf_init(&b, 1 << 20);
+	assert_int_equal(picture_encode_png(&p, 6, &b, NULL), 0);
+	item(t, name, buf_span(&b));
+	buf_done(&b);
+	picture_done(&p);
+}
+
+static void test_image(void **state)
+{
+	struct picture p;
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	assert_int_equal(run(&t, "image.filter", 1), ERR_INVALID);
+	put_picture(&t, "a.jpeg");
+	put_picture(&t, "b.png");
+	assert_int_equal(run(&t, "image.filter", 1), 0);
+	assert_true(span_is(t.result.items[0].name, "a.png") && span_is(t.result.items[1].name, "b.png"));
+	assert_int_equal(picture_decode(t.result.items[0].data, &p, NULL), 0);
+	assert_int_equal(p.pixels[0], (77 * 255 + 128) >> 8);
+	assert_int_equal(p.pixels[1], p.pixels[0]);
+	picture_done(&p);
+	t.cancel = true;
+	assert_int_equal(run(&t, "image.filter", 1), ERR_CANCELLED);
+	t.cancel = false;
+	item(&t, "c", SPAN_LIT("no picture"));
+	assert_int_equal(run(&t, "image.filter", 1), ERR_UNSUPPORTED);
+	trial_close(&t);
+}
+
+/* A result that does not fit is met, whatever the kind. */
+static void test_result_too_big(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	item(&t, "x", span_str(text));
+	t.out.max = 20;
+	assert_int_equal(run(&t, "util.echo", 1), ERR_TOO_BIG);
+	assert_string_equal(t.why.field, "result");
+	trial_close(&t);
+}
+
+/* Any failing request for memory ends in ERR_NO_MEMORY and leaves nothing behind. */
+static const char *nth_kind;
+
+static int run_nth(void *arg)
+{
+	struct trial *from = arg, t;
+	struct cpu_call call;
+	struct body in;
+	int r;
+
+	trial_open(&t);
+	call = (struct cpu_call){ .kind = kind_find(span_str(nth_kind)), .attempt = 1, .arena = &t.arena,
+		.out = &t.out, .why = &t.why, .cancel = &t.cancel, .permille = &t.permille, .in = &in };
+	r = body_decode(&t.result_arena, buf_span(&from->in), &in, NULL);
+	if (r == 0)
+		r = cpu_kind_run(cpu_kind_find(span_str(nth_kind)), &call);
+	trial_close(&t);
+	assert_true(r == 0 || r == ERR_NO_MEMORY);
+	return r;
+}
+
+static void test_want_of_memory(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	param(&t, "sentences", "1");
+	item(&t, "doc", span_str(text));
+	nth_kind = "text.extract";
+	(void)nth_alloc(run_nth, &t);
+	nth_kind = "task.reduce";
+	(void)nth_alloc(run_nth, &t);
+	trial_close(&t);
+	trial_open(&t);
+	param(&t, "split.kind", "llm.chat");
+	param(&t, "prompt", "leases");
+	item(&t, "doc", span_str(text));
+	nth_kind = "task.split";
+	(void)nth_alloc(run_nth, &t);
+	trial_close(&t);
+	trial_open(&t);
+	put_picture(&t, "a.jpg");
+	nth_kind = "image.filter";
+	(void)nth_alloc(run_nth, &t);
+	nth_kind = "util.echo";
+	(void)nth_alloc(run_nth, &t);
+	nth_kind = "blob.compress";
+	(void)nth_alloc(run_nth, &t);
+	trial_close(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_echo_sleeps),
+		cmocka_unit_test(test_blob),
+		cmocka_unit_test(test_extract),
+		cmocka_unit_test(test_reduce),
+		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_matmul),
+		cmocka_unit_test(test_montecarlo),
+		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_result_too_big),
+		cmocka_unit_test(test_want_of_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
