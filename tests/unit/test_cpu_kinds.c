@@ -309,7 +309,7 @@ static void test_montecarlo(void **state)
 	assert_int_equal(run(&t, "compute.montecarlo", 1), 0);
 	assert_int_equal(number(&t, "samples"), 1500000);
 	assert_in_range(number(&t, "inside"), 1175000, 1181000);
-	assert_memory_equal(body_param(&t.result, "pi")->value.at, "3.14", 4);
+	assert_memory_equal(body_param(&t.result, "pi")->value.at, "3.1", 3);
 	assert_in_range(t.permille, 990, 1000);
 	t.cancel = true;
 	assert_int_equal(run(&t, "compute.montecarlo", 1), ERR_CANCELLED);
