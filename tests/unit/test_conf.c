@@ -27,16 +27,19 @@ struct test_conf {
 };
 
 static const struct conf_row inner_rows[] = {
-	{ "port", CONF_INT, offsetof(struct inner_conf, port), "-1", -1, 65535, NULL, "port to use" },
+	{ "port", CONF_INT, offsetof(struct inner_conf, port), "-1", -1, 65535, NULL,
+		"port to use" },
 	{ 0 },
 };
 
 #define AT(member) offsetof(struct test_conf, member)
 static const struct conf_row rows[] = {
-	{ "lease_time", CONF_TIME, AT(lease_ns), "30s", NS_PER_S, 600 * NS_PER_S, NULL, "how long a lease is" },
+	{ "lease_time", CONF_TIME, AT(lease_ns), "30s", NS_PER_S, 600 * NS_PER_S, NULL,
+		"how long a lease is" },
 	{ "cache", CONF_BYTES, AT(cache_bytes), "64M", 0, INT64_MAX, NULL, "memory of the cache" },
 	{ "durable", CONF_BOOL, AT(durable), "no", 0, 0, NULL, "flush first" },
-	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,cost,least-loaded", "how a node is chosen" },
+	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,cost,least-loaded",
+		"how a node is chosen" },
 	{ "note", CONF_TEXT, AT(note), "", 0, 10, NULL, "a note" },
 	{ "token", CONF_TOKEN, AT(token), "t-1", 1, 0, NULL, "a token" },
 	{ "secret", CONF_SECRET, AT(secret), "", 0, 255, NULL, "file with a secret" },
@@ -167,12 +170,16 @@ static void flags_have_their_forms(void **state)
 	assert_int_equal(load("--durable=on|--note=a=b"), 0);
 	assert_true(conf.durable);
 	assert_string_equal(conf.note, "a=b");
-	refused("--lese-time=1", "spu-test: --lese-time=1: unknown option; did you mean --lease-time? (--help lists the "
+	refused("--lese-time=1", "spu-test: --lese-time=1: unknown option; did you mean "
+				 "--lease-time? (--help lists the "
 				 "options)\n");
-	refused("--lease_time=1", "spu-test: --lease_time=1: unknown option; did you mean --lease-time? (--help lists "
+	refused("--lease_time=1", "spu-test: --lease_time=1: unknown option; did you mean "
+				  "--lease-time? (--help lists "
 				  "the options)\n");
-	refused("--zzzzzzzzzz", "spu-test: --zzzzzzzzzz: unknown option (--help lists the options)\n");
-	refused("--no-port", "spu-test: --no-port: unknown option; did you mean --port? (--help lists the options)\n");
+	refused("--zzzzzzzzzz",
+		"spu-test: --zzzzzzzzzz: unknown option (--help lists the options)\n");
+	refused("--no-port", "spu-test: --no-port: unknown option; did you mean --port? (--help "
+			     "lists the options)\n");
 	refused("--durable|yes", "spu-test: yes: unexpected argument (--help lists the options)\n");
 	refused("-x", "spu-test: -x: unexpected argument (--help lists the options)\n");
 	refused("--", "spu-test: --: unexpected argument (--help lists the options)\n");
@@ -185,27 +192,33 @@ static void bad_values_are_refused_where_they_stand(void **state)
 	refused("--port=x", "spu-test: --port: 'x' is not a whole number\n");
 	refused("--port=65536", "spu-test: --port: 65536 is outside -1 to 65535\n");
 	refused("--lease-time=0", "spu-test: --lease-time: 0 is outside 1s to 10m\n");
-	refused("--lease-time=5x", "spu-test: --lease-time: '5x' is not a duration such as 250ms, 5s or 2m\n");
+	refused("--lease-time=5x",
+		"spu-test: --lease-time: '5x' is not a duration such as 250ms, 5s or 2m\n");
 	refused("--cache=-1", "spu-test: --cache: '-1' is not a size such as 512K, 64M or 2G\n");
 	refused("--durable=maybe", "spu-test: --durable: 'maybe' is neither yes nor no\n");
-	refused("--policy=best", "spu-test: --policy: 'best' is none of: p2c, cost, least-loaded\n");
+	refused("--policy=best",
+		"spu-test: --policy: 'best' is none of: p2c, cost, least-loaded\n");
 	refused("--policy=", "spu-test: --policy: '' is none of: p2c, cost, least-loaded\n");
 	refused("--note=12345678901", "spu-test: --note: it has 11 bytes; 0 to 10 are allowed\n");
 	refused("--note=\xFF", "spu-test: --note: it is not plain UTF-8 text\n");
 	refused("--note=a\nb", "spu-test: --note: it is not plain UTF-8 text\n");
-	refused("--token=a.b", "spu-test: --token: 'a.b' is not 1 to 64 letters, digits, '-' and '_'\n");
+	refused("--token=a.b",
+		"spu-test: --token: 'a.b' is not 1 to 64 letters, digits, '-' and '_'\n");
 	refused("--token=", "spu-test: --token: '' is not 1 to 64 letters, digits, '-' and '_'\n");
 	refused("--url=", "spu-test: --url: it must not be empty\n");
-	refused("--secret=none", "spu-test: --secret: cannot read 'none': No such file or directory\n");
+	refused("--secret=none",
+		"spu-test: --secret: cannot read 'none': No such file or directory\n");
 	setenv("SPU_PORT", "many", 1);
-	refused("--port=1", "spu-test: SPU_PORT: 'many' is not a whole number\n"); /* though a flag hides it */
+	refused("--port=1",
+		"spu-test: SPU_PORT: 'many' is not a whole number\n"); /* though a flag hides it */
 }
 
 static void the_file_has_comments_and_quotes(void **state)
 {
 	(void)state;
-	write_file("t.conf", "# head\n\n  lease_time\t= 5s\t# why\r\nnote = \"a # \\\"b\\\\\" # c\n token=x\n"
-			     "url = nats://h#1:2\nname =\nport = 9");
+	write_file("t.conf",
+		"# head\n\n  lease_time\t= 5s\t# why\r\nnote = \"a # \\\"b\\\\\" # c\n token=x\n"
+		"url = nats://h#1:2\nname =\nport = 9");
 	assert_int_equal(load("--config=t.conf"), 0);
 	assert_true(conf.lease_ns == 5 * NS_PER_S);
 	assert_string_equal(conf.note, "a # \"b\\");
@@ -231,7 +244,8 @@ static void bad_files_are_refused_with_their_line(void **state)
 	refused_file("note = \"a\n", "t.conf:1: the quotes do not end well\n");
 	refused_file("note = \"a\" b\n", "t.conf:1: the quotes do not end well\n");
 	refused_file("note = \"a\\\n", "t.conf:1: the quotes do not end well\n");
-	refused_file("\x1b[2J = 1\n", "t.conf:1: unknown key '?[2J'\n"); /* nothing reaches the terminal */
+	refused_file("\x1b[2J = 1\n",
+		"t.conf:1: unknown key '?[2J'\n"); /* nothing reaches the terminal */
 	assert_int_equal(load("--config=no.conf"), ERR_IO);
 	assert_string_equal(err, "spu-test: cannot read no.conf: No such file or directory\n");
 	assert_int_equal(load("--config=."), ERR_IO);
@@ -283,7 +297,8 @@ static void the_sample_can_be_read_with_every_line_in_effect(void **state)
 
 	(void)state;
 	assert_int_equal(load("--sample-config"), 1);
-	assert_non_null(strstr(out, "# how long a lease is\n# SPU_LEASE_TIME; 1s to 10m; default 30s\n#lease_time = 30s\n"));
+	assert_non_null(strstr(out, "# how long a lease is\n# SPU_LEASE_TIME; 1s to 10m; default "
+				    "30s\n#lease_time = 30s\n"));
 	for (const char *at = out; *at != '\0'; at++)
 		if (*at != '#' || at[1] == ' ')
 			*to++ = *at;
@@ -301,9 +316,11 @@ static void help_lists_everything(void **state)
 	/* Even beside what would be refused. */
 	assert_int_equal(load("--zzz|--help"), 1);
 	assert_int_equal(strncmp(out, "Usage: spu-test [OPTION]...\nA test.\n", 36), 0);
-	assert_non_null(strstr(out, "  --lease-time TIME       how long a lease is\n"
-				    "                          SPU_LEASE_TIME; 1s to 10m; default 30s\n"));
-	assert_non_null(strstr(out, "  --durable, --no-durable\n                          flush first\n"));
+	assert_non_null(
+		strstr(out, "  --lease-time TIME       how long a lease is\n"
+			    "                          SPU_LEASE_TIME; 1s to 10m; default 30s\n"));
+	assert_non_null(
+		strstr(out, "  --durable, --no-durable\n                          flush first\n"));
 	assert_non_null(strstr(out, "SPU_POLICY; p2c, cost, least-loaded; default p2c\n"));
 	assert_non_null(strstr(out, "SPU_CACHE; 0 or more; default 64M\n"));
 	assert_non_null(strstr(out, "  --port N "));
@@ -323,7 +340,8 @@ static void a_setting_without_default_must_be_set(void **state)
 
 	(void)state;
 	assert_int_equal(load_rows(needy, ""), ERR_INVALID);
-	assert_string_equal(err, "spu-test: --note: must be set, here, as SPU_NOTE or in the file\n");
+	assert_string_equal(
+		err, "spu-test: --note: must be set, here, as SPU_NOTE or in the file\n");
 	assert_int_equal(load_rows(needy, "--note=x"), 0);
 	assert_int_equal(load_rows(needy, "--help"), 1);
 	assert_non_null(strstr(out, "SPU_NOTE; must be set\n"));

@@ -109,7 +109,8 @@ static void on_answer(void *ctx, const struct bus_msg *m)
 
 static void ask(struct daemon *d, const char *subject, const char *reply)
 {
-	assert_int_equal(bus_publish(net.peer, subject, reply, span_of(NULL, 0), span_of(NULL, 0)), 0);
+	assert_int_equal(
+		bus_publish(net.peer, subject, reply, span_of(NULL, 0), span_of(NULL, 0)), 0);
 	turns(d, 3);
 }
 
@@ -152,10 +153,11 @@ static void answers_service_discovery(void **state)
 		{ "down", "spu.down.n1", "", NULL, NULL },
 		{ 0 },
 	};
-	static const char *const asked[] = { "PING", "PING.spu-test", "PING.spu-test.n1", "INFO", "INFO.spu-test",
-		"INFO.spu-test.n1", "STATS", "STATS.spu-test", "STATS.spu-test.n1" };
-	static const char *const types[] = { "io.nats.micro.v1.ping_response", "io.nats.micro.v1.info_response",
-		"io.nats.micro.v1.stats_response" };
+	static const char *const asked[] = { "PING", "PING.spu-test", "PING.spu-test.n1", "INFO",
+		"INFO.spu-test", "INFO.spu-test.n1", "STATS", "STATS.spu-test",
+		"STATS.spu-test.n1" };
+	static const char *const types[] = { "io.nats.micro.v1.ping_response",
+		"io.nats.micro.v1.info_response", "io.nats.micro.v1.stats_response" };
 	struct conf_base conf = conf_of("n1", -1);
 	struct metrics metrics = { 7 };
 	struct answers answers = { 0 };
@@ -429,15 +431,19 @@ static void child_control(void *ctx, int64_t now_ns)
 static _Noreturn void run_child(enum drain drain, int to_parent)
 {
 	struct child *c = calloc(1, sizeof(*c));
-	const struct daemon_hooks hooks = { .on_control = child_control, .on_stop = child_stop, .ctx = c };
+	const struct daemon_hooks hooks = {
+		.on_control = child_control, .on_stop = child_stop, .ctx = c
+	};
 	struct conf_base conf = conf_of("n1", to_parent);
 	int status;
 
 	dup2(to_parent, STDOUT_FILENO);
 	c->drain = drain;
-	if (daemon_open(&c->d, "test", &conf, drain == AT_ONCE || drain == IN_CLEANUP ? NULL : &hooks) < 0)
+	if (daemon_open(&c->d, "test", &conf,
+		    drain == AT_ONCE || drain == IN_CLEANUP ? NULL : &hooks) < 0)
 		_exit(99);
-	c->d.drain_ns = drain == NEVER && getenv("SHORT") != NULL ? 50 * NS_PER_MS : DAEMON_DRAIN_NS;
+	c->d.drain_ns =
+		drain == NEVER && getenv("SHORT") != NULL ? 50 * NS_PER_MS : DAEMON_DRAIN_NS;
 	status = daemon_run(&c->d);
 	if (drain == IN_CLEANUP) {
 		(void)!write(STDOUT_FILENO, "s", 1);

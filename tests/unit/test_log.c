@@ -90,10 +90,11 @@ static void writes_text_for_people(void **state)
 	assert_int_equal(caught(), 1);
 	is_line("error cpu-node: no fields\n");
 	catch_lines();
-	log_warn("odd", "a", LOG_STR("two words"), "b", LOG_STR(""), "c", LOG_STR("x=\"y\\"), "d", LOG_INT(INT64_MIN),
-		"e", LOG_ERR(ERR_NO_NODE), "f", LOG_SPAN(span_of("abc", 2)));
+	log_warn("odd", "a", LOG_STR("two words"), "b", LOG_STR(""), "c", LOG_STR("x=\"y\\"), "d",
+		LOG_INT(INT64_MIN), "e", LOG_ERR(ERR_NO_NODE), "f", LOG_SPAN(span_of("abc", 2)));
 	assert_int_equal(caught(), 1);
-	is_line("warn  cpu-node: odd  a=\"two words\" b=\"\" c=\"x=\\\"y\\\\\" d=-9223372036854775808 e=NO_NODE f=ab\n");
+	is_line("warn  cpu-node: odd  a=\"two words\" b=\"\" c=\"x=\\\"y\\\\\" "
+		"d=-9223372036854775808 e=NO_NODE f=ab\n");
 }
 
 static void leaves_out_lesser_levels(void **state)
@@ -115,7 +116,8 @@ static void leaves_out_lesser_levels(void **state)
 static void no_control_character_comes_through(void **state)
 {
 	/* ESC, newline, C1 (CSI), DEL, right-to-left override, line separator, no UTF-8; and text that may stay. */
-	static const char evil[] = "\x1b[31m\n\xC2\x9B\x7F\xE2\x80\xAE\xE2\x80\xA8\xFF\xC3\xA4\xF0\x9F\x98\x80";
+	static const char evil[] =
+		"\x1b[31m\n\xC2\x9B\x7F\xE2\x80\xAE\xE2\x80\xA8\xFF\xC3\xA4\xF0\x9F\x98\x80";
 	json_t *j;
 
 	(void)state;
@@ -123,14 +125,17 @@ static void no_control_character_comes_through(void **state)
 	catch_lines();
 	log_info("m", "evil", LOG_STR(evil));
 	assert_int_equal(caught(), 1);
-	is_line("info  x: m  evil=\"\\u001b[31m\\n\\u009b\\u007f\\u202e\\u2028\xEF\xBF\xBD\xC3\xA4\xF0\x9F\x98\x80\"\n");
+	is_line("info  x: m  "
+		"evil=\"\\u001b["
+		"31m\\n\\u009b\\u007f\\u202e\\u2028\xEF\xBF\xBD\xC3\xA4\xF0\x9F\x98\x80\"\n");
 	log_open("x", LOG_INFO, true);
 	catch_lines();
 	log_info("m", "evil", LOG_STR(evil));
 	assert_int_equal(caught(), 1);
 	j = as_json();
 	assert_string_equal(json_string_value(json_object_get(j, "evil")),
-		"\x1b[31m\n\xC2\x9B\x7F\xE2\x80\xAE\xE2\x80\xA8\xEF\xBF\xBD\xC3\xA4\xF0\x9F\x98\x80");
+		"\x1b["
+		"31m\n\xC2\x9B\x7F\xE2\x80\xAE\xE2\x80\xA8\xEF\xBF\xBD\xC3\xA4\xF0\x9F\x98\x80");
 	json_decref(j);
 }
 
@@ -142,7 +147,8 @@ static void every_byte_is_met(void **state)
 			log_open("x", LOG_INFO, json);
 			catch_lines();
 			/* Past the ten lines a second of one place. */
-			log_write(LOG_INFO, &(uint64_t){ 0 }, "m", "k", LOG_SPAN(span_of(&(char){ (char)c }, 1)), NULL);
+			log_write(LOG_INFO, &(uint64_t){ 0 }, "m", "k",
+				LOG_SPAN(span_of(&(char){ (char)c }, 1)), NULL);
 			assert_int_equal(caught(), 1);
 			for (const char *at = text; at[1] != '\0'; at++)
 				assert_true((unsigned char)*at >= ' ' && *at != 0x7F);
@@ -183,7 +189,8 @@ static void long_lines_are_cut_and_stay_whole(void **state)
 	for (int json = 0; json < 2; json++) {
 		log_open("x", LOG_INFO, json);
 		catch_lines();
-		log_info(big, "a", LOG_STR(big), "b", LOG_STR(big), "c", LOG_STR(big), "d", LOG_INT(7), "e", LOG_STR(big));
+		log_info(big, "a", LOG_STR(big), "b", LOG_STR(big), "c", LOG_STR(big), "d",
+			LOG_INT(7), "e", LOG_STR(big));
 		assert_int_equal(caught(), 1);
 		assert_true(strlen(text) <= PIPE_BUF);
 		if (!json)

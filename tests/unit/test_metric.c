@@ -43,7 +43,8 @@ static void joins_sets_and_skips_empty_ones(void **state)
 	CLEANUP(buf_done) struct buf b = { .max = 4096 };
 	struct metrics m = { .tasks = 7 };
 	struct metric_row one[] = { rows[0], { 0 } };
-	struct metric_set sets[] = { { 0 }, { "a", one, &m }, { "b", &rows[3], &m }, { "c", one, &m } };
+	struct metric_set sets[] = { { 0 }, { "a", one, &m }, { "b", &rows[3], &m },
+		{ "c", one, &m } };
 
 	(void)state;
 	metric_json_all(&b, sets, 4);

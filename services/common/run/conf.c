@@ -19,10 +19,12 @@ const struct conf_row conf_base_rows[] = {
 		"NATS servers, separated by commas" },
 	{ "name", CONF_TOKEN, AT(name), "", 0, 0, NULL,
 		"name of this process in the mesh; empty: made from the host's name" },
-	{ "nkey", CONF_SECRET, AT(nkey), "", 0, 255, NULL, "file with the seed of an NKey for the NATS server" },
+	{ "nkey", CONF_SECRET, AT(nkey), "", 0, 255, NULL,
+		"file with the seed of an NKey for the NATS server" },
 	{ "log_level", CONF_CHOICE, AT(log_level), "info", 0, 0, "error,warn,info,debug",
 		"least weighty lines to log" },
-	{ "log_format", CONF_CHOICE, AT(log_format), "text", 0, 0, "text,json", "form of log lines" },
+	{ "log_format", CONF_CHOICE, AT(log_format), "text", 0, 0, "text,json",
+		"form of log lines" },
 	{ "ready_fd", CONF_INT, AT(ready_fd), "-1", -1, 65535, NULL,
 		"descriptor that gets a newline when the process is ready; -1: none" },
 	{ 0 },
@@ -142,7 +144,8 @@ static void apply_defaults(struct conf_opts *o)
 		opt->text = NULL;
 		opt->origin = CONF_DEFAULT;
 		if (opt->row->value != NULL)
-			CHECK(conf_apply(o, opt, opt->row->value, CONF_DEFAULT, opt->row->key) == 0);
+			CHECK(conf_apply(o, opt, opt->row->value, CONF_DEFAULT, opt->row->key) ==
+				0);
 	}
 }
 
@@ -171,7 +174,8 @@ static int check_all_set(const struct conf_opts *o)
 			continue;
 		conf_flag_name(o->at[i].row->key, flag);
 		conf_env_name(o->at[i].row->key, env);
-		fprintf(stderr, "%s: %s: must be set, here, as %s or in the file\n", o->program, flag, env);
+		fprintf(stderr, "%s: %s: must be set, here, as %s or in the file\n", o->program,
+			flag, env);
 		return ERR_INVALID;
 	}
 	return 0;
@@ -218,7 +222,8 @@ static int printed(const struct conf_opts *o)
 	return ERR_IO;
 }
 
-static int load(struct conf_opts *o, const struct own_conf *own, const char *usage, int argc, char **argv)
+static int load(
+	struct conf_opts *o, const struct own_conf *own, const char *usage, int argc, char **argv)
 {
 	int r;
 
@@ -244,8 +249,8 @@ static int load(struct conf_opts *o, const struct own_conf *own, const char *usa
 	return printed(o);
 }
 
-int conf_load(void *to, const struct conf_row *rows, const char *program, const char *usage, int argc,
-	char **argv)
+int conf_load(void *to, const struct conf_row *rows, const char *program, const char *usage,
+	int argc, char **argv)
 {
 	struct own_conf own = { 0 };
 	struct conf_opts o;

@@ -38,33 +38,37 @@ enum conf_type {
 	CONF_TOKEN,  /* char[65]: [A-Za-z0-9_-]{1,64}; low = 0: may be empty */
 	CONF_CHOICE, /* int: index in `choices` */
 	CONF_SECRET, /* char[high + 1]: path of a readable file that holds the secret; printed as (set) or (none) */
-	CONF_ROWS,   /* not a setting: the rows of a struct inside; see CONF_INCLUDE */
+	CONF_ROWS, /* not a setting: the rows of a struct inside; see CONF_INCLUDE */
 };
 
 struct conf_row {
-	const char *key;     /* "lease" */
+	const char *key; /* "lease" */
 	enum conf_type type;
-	size_t at;           /* offsetof in the program's conf struct */
-	const char *value;   /* default, as text; NULL: must be set */
+	size_t at;         /* offsetof in the program's conf struct */
+	const char *value; /* default, as text; NULL: must be set */
 	int64_t low;
 	int64_t high;
-	const void *more;    /* CHOICE: "p2c,cost"; ROWS: the other table; else NULL */
-	const char *help;    /* one line */
+	const void *more; /* CHOICE: "p2c,cost"; ROWS: the other table; else NULL */
+	const char *help; /* one line */
 };
 
 #define CONF_ROWS_MAX 128u /* of a program, in all its tables */
 
 /* The rows of `table` for the struct `member` of struct `type`. */
-#define CONF_INCLUDE(type, member, table) { "", CONF_ROWS, offsetof(type, member), NULL, 0, 0, (table), NULL }
+#define CONF_INCLUDE(type, member, table)                                                          \
+	{                                                                                          \
+		"", CONF_ROWS, offsetof(type, member), NULL, 0, 0, (table), NULL                   \
+	}
 
 /* Settings that every daemon has; the first member of each program's conf struct. */
 struct conf_base {
-	char url[256];      /* NATS URL */
-	char name[65];      /* this process's name in the mesh; empty: made from the host's name and random */
-	int log_level;      /* enum log_level */
-	int log_format;     /* 0 text, 1 json */
-	int64_t ready_fd;   /* descriptor that gets a newline when ready; -1: none */
-	char nkey[256];     /* file with an NKey seed; empty: none */
+	char url[256]; /* NATS URL */
+	char name
+		[65]; /* this process's name in the mesh; empty: made from the host's name and random */
+	int log_level;    /* enum log_level */
+	int log_format;   /* 0 text, 1 json */
+	int64_t ready_fd; /* descriptor that gets a newline when ready; -1: none */
+	char nkey[256];   /* file with an NKey seed; empty: none */
 };
 
 /* The rows of conf_base, ended by a row with key NULL. */
@@ -75,7 +79,7 @@ extern const struct conf_row conf_base_rows[];
  * program is. Returns 0 to go on, 1 if it printed what was asked for (--help, --version, --print-config,
  * --sample-config) and the program should exit with 0, or a negative error after a message on stderr: exit
  * with 2. */
-int conf_load(void *to, const struct conf_row *rows, const char *program, const char *usage, int argc,
-              char **argv) MUST_USE;
+int conf_load(void *to, const struct conf_row *rows, const char *program, const char *usage,
+	int argc, char **argv) MUST_USE;
 /* Write help lines for the rows, aligned, to stdout. */
 void conf_help(const struct conf_row *rows);

@@ -21,7 +21,8 @@ static int read_file(const char *path, char *to, size_t room, size_t *ret_len)
 
 	if (fd < 0)
 		return -1;
-	while (len < room && ((n = read(fd, to + len, room - len)) > 0 || (n < 0 && errno == EINTR)))
+	while (len < room &&
+		((n = read(fd, to + len, room - len)) > 0 || (n < 0 && errno == EINTR)))
 		len += n > 0 ? (size_t)n : 0;
 	saved = errno;
 	close(fd);
@@ -42,7 +43,8 @@ static int load_file(struct conf_opts *o, size_t *ret_len)
 		return ERR_IO;
 	}
 	if (*ret_len > FILE_BYTES_MAX) {
-		fprintf(stderr, "%s: %s is larger than %u bytes\n", o->program, o->path, FILE_BYTES_MAX);
+		fprintf(stderr, "%s: %s is larger than %u bytes\n", o->program, o->path,
+			FILE_BYTES_MAX);
 		return ERR_TOO_BIG;
 	}
 	o->file[*ret_len] = '\0';
@@ -94,8 +96,8 @@ static int unknown_key(const struct conf_opts *o, int number, struct span key)
 
 	if (near != NULL)
 		snprintf(what, sizeof(what), "; did you mean '%s'?", near);
-	fail_set(&why, ERR_INVALID, NULL, 0, "unknown key '%.*s'%s", (int)(key.len > 64 ? 64 : key.len),
-		(const char *)key.at, what);
+	fail_set(&why, ERR_INVALID, NULL, 0, "unknown key '%.*s'%s",
+		(int)(key.len > 64 ? 64 : key.len), (const char *)key.at, what);
 	return bad_line(o, number, why.detail);
 }
 
@@ -108,7 +110,8 @@ static int set_from_line(struct conf_opts *o, int number, struct span key, char 
 	if (opt == NULL || opt < o->at + o->own)
 		return unknown_key(o, number, key);
 	if (opt->origin == CONF_FILE) {
-		snprintf(text, sizeof(text), "%s: already set in line %d", opt->row->key, opt->line);
+		snprintf(
+			text, sizeof(text), "%s: already set in line %d", opt->row->key, opt->line);
 		return bad_line(o, number, text);
 	}
 	if (value[0] != '"')

@@ -25,22 +25,23 @@ struct conf_opt {
 struct conf_opts {
 	struct conf_opt at[CONF_ROWS_MAX];
 	unsigned n;
-	unsigned own; /* the first so many are conf's own: flags only, not shown */
+	unsigned own;        /* the first so many are conf's own: flags only, not shown */
 	const char *program; /* "spu-router" */
-	const char *path; /* the file, or NULL */
-	char *file;       /* its content, cut into strings */
+	const char *path;    /* the file, or NULL */
+	char *file;          /* its content, cut into strings */
 };
 
 /* rows belong to the struct at `to`, which may be NULL if nothing is set. */
-void conf_opts_init(struct conf_opts *o, const char *program, const struct conf_row *rows, void *to);
+void conf_opts_init(
+	struct conf_opts *o, const char *program, const struct conf_row *rows, void *to);
 void conf_opts_add(struct conf_opts *o, const struct conf_row *row, void *to);
 /* NULL if there is no such key. */
 struct conf_opt *conf_find(struct conf_opts *o, struct span key);
 /* The key from the given place on that was perhaps meant, or NULL. */
 const char *conf_nearest(const struct conf_opts *o, unsigned from, struct span key);
 /* Set one, or say on stderr why not; place: "SPU_LEASE". text is kept. 0 or ERR_INVALID. */
-int conf_apply(const struct conf_opts *o, struct conf_opt *opt, const char *text, enum conf_origin origin,
-	const char *place) MUST_USE;
+int conf_apply(const struct conf_opts *o, struct conf_opt *opt, const char *text,
+	enum conf_origin origin, const char *place) MUST_USE;
 /* o->path. 0 or a negative error after a message. */
 int conf_file_apply(struct conf_opts *o) MUST_USE;
 /* 0 or ERR_INVALID after a message. */
@@ -51,7 +52,8 @@ void conf_env_name(const char *key, char to[CONF_NAME_BYTES]);
 void conf_flag_name(const char *key, char to[CONF_NAME_BYTES]);
 
 /* Check text and store it at `to`. ERR_INVALID with why->detail for people. */
-int conf_value_set(const struct conf_row *row, void *to, const char *text, struct fail *why) MUST_USE;
+int conf_value_set(
+	const struct conf_row *row, void *to, const char *text, struct fail *why) MUST_USE;
 /* What stands for a value in help: "TIME". */
 const char *conf_value_noun(const struct conf_row *row);
 /* What a value may be, such as "1s to 10m" or "p2c, cost"; empty if there is nothing to say. Returns to. */

@@ -58,7 +58,8 @@ void conf_help(const struct conf_row *rows)
 
 void conf_show_help(const struct conf_opts *o, const char *usage)
 {
-	printf("Usage: %s [OPTION]...\n%s\n\nOptions, each also as `key = value` in the file and as a variable of the "
+	printf("Usage: %s [OPTION]...\n%s\n\nOptions, each also as `key = value` in the file and "
+	       "as a variable of the "
 	       "environment:\n",
 		o->program, usage);
 	show_options(o);
@@ -76,7 +77,8 @@ static void show_quoted(const char *text)
 {
 	size_t len = strlen(text);
 
-	if (strpbrk(text, "#\"\\") == NULL && text[0] != ' ' && (len == 0 || text[len - 1] != ' ')) {
+	if (strpbrk(text, "#\"\\") == NULL && text[0] != ' ' &&
+		(len == 0 || text[len - 1] != ' ')) {
 		printf("%s", text);
 		return;
 	}
@@ -118,7 +120,8 @@ void conf_show_values(const struct conf_opts *o)
 
 		/* Secrets as comments, so that what is printed can be used as a file. */
 		if (opt->row->type == CONF_SECRET) {
-			printf("# %s = %s", opt->row->key, opt->text[0] == '\0' ? "(none)" : "(set)");
+			printf("# %s = %s", opt->row->key,
+				opt->text[0] == '\0' ? "(none)" : "(set)");
 		} else {
 			printf("%s = ", opt->row->key);
 			show_quoted(opt->text);

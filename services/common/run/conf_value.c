@@ -15,8 +15,10 @@ struct unit {
 	int64_t size;
 };
 static const struct unit time_units[] = { { "d", 86400 * NS_PER_S }, { "h", 3600 * NS_PER_S },
-	{ "m", 60 * NS_PER_S }, { "s", NS_PER_S }, { "ms", NS_PER_MS }, { "us", NS_PER_US }, { "ns", 1 } };
-static const struct unit size_units[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 }, { "", 1 } };
+	{ "m", 60 * NS_PER_S }, { "s", NS_PER_S }, { "ms", NS_PER_MS }, { "us", NS_PER_US },
+	{ "ns", 1 } };
+static const struct unit size_units[] = { { "G", 1 << 30 }, { "M", 1 << 20 }, { "K", 1 << 10 },
+	{ "", 1 } };
 
 /* A number as a setting would be written. */
 static void number_text(const struct conf_row *row, int64_t n, char *to, size_t room)
@@ -96,7 +98,8 @@ static int set_text(const struct conf_row *row, void *to, struct span s, struct 
 		return fail_set(why, ERR_INVALID, row->key, row->low, "it must not be empty");
 	if ((int64_t)s.len < row->low || (int64_t)s.len > row->high)
 		return fail_set(why, ERR_INVALID, row->key, row->high,
-			"it has %zu bytes; %" PRId64 " to %" PRId64 " are allowed", s.len, row->low, row->high);
+			"it has %zu bytes; %" PRId64 " to %" PRId64 " are allowed", s.len, row->low,
+			row->high);
 	span_copy(s, to, (size_t)row->high + 1);
 	return 0;
 }
@@ -105,7 +108,8 @@ static int set_token(const struct conf_row *row, void *to, struct span s, struct
 {
 	if (!fmt_is_token(s) && (s.len > 0 || row->low > 0))
 		return fail_set(why, ERR_INVALID, row->key, 64,
-			"'%.*s' is not 1 to 64 letters, digits, '-' and '_'", (int)s.len, (const char *)s.at);
+			"'%.*s' is not 1 to 64 letters, digits, '-' and '_'", (int)s.len,
+			(const char *)s.at);
 	span_copy(s, to, 65);
 	return 0;
 }
@@ -115,8 +119,8 @@ static int set_secret(const struct conf_row *row, void *to, struct span s, struc
 	int r = set_text(row, to, s, why);
 
 	if (r == 0 && s.len > 0 && access(to, R_OK) != 0)
-		return fail_set(why, ERR_INVALID, row->key, 0, "cannot read '%s': %s", (const char *)to,
-			strerror(errno));
+		return fail_set(why, ERR_INVALID, row->key, 0, "cannot read '%s': %s",
+			(const char *)to, strerror(errno));
 	return r;
 }
 
@@ -147,7 +151,8 @@ int conf_value_set(const struct conf_row *row, void *to, const char *text, struc
 
 const char *conf_value_noun(const struct conf_row *row)
 {
-	static const char *const nouns[] = { "N", "TIME", "SIZE", "yes|no", "TEXT", "NAME", "WORD", "FILE" };
+	static const char *const nouns[] = { "N", "TIME", "SIZE", "yes|no", "TEXT", "NAME", "WORD",
+		"FILE" };
 
 	CHECK((unsigned)row->type < ARRAY_LEN(nouns));
 	return nouns[row->type];
@@ -162,8 +167,8 @@ static void choices_text(const char *choices, char *to, size_t room)
 	while (rest.len > 0 && len < room) {
 		struct span one = span_cut(&rest, ',');
 
-		len += (size_t)snprintf(to + len, room - len, "%.*s%s", (int)one.len, (const char *)one.at,
-			rest.len > 0 ? ", " : "");
+		len += (size_t)snprintf(to + len, room - len, "%.*s%s", (int)one.len,
+			(const char *)one.at, rest.len > 0 ? ", " : "");
 	}
 }
 

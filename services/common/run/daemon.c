@@ -17,6 +17,8 @@
 #include "run/log.h"
 #include "run/ready.h"
 
+#define PATIENCE_BEATS 10 /* of the control loop: 1 s */
+
 /* Names */
 
 static char token_char(char c)
@@ -51,7 +53,8 @@ static void on_drain_over(void *ctx, int64_t now_ns)
 	struct daemon *d = ctx;
 
 	(void)now_ns;
-	log_warn("the drain took too long and was cut off", "drain_ms", LOG_INT(d->drain_ns / NS_PER_MS));
+	log_warn("the drain took too long and was cut off", "drain_ms",
+		LOG_INT(d->drain_ns / NS_PER_MS));
 	d->status = 1;
 	daemon_leave(d);
 }
@@ -116,6 +119,8 @@ static void on_control(void *ctx, int64_t now_ns)
 
 	if (!d->is_ready || d->ready_sub != NULL)
 		ready_ask(d);
+	if (!d->is_ready && d->loop.jitter_us.count == PATIENCE_BEATS)
+		log_warn("not ready yet: no answer of the NATS server; still trying");
 	if (d->hooks.on_control != NULL)
 		d->hooks.on_control(d->hooks.ctx, now_ns);
 }
@@ -164,8 +169,6 @@ static void heed_signals(void)
 
 int daemon_run(struct daemon *d)
 {
-	if (d->bus->state != BUS_UP)
-		log_warn("the bus is not up yet; connecting");
 	ready_ask(d);
 	/* The first turn does not wait: what was published so far leaves now. */
 	if (loop_turn(&d->loop, 0) < 0 || loop_run(&d->loop) < 0) {
@@ -214,7 +217,8 @@ static int open_loop(struct daemon *d)
 static void on_bus_error(void *ctx, const struct fail *why)
 {
 	(void)ctx;
-	log_warn("the bus has trouble", "error", LOG_ERR(why->code), "detail", LOG_STR(why->detail));
+	log_warn(
+		"the bus has trouble", "error", LOG_ERR(why->code), "detail", LOG_STR(why->detail));
 }
 
 static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
@@ -248,7 +252,8 @@ static int open_all(struct daemon *d, const struct conf_base *conf, struct fail 
 	if (d->name[0] == '\0')
 		make_name(d);
 	if (d->ready_fd >= 0 && fcntl(d->ready_fd, F_SETFD, FD_CLOEXEC) != 0)
-		return fail_set(why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open", d->ready_fd);
+		return fail_set(
+			why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open", d->ready_fd);
 	r = open_loop(d);
 	if (r < 0)
 		return fail_set(why, r, NULL, 0, "the loop cannot start: %s",
@@ -262,7 +267,9 @@ int daemon_open(struct daemon *d, const char *program, const struct conf_base *c
 	struct fail why = { 0 };
 	int r;
 
-	*d = (struct daemon){ .program = program, .signal_fd = -1, .ready_fd = (int)conf->ready_fd,
+	*d = (struct daemon){ .program = program,
+		.signal_fd = -1,
+		.ready_fd = (int)conf->ready_fd,
 		.drain_ns = DAEMON_DRAIN_NS };
 	if (hooks != NULL)
 		d->hooks = *hooks;

@@ -18,11 +18,12 @@
 struct daemon;
 
 struct daemon_hooks {
-	void (*on_turn)(void *ctx, int64_t now_ns);    /* end of every turn, before sending; or NULL */
+	void (*on_turn)(void *ctx, int64_t now_ns); /* end of every turn, before sending; or NULL */
 	void (*on_control)(void *ctx, int64_t now_ns); /* 10 Hz; or NULL */
 	/* Connection lost or back, or NULL. The state before daemon_run is in bus->state. */
 	void (*on_bus)(void *ctx, enum bus_state state);
-	void (*on_stop)(void *ctx, int64_t now_ns); /* told to stop: drain, then daemon_leave; NULL: leave at once */
+	void (*on_stop)(void *ctx,
+		int64_t now_ns); /* told to stop: drain, then daemon_leave; NULL: leave at once */
 	void *ctx;
 };
 
@@ -36,21 +37,22 @@ struct daemon_endpoint {
 };
 
 #define DAEMON_DRAIN_NS (10 * NS_PER_S) /* default of drain_ns */
-#define DAEMON_SUBS 9u                  /* PING, INFO, STATS, each for all, the program, the process */
+#define DAEMON_SUBS 9u /* PING, INFO, STATS, each for all, the program, the process */
 
 enum daemon_phase { DAEMON_RUNS, DAEMON_DRAINS, DAEMON_LEAVES };
 
 struct daemon {
 	struct loop loop;
 	struct bus *bus;
-	const char *program; /* "router"; NULL: not open */
-	char name[65];       /* of this process in the mesh */
+	const char *program;  /* "router"; NULL: not open */
+	char name[65];        /* of this process in the mesh */
 	uint64_t incarnation; /* greater at each start: Unix ms x 2^20 + 20 random bits */
 	int64_t started_ns;
 	struct daemon_hooks hooks;
 	struct metric_set metrics; /* shown by $SRV.STATS; program NULL: none */
-	const struct daemon_endpoint *endpoints; /* shown by $SRV.INFO, ended by name NULL; NULL: none */
-	int64_t drain_ns; /* a drain longer than this is cut off */
+	const struct daemon_endpoint
+		*endpoints; /* shown by $SRV.INFO, ended by name NULL; NULL: none */
+	int64_t drain_ns;   /* a drain longer than this is cut off */
 	enum daemon_phase phase;
 	int status; /* what daemon_run returns */
 	struct loop_fd signals;
@@ -67,7 +69,7 @@ struct daemon {
 /* Open everything, before any other thread is started: SIGTERM and SIGINT are blocked from here on. Name empty:
  * one is made. hooks is copied. 0 or a negative error after a message; then nothing is left open. */
 int daemon_open(struct daemon *d, const char *program, const struct conf_base *conf,
-                const struct daemon_hooks *hooks) MUST_USE;
+	const struct daemon_hooks *hooks) MUST_USE;
 /* Turns until the process is told to stop and has drained. Ready means: the bus is up and the server has taken
  * all subscriptions made before; it is told once, as a newline to ready_fd (which is then closed) and as READY=1
  * to NOTIFY_SOCKET. Returns the exit status: 0; 1 if the drain was cut off; 7 if the bus ended for good; 10 on

@@ -23,8 +23,10 @@ static const struct metric_row bus_rows[] = {
 	{ "bus_sent", METRIC_COUNTER, AT(sent), "", "messages sent" },
 	{ "bus_sent_bytes", METRIC_COUNTER, AT(sent_bytes), "bytes", "bytes sent in messages" },
 	{ "bus_received", METRIC_COUNTER, AT(received), "", "messages received" },
-	{ "bus_received_bytes", METRIC_COUNTER, AT(received_bytes), "bytes", "bytes received in messages" },
-	{ "bus_dropped", METRIC_COUNTER, AT(dropped), "", "messages lost because they came too fast" },
+	{ "bus_received_bytes", METRIC_COUNTER, AT(received_bytes), "bytes",
+		"bytes received in messages" },
+	{ "bus_dropped", METRIC_COUNTER, AT(dropped), "",
+		"messages lost because they came too fast" },
 	{ 0 },
 };
 #undef AT
@@ -39,7 +41,8 @@ static void add_text(struct buf *b, const char *key, const char *text)
 /* What all three answers begin with. */
 static void add_head(struct buf *b, const struct daemon *d, const char *type)
 {
-	buf_fmt(b, "{\"type\":\"io.nats.micro.v1.%s_response\",\"name\":\"spu-%s\",", type, d->program);
+	buf_fmt(b, "{\"type\":\"io.nats.micro.v1.%s_response\",\"name\":\"spu-%s\",", type,
+		d->program);
 	add_text(b, "id", d->name);
 	buf_str(b, ",\"version\":\"" SPU_BUILD "\",\"metadata\":{");
 	add_text(b, "program", d->program);
@@ -61,9 +64,12 @@ static void add_endpoints(struct buf *b, const struct daemon *d, bool counters)
 		buf_byte(b, ',');
 		add_text(b, "queue_group", e->group);
 		if (counters)
-			buf_fmt(b, ",\"num_requests\":%" PRIu64 ",\"num_errors\":%" PRIu64 ",\"last_error\":\"\","
+			buf_fmt(b,
+				",\"num_requests\":%" PRIu64 ",\"num_errors\":%" PRIu64
+				",\"last_error\":\"\","
 				"\"processing_time\":0,\"average_processing_time\":0}",
-				e->requests == NULL ? 0 : *e->requests, e->errors == NULL ? 0 : *e->errors);
+				e->requests == NULL ? 0 : *e->requests,
+				e->errors == NULL ? 0 : *e->errors);
 		else
 			buf_str(b, ",\"metadata\":{}}");
 	}
@@ -148,8 +154,8 @@ int discovery_open(struct daemon *d)
 		char pattern[SUBJECT_BYTES], tail[SUBJECT_BYTES] = "";
 
 		if (i % 3 > 0)
-			snprintf(tail, sizeof(tail), ".spu-%s%s%s", d->program, i % 3 == 2 ? "." : "",
-				i % 3 == 2 ? d->name : "");
+			snprintf(tail, sizeof(tail), ".spu-%s%s%s", d->program,
+				i % 3 == 2 ? "." : "", i % 3 == 2 ? d->name : "");
 		snprintf(pattern, sizeof(pattern), "$SRV.%s%.140s", verbs[i / 3].verb, tail);
 		d->srv[i] = bus_subscribe(d->bus, pattern, NULL, verbs[i / 3].on_msg, d);
 		if (d->srv[i] == NULL)

@@ -32,7 +32,8 @@ void keys_hash(const struct span *parts, unsigned parts_n, unsigned char ret[KEY
 	for (unsigned i = 0; i < parts_n; i++) {
 		uint64_t len = htole64(parts[i].len);
 
-		CHECK(crypto_generichash_update(&state, (const unsigned char *)&len, sizeof(len)) == 0);
+		CHECK(crypto_generichash_update(&state, (const unsigned char *)&len, sizeof(len)) ==
+			0);
 		CHECK(crypto_generichash_update(&state, parts[i].at, parts[i].len) == 0);
 	}
 	CHECK(crypto_generichash_final(&state, ret, KEYS_HASH) == 0);

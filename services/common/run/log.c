@@ -18,9 +18,9 @@
 #include "run/clocks.h"
 
 #define LINE_BYTES 4096u
-#define TAIL_BYTES 64u   /* kept free for what ends the line */
+#define TAIL_BYTES 64u    /* kept free for what ends the line */
 #define VALUE_BYTES 1024u /* of one text, escaped */
-#define SITE_LINES 10u   /* a second */
+#define SITE_LINES 10u    /* a second */
 _Static_assert(LINE_BYTES <= PIPE_BUF, "a line must leave in one piece");
 
 /* Set once, before other threads. */
@@ -81,7 +81,7 @@ static bool add_str(struct line *l, const char *s)
 static bool is_control(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x200E || c == 0x200F ||
-		(c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+	       (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
 }
 
 /* The code point of a valid sequence of n bytes. */
@@ -136,7 +136,8 @@ static bool add_escaped(struct line *l, struct span s)
 static bool needs_quotes(struct span s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.at[i] <= ' ' || s.at[i] == '"' || s.at[i] == '=' || s.at[i] == '\\' || s.at[i] >= 0x7F)
+		if (s.at[i] <= ' ' || s.at[i] == '"' || s.at[i] == '=' || s.at[i] == '\\' ||
+			s.at[i] >= 0x7F)
 			return true;
 	return s.len == 0;
 }
@@ -182,11 +183,12 @@ static void begin_line(struct line *l, enum log_level level, const char *message
 
 	clocks_text(clocks_wall(), time);
 	if (log_state.json)
-		l->len = (size_t)snprintf(l->at, LINE_BYTES, "{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%.64s\",\"message\":\"",
+		l->len = (size_t)snprintf(l->at, LINE_BYTES,
+			"{\"time\":\"%s\",\"level\":\"%s\",\"program\":\"%.64s\",\"message\":\"",
 			time, level_names[level], log_state.program);
 	else
-		l->len = (size_t)snprintf(l->at, LINE_BYTES, "%s %-5s %.64s: ", time, level_names[level],
-			log_state.program);
+		l->len = (size_t)snprintf(l->at, LINE_BYTES, "%s %-5s %.64s: ", time,
+			level_names[level], log_state.program);
 	add_escaped(l, span_str(message));
 	add_str(l, log_state.json ? "\"" : " ");
 }

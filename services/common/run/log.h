@@ -36,10 +36,10 @@ void log_about(const char *node, struct ulid task);
  * most 10 lines a second from one call site; the rest is counted and told with the next line. */
 void log_write(enum log_level level, uint64_t *site, const char *message, ...);
 
-#define LOG_AT(level, ...)                                              \
-	do {                                                                  \
-		static _Thread_local uint64_t log_site;                             \
-		log_write((level), &log_site, __VA_ARGS__, (const char *)NULL);     \
+#define LOG_AT(level, ...)                                                                         \
+	do {                                                                                       \
+		static _Thread_local uint64_t log_site;                                            \
+		log_write((level), &log_site, __VA_ARGS__, (const char *)NULL);                    \
 	} while (0)
 #define log_error(...) LOG_AT(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) LOG_AT(LOG_WARN, __VA_ARGS__)

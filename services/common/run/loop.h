@@ -47,7 +47,7 @@ struct loop {
 	int epoll_fd;
 	bool coarse; /* the system has no epoll_pwait2: waits are rounded up to 1 ms */
 	struct clocks clocks;
-	int64_t now_ns; /* of this turn; Unix time (clocks.h) */
+	int64_t now_ns;     /* of this turn; Unix time (clocks.h) */
 	struct heap timers; /* by due time; items are indices into timer_at */
 	struct loop_timer *timer_at[LOOP_TIMERS_MAX];
 	uint32_t timer_free[LOOP_TIMERS_MAX]; /* indices that are not taken */

@@ -12,11 +12,11 @@
 
 struct mailbox {
 	pthread_mutex_t lock;
-	void **ring; /* NULL: not open */
+	void **ring;   /* NULL: not open */
 	uint32_t cap;  /* places of ring */
 	uint32_t head; /* place of the oldest */
 	uint32_t len;  /* waiting */
-	int fd; /* eventfd: readable while len > 0 */
+	int fd;        /* eventfd: readable while len > 0 */
 };
 
 /* cap: at most so many wait. 0, ERR_NO_MEMORY or ERR_IO (no descriptor left). */

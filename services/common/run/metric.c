@@ -17,7 +17,9 @@ static void add_name(struct buf *b, const char *program, const char *name)
 
 static void add_hist(struct buf *b, const struct hist *h)
 {
-	buf_fmt(b, "{\"count\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64 "}",
+	buf_fmt(b,
+		"{\"count\":%" PRIu64 ",\"p50\":%" PRIu64 ",\"p99\":%" PRIu64 ",\"max\":%" PRIu64
+		"}",
 		h->count, hist_at(h, 500), hist_at(h, 990), h->max);
 }
 

@@ -14,7 +14,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HIST };
 struct metric_row {
 	const char *name;
 	enum metric_type type;
-	size_t at;        /* offsetof in the program's metrics struct: uint64_t, int64_t or struct hist */
+	size_t at; /* offsetof in the program's metrics struct: uint64_t, int64_t or struct hist */
 	const char *unit; /* "us", "bytes", "" */
 	const char *help;
 };

@@ -43,8 +43,8 @@ static void on_ready(void *ctx, const struct bus_msg *m)
 	if (d->is_ready)
 		return;
 	d->is_ready = true;
-	log_info("ready", "name", LOG_STR(d->name),
-		"after_us", LOG_INT((d->loop.now_ns - d->started_ns) / NS_PER_US));
+	log_info("ready", "name", LOG_STR(d->name), "after_us",
+		LOG_INT((d->loop.now_ns - d->started_ns) / NS_PER_US));
 	tell_fd(d);
 	ready_notify("READY=1");
 }

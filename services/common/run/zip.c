@@ -55,8 +55,8 @@ static int zstd_failed(size_t r, struct fail *why)
 {
 	bool window = ZSTD_getErrorCode(r) == ZSTD_error_frameParameter_windowTooLarge;
 
-	return fail_set(why, code_of(r), window ? "window" : NULL, window ? (int64_t)1 << WINDOW_LOG_MAX : 0,
-		"zstd: %s", ZSTD_getErrorName(r));
+	return fail_set(why, code_of(r), window ? "window" : NULL,
+		window ? (int64_t)1 << WINDOW_LOG_MAX : 0, "zstd: %s", ZSTD_getErrorName(r));
 }
 
 /* Room for the next piece: what the ceiling leaves, at most a step. NULL: none. */
@@ -88,7 +88,8 @@ static int pack_all(struct buf *b, ZSTD_CCtx *c, struct span plain, struct fail 
 		}
 		left = ZSTD_compressStream2(c, &out, &in, ZSTD_e_end);
 		if (ZSTD_isError(left))
-			return fail_set(why, code_of(left) == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_BUG, NULL, 0,
+			return fail_set(why,
+				code_of(left) == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_BUG, NULL, 0,
 				"zstd: %s", ZSTD_getErrorName(left));
 		buf_took(b, out.pos);
 	}
@@ -104,7 +105,8 @@ int zip_pack(struct buf *b, struct span plain, int level, struct fail *why)
 	if (buf_err(b) != 0)
 		return buf_failed(b, why);
 	if (level < 1 || level > LEVEL_MAX)
-		return fail_set(why, ERR_INVALID, "level", LEVEL_MAX, "the level is from 1 to %d", LEVEL_MAX);
+		return fail_set(why, ERR_INVALID, "level", LEVEL_MAX, "the level is from 1 to %d",
+			LEVEL_MAX);
 	c = ZSTD_createCCtx();
 	if (c == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
@@ -157,7 +159,8 @@ static int check_head(struct span packed, const struct ceiling *c, struct fail *
 
 /* One piece of a frame. 1 if the frame goes on, 0 if it ended. At the ceiling one byte more is asked for, on
  * the side: if it comes, that is one too many. */
-static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ceiling *c, struct fail *why)
+static int unpack_step(
+	struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ceiling *c, struct fail *why)
 {
 	unsigned char extra;
 	ZSTD_outBuffer out = { NULL, 0, 0 };
@@ -176,7 +179,9 @@ static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ce
 	if (ZSTD_isError(r))
 		return zstd_failed(r, why);
 	if (full && out.pos > 0)
-		return c->left == 0 ? too_big(c, why) : fail_set(why, ERR_TOO_BIG, "max_bytes", (int64_t)b->max, NULL);
+		return c->left == 0
+			       ? too_big(c, why)
+			       : fail_set(why, ERR_TOO_BIG, "max_bytes", (int64_t)b->max, NULL);
 	if (!full) {
 		buf_took(b, out.pos);
 		c->left -= out.pos;
@@ -186,7 +191,8 @@ static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ce
 	return r != 0;
 }
 
-static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c, struct fail *why)
+static int unpack_all(
+	struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c, struct fail *why)
 {
 	ZSTD_inBuffer in = { packed.at, packed.len, 0 };
 
@@ -204,7 +210,8 @@ static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ce
 	return 0;
 }
 
-int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio, struct fail *why)
+int zip_unpack(
+	struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio, struct fail *why)
 {
 	CLEANUP(free_dctx) ZSTD_DCtx *d = NULL;
 	struct ceiling c;

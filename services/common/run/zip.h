@@ -15,4 +15,5 @@ int zip_pack(struct buf *b, struct span plain, int level, struct fail *why) MUST
  * for frames of other formats; ERR_TOO_BIG above max_bytes or max_ratio times the input (field "max_bytes" or
  * "max_ratio") or if a frame needs a window above 8 MiB (field "window"); ERR_NO_MEMORY; then b is as before.
  * Works for frames without a content size. */
-int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio, struct fail *why) MUST_USE;
+int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio,
+	struct fail *why) MUST_USE;
