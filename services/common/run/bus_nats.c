@@ -21,7 +21,7 @@
 
 #define TRACE_HEADER "traceparent"
 #define WAITING_BYTES_MAX (8u << 20)  /* without a connection */
-#define UNSENT_BYTES_MAX (32u << 20)  /* with one that takes nothing */
+#define UNSENT_BYTES_MAX (8u << 20)   /* with one that takes nothing */
 #define WRITE_EARLY_BYTES (512u << 10) /* more than that does not wait for the turn's end */
 #define MESSAGE_EXTRA_BYTES 40u       /* of the protocol, about, for each message */
 #define PENDING_MESSAGES 1000000      /* more than one read can bring */
@@ -449,6 +449,9 @@ static void lose(struct bus_nats *n, bool wait)
 
 	n->link = NULL;
 	loop_fd_drop(n->loop, &n->socket);
+	/* The connection first: else each subscription writes an UNSUB, and libnats waits half a second for the
+	 * answer to a ping that nobody reads. */
+	bus_link_drop(link, wait);
 	for (struct list *l = n->subs.next; l != &n->subs; l = l->next) {
 		struct bus_sub *sub = CONTAINER(l, struct bus_sub, link);
 
@@ -456,7 +459,6 @@ static void lose(struct bus_nats *n, bool wait)
 			natsSubscription_Destroy(sub->ns);
 		sub->ns = NULL;
 	}
-	bus_link_drop(link, wait);
 }
 
 /* Threads of libnats and of bus_dial have something to say. */
