@@ -35,9 +35,9 @@ struct select_result {
 	size_t sentences_in;
 };
 
-/* Any bytes are accepted. If the best sentence alone is larger than bytes_max, its start is taken. The arena
- * pays for up to 64 bytes a byte of text (words and sentences of one letter), 15 in usual prose, most of it
- * never touched. 0 or ERR_NO_MEMORY. */
+/* Any bytes are accepted. If the best sentence alone is larger than bytes_max, its start is taken. The arena's
+ * ceiling must allow about 100 bytes for each byte of text (sentences of one letter; 20 in prose); most of it
+ * is not touched. 0 or ERR_NO_MEMORY. */
 int select_sentences(struct arena *a, const struct span *docs, size_t docs_n, const struct select_want *want,
 	struct select_result *ret) MUST_USE;
 
