@@ -353,6 +353,31 @@ static void connections_leave_nothing_behind(void **state)
 	close(fd);
 }
 
+static int use_all(void *arg)
+{
+	struct rig *r = arg;
+	struct bus_nats_conf conf = { .url = r->broker.url };
+	struct fail why = { 0 };
+	struct bus *b = bus_nats_open(&r->loop, &conf, &why);
+	int err = b == NULL ? why.code : 0;
+
+	if (b != NULL && (bus_subscribe(b, "test.number", "group", on_number, r) == NULL ||
+	                  bus_subscribe(b, "test.*", NULL, on_number, r) == NULL))
+		err = ERR_NO_MEMORY;
+	for (unsigned i = 0; i < 20 && err == 0; i++)
+		err = publish_number(b, i, 1000);
+	bus_close(b);
+	return err;
+}
+
+static void lives_through_lack_of_memory(void **state)
+{
+	struct rig *r = *state;
+
+	/* Nobody listens at this address; the thread that connects takes memory too. */
+	assert_true(nth_alloc(use_all, r) >= 10);
+}
+
 /* Rights */
 
 static const char seed[] = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
@@ -466,6 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closing_sends_all, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(closing_is_quick_without_a_server, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(connections_leave_nothing_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(lives_through_lack_of_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(logs_in_with_a_key, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_login_that_is_refused_is_told_and_tried_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wrong_settings_are_refused, set_up, tear_down),
