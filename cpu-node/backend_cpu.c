@@ -18,7 +18,7 @@
 
 struct cpu_run {
 	struct work_job work;
-	struct list link;       /* in backend->runs */
+	struct list link; /* in backend->runs */
 	struct cpu_backend *backend;
 	const struct cpu_kind *kind;
 	const struct kind_row *row;
@@ -26,14 +26,14 @@ struct cpu_run {
 	uint32_t attempt;
 	struct loop_timer sleep;
 	bool asleep;
-	int64_t bytes;          /* of the input, as counted in held_bytes */
-	uint32_t permille;      /* as last reported */
-	struct arena input;     /* of body */
+	int64_t bytes;      /* of the input, as counted in held_bytes */
+	uint32_t permille;  /* as last reported */
+	struct arena input; /* of body */
 	struct body body;
-	struct arena scratch;   /* of the call */
+	struct arena scratch; /* of the call */
 	struct buf out;
 	struct fail why;
-	bool ran;               /* set by the pool thread */
+	bool ran; /* set by the pool thread */
 	_Atomic bool cancel;
 	_Atomic uint32_t progress;
 };
@@ -41,12 +41,14 @@ struct cpu_run {
 const struct conf_row cpu_rows[] = {
 	CONF_INCLUDE(struct cpu_conf, node, node_rows),
 #define AT(member) offsetof(struct cpu_conf, member)
-	{ "threads", CONF_INT, AT(threads), "0", 0, 256, NULL, "threads that compute; 0: one for each processor" },
+	{ "threads", CONF_INT, AT(threads), "0", 0, 256, NULL,
+		"threads that compute; 0: one for each processor" },
 	{ "slots", CONF_INT, AT(slots), "256", 1, LIMIT_OFFER_SLOTS, NULL,
 		"attempts held at once, running or waiting" },
 	{ "queue_bytes", CONF_BYTES, AT(queue_bytes), "64M", 1 << 20, INT64_C(1) << 40, NULL,
 		"memory for the inputs of attempts held" },
-	{ "price_ucr", CONF_INT, AT(price_ucr), "0", 0, INT64_MAX, NULL, "price of an attempt in micro-credits" },
+	{ "price_ucr", CONF_INT, AT(price_ucr), "0", 0, INT64_MAX, NULL,
+		"price of an attempt in micro-credits" },
 	{ 0 },
 #undef AT
 };
@@ -59,8 +61,8 @@ void cpu_backend_init(struct cpu_backend *b, const struct cpu_conf *conf)
 	buf_init(&b->out, LIMIT_BODY_BYTES);
 }
 
-static void report(struct cpu_backend *b, const struct ulid *task, uint32_t attempt, const struct fail *why,
-	const struct buf *out)
+static void report(struct cpu_backend *b, const struct ulid *task, uint32_t attempt,
+	const struct fail *why, const struct buf *out)
 {
 	if (why->code < 0)
 		node_failed(b->node, *task, attempt, why);
@@ -74,8 +76,14 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 	static const _Atomic bool never = false;
 	_Atomic uint32_t permille = 0;
 	struct fail why;
-	struct cpu_call call = { .kind = job->row, .in = job->body, .attempt = job->attempt, .arena = &b->arena,
-		.out = &b->out, .why = &why, .cancel = &never, .permille = &permille };
+	struct cpu_call call = { .kind = job->row,
+		.in = job->body,
+		.attempt = job->attempt,
+		.arena = &b->arena,
+		.out = &b->out,
+		.why = &why,
+		.cancel = &never,
+		.permille = &permille };
 
 	why.code = 0;
 	arena_reset(&b->arena);
@@ -114,8 +122,14 @@ static void run_end(struct cpu_run *run)
 static void on_run(struct work_job *job)
 {
 	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
-	struct cpu_call call = { .kind = run->row, .in = &run->body, .attempt = run->attempt, .arena = &run->scratch,
-		.out = &run->out, .why = &run->why, .cancel = &run->cancel, .permille = &run->progress };
+	struct cpu_call call = { .kind = run->row,
+		.in = &run->body,
+		.attempt = run->attempt,
+		.arena = &run->scratch,
+		.out = &run->out,
+		.why = &run->why,
+		.cancel = &run->cancel,
+		.permille = &run->progress };
 
 	run->ran = true;
 	if (!cpu_is_cancelled(&call))
@@ -149,7 +163,8 @@ static void wake(void *ctx, int64_t now_ns)
 }
 
 /* A copy of the job, or NULL. */
-static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job, struct fail *why)
+static struct cpu_run *run_new(
+	struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job, struct fail *why)
 {
 	struct cpu_run *run = mem_alloc(sizeof(*run));
 
@@ -202,7 +217,8 @@ static void on_beat(void *ctx, int64_t now_ns)
 }
 
 /* Hold the job: asleep for delay_ns, or in the pool. */
-static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job, int64_t delay_ns, struct fail *why)
+static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job,
+	int64_t delay_ns, struct fail *why)
 {
 	struct cpu_run *run;
 	int r;

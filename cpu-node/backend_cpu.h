@@ -10,11 +10,11 @@
 #include "run/work.h"
 
 struct cpu_conf {
-	struct node_conf node;  /* first */
-	int64_t threads;        /* of the pool; 0: as many as processors */
-	int64_t slots;          /* attempts held at once: running, waiting for a thread, asleep */
-	int64_t queue_bytes;    /* of their inputs */
-	int64_t price_ucr;      /* of one attempt */
+	struct node_conf node; /* first */
+	int64_t threads;       /* of the pool; 0: as many as processors */
+	int64_t slots;         /* attempts held at once: running, waiting for a thread, asleep */
+	int64_t queue_bytes;   /* of their inputs */
+	int64_t price_ucr;     /* of one attempt */
 };
 /* Rows of cpu_conf, the node's included. */
 extern const struct conf_row cpu_rows[];
@@ -24,12 +24,12 @@ struct cpu_backend {
 	struct node *node;
 	struct loop *loop;
 	struct work_pool *pool;
-	struct list runs;         /* struct cpu_run: everything held */
+	struct list runs; /* struct cpu_run: everything held */
 	uint32_t runs_n;
-	int64_t held_bytes;       /* of the inputs of runs */
-	struct loop_timer beat;   /* progress reports, while something runs */
-	struct arena arena;       /* of calls on the owner thread */
-	struct buf out;           /* the same */
+	int64_t held_bytes;     /* of the inputs of runs */
+	struct loop_timer beat; /* progress reports, while something runs */
+	struct arena arena;     /* of calls on the owner thread */
+	struct buf out;         /* the same */
 	char device[128];
 	unsigned processors;
 };

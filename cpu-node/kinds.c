@@ -73,7 +73,8 @@ int cpu_texts(const struct cpu_call *call, struct span **ret)
 	for (size_t i = 0; i < call->in->items_n; i++) {
 		texts[i] = call->in->items[i].data;
 		if (!fmt_is_text(texts[i]))
-			return fail_set(call->why, ERR_UNSUPPORTED, "items", 0, "item %zu is no text in UTF-8", i + 1);
+			return fail_set(call->why, ERR_UNSUPPORTED, "items", 0,
+				"item %zu is no text in UTF-8", i + 1);
 	}
 	*ret = texts;
 	return 0;

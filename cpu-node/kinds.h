@@ -20,14 +20,14 @@ struct cpu_call {
 	const struct body *in;       /* checked against them */
 	uint32_t attempt;            /* 1 is the first */
 	struct arena *arena;
-	struct buf *out;             /* append the result's body; its ceiling is the limit of a body */
-	struct fail *why;            /* fill it (fail_set) when returning an error */
-	const _Atomic bool *cancel;  /* becomes true when nobody wants the result any more */
-	_Atomic uint32_t *permille;  /* progress; or leave it alone */
+	struct buf *out;  /* append the result's body; its ceiling is the limit of a body */
+	struct fail *why; /* fill it (fail_set) when returning an error */
+	const _Atomic bool *cancel; /* becomes true when nobody wants the result any more */
+	_Atomic uint32_t *permille; /* progress; or leave it alone */
 };
 
 struct cpu_kind {
-	const char *name;    /* in proto/kinds.def */
+	const char *name; /* in proto/kinds.def */
 	/* 0, or a negative error with call->why filled. */
 	int (*run)(const struct cpu_call *call);
 	size_t inline_bytes; /* bodies up to this size take a few microseconds: they run on the owner thread */
@@ -51,7 +51,8 @@ static inline bool cpu_is_cancelled(const struct cpu_call *call)
 /* done of all, as progress. */
 static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint64_t all)
 {
-	atomic_store_explicit(call->permille, (uint32_t)(done / (all / 1000 + 1)), memory_order_relaxed);
+	atomic_store_explicit(
+		call->permille, (uint32_t)(done / (all / 1000 + 1)), memory_order_relaxed);
 }
 
 /* ERR_INVALID if the body has no item. */
@@ -59,7 +60,8 @@ int cpu_need_items(const struct cpu_call *call) MUST_USE;
 /* The data of all items, as texts: ERR_UNSUPPORTED if one is not UTF-8. */
 int cpu_texts(const struct cpu_call *call, struct span **ret) MUST_USE;
 /* A name with another ending; an empty name stays empty. */
-int cpu_name(const struct cpu_call *call, struct span stem, const char *ending, struct span *ret) MUST_USE;
+int cpu_name(const struct cpu_call *call, struct span stem, const char *ending,
+	struct span *ret) MUST_USE;
 int cpu_no_memory(const struct cpu_call *call);
 int cpu_cancelled(const struct cpu_call *call);
 

@@ -12,7 +12,8 @@
 
 static struct span name_plain(struct span name)
 {
-	if (name.len > ENDING_BYTES && memcmp(name.at + name.len - ENDING_BYTES, ENDING, ENDING_BYTES) == 0)
+	if (name.len > ENDING_BYTES &&
+		memcmp(name.at + name.len - ENDING_BYTES, ENDING, ENDING_BYTES) == 0)
 		return span_part(name, 0, name.len - ENDING_BYTES);
 	return name;
 }
@@ -35,7 +36,8 @@ int run_compress(const struct cpu_call *call)
 		if (r == 0)
 			r = zip_pack(&packed, item->data, level, call->why);
 		if (r == 0)
-			body_put_item(call->out, name, SPAN_LIT("application/zstd"), buf_span(&packed));
+			body_put_item(
+				call->out, name, SPAN_LIT("application/zstd"), buf_span(&packed));
 		cpu_progress(call, i + 1, call->in->items_n);
 	}
 	return r;
@@ -57,7 +59,8 @@ int run_decompress(const struct cpu_call *call)
 		buf_reset(&plain);
 		r = zip_unpack(&plain, item->data, left, max_ratio, call->why);
 		if (r == 0)
-			body_put_item(call->out, name_plain(item->name), (struct span){ 0 }, buf_span(&plain));
+			body_put_item(call->out, name_plain(item->name), (struct span){ 0 },
+				buf_span(&plain));
 		left -= (int64_t)plain.len; /* the limit is for all items together */
 	}
 	return r;

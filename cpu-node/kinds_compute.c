@@ -18,7 +18,8 @@ static int find_item(const struct cpu_call *call, const char *name, struct span 
 			return 0;
 		}
 	}
-	return fail_set(call->why, ERR_INVALID, name, 0, "there is no item with the name \"%s\"", name);
+	return fail_set(
+		call->why, ERR_INVALID, name, 0, "there is no item with the name \"%s\"", name);
 }
 
 /* A matrix of the arena with the item's numbers. */
@@ -41,7 +42,8 @@ int run_matmul(const struct cpu_call *call)
 	float *a, *b, *c;
 	struct span as, bs;
 
-	if (find_item(call, "a", &as) < 0 || find_item(call, "b", &bs) < 0 || matmul_check(as, bs, m, k, n, call->why) < 0)
+	if (find_item(call, "a", &as) < 0 || find_item(call, "b", &bs) < 0 ||
+		matmul_check(as, bs, m, k, n, call->why) < 0)
 		return call->why->code;
 	a = load(call, as);
 	b = load(call, bs);
@@ -56,7 +58,8 @@ int run_matmul(const struct cpu_call *call)
 		cpu_progress(call, row + 1, m);
 	}
 	matmul_store(c, (size_t)m * n, c_wire);
-	body_put_item(call->out, SPAN_LIT("c"), SPAN_LIT("application/octet-stream"), span_of(c_wire, c_bytes));
+	body_put_item(call->out, SPAN_LIT("c"), SPAN_LIT("application/octet-stream"),
+		span_of(c_wire, c_bytes));
 	return 0;
 }
 
@@ -68,7 +71,8 @@ int run_montecarlo(const struct cpu_call *call)
 	char pi[MONTECARLO_PI_BYTES];
 
 	while (done < samples) {
-		uint64_t slice = samples - done < SAMPLES_PER_SLICE ? samples - done : SAMPLES_PER_SLICE;
+		uint64_t slice =
+			samples - done < SAMPLES_PER_SLICE ? samples - done : SAMPLES_PER_SLICE;
 
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);

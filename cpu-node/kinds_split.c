@@ -13,7 +13,7 @@
 #define PART_BYTES_MIN 2048u /* smaller parts cost more than they save */
 #define PARTS_MAX 64         /* a plan repeats the query in each part, and must fit into a body */
 #define QUERY_BYTES 128u
-#define TOKENS_PER_SENTENCE 40 /* of the answer that was asked for */
+#define TOKENS_PER_SENTENCE 40         /* of the answer that was asked for */
 #define EXTRACTS_BYTES_MAX (400 << 10) /* of all parts together: the join must fit into a body */
 #define EXTRACT_BYTES_MAX 8192
 
@@ -63,7 +63,8 @@ static void put_query(struct buf *b, const struct plan *p)
 }
 
 /* One part of the encoded plan, from its pieces. */
-static int put_part(const struct cpu_call *call, const struct plan *p, const struct split_piece *pieces, size_t n)
+static int put_part(const struct cpu_call *call, const struct plan *p,
+	const struct split_piece *pieces, size_t n)
 {
 	CLEANUP(buf_done) struct buf body;
 	struct part part = { .kind = SPAN_LIT("text.extract") };
@@ -74,7 +75,8 @@ static int put_part(const struct cpu_call *call, const struct plan *p, const str
 	body_put_int(&body, "max_bytes", p->part_bytes);
 	body_put_param(&body, SPAN_LIT("facts"), SPAN_LIT("no"));
 	for (size_t i = 0; i < n; i++)
-		body_put_item(&body, call->in->items[pieces[i].doc].name, SPAN_LIT("text/plain"), pieces[i].text);
+		body_put_item(&body, call->in->items[pieces[i].doc].name, SPAN_LIT("text/plain"),
+			pieces[i].text);
 	if (buf_err(&body) < 0)
 		return fail_set(call->why, buf_err(&body), "part", (int64_t)body.max, NULL);
 	part.body = buf_span(&body);
@@ -100,7 +102,8 @@ static int put_join(const struct cpu_call *call, const struct plan *p)
 	return 0;
 }
 
-static int put_plan(const struct cpu_call *call, const struct plan *p, const struct split_piece *pieces, size_t n)
+static int put_plan(const struct cpu_call *call, const struct plan *p,
+	const struct split_piece *pieces, size_t n)
 {
 	for (size_t from = 0, to; from < n; from = to) {
 		int r;
@@ -118,7 +121,8 @@ static int split_chat(const struct cpu_call *call)
 {
 	const struct kind_row *chat = kind_find(SPAN_LIT("llm.chat"));
 	struct split_want want = {
-		.parts_max = (uint32_t)clamp(kind_int(call->kind, call->in, "split.parts"), 1, PARTS_MAX),
+		.parts_max = (uint32_t)clamp(
+			kind_int(call->kind, call->in, "split.parts"), 1, PARTS_MAX),
 		.part_min = PART_BYTES_MIN,
 	};
 	char query[QUERY_BYTES];
@@ -136,7 +140,8 @@ static int split_chat(const struct cpu_call *call)
 		return fail_set(call->why, ERR_UNSUPPORTED, "items", 0,
 			"there is no document to cut: a prompt alone needs a model or a person");
 	query_len = split_query(kind_text(chat, call->in, "prompt"), query, sizeof(query));
-	p = plan_for(span_of(query, query_len), kind_int(chat, call->in, "max_tokens"), pieces[n - 1].part + 1);
+	p = plan_for(span_of(query, query_len), kind_int(chat, call->in, "max_tokens"),
+		pieces[n - 1].part + 1);
 	count_sentences(&p, docs, call->in->items_n);
 	return put_plan(call, &p, pieces, n);
 }
@@ -147,6 +152,6 @@ int run_split(const struct cpu_call *call)
 
 	if (span_is(kind, "llm.chat"))
 		return split_chat(call);
-	return fail_set(call->why, ERR_UNSUPPORTED, "split.kind", 0, "%.*s cannot be split", (int)kind.len,
-		(const char *)kind.at);
+	return fail_set(call->why, ERR_UNSUPPORTED, "split.kind", 0, "%.*s cannot be split",
+		(int)kind.len, (const char *)kind.at);
 }

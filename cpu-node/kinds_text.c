@@ -26,7 +26,8 @@ static void put_facts(struct buf *out, const struct facts *f)
 }
 
 /* Append an item with what is selected of the call's items. */
-static int put_selection(const struct cpu_call *call, const struct select_want *want, const char *name, struct facts *ret)
+static int put_selection(const struct cpu_call *call, const struct select_want *want,
+	const char *name, struct facts *ret)
 {
 	CLEANUP(buf_done) struct buf text;
 	struct select_result picked;
@@ -41,9 +42,11 @@ static int put_selection(const struct cpu_call *call, const struct select_want *
 		return cpu_no_memory(call);
 	select_emit(&text, &picked);
 	if (buf_err(&text) < 0)
-		return fail_set(call->why, buf_err(&text), "max_bytes", (int64_t)want->bytes_max, NULL);
+		return fail_set(
+			call->why, buf_err(&text), "max_bytes", (int64_t)want->bytes_max, NULL);
 	body_put_item(call->out, span_str(name), SPAN_LIT("text/plain"), buf_span(&text));
-	*ret = (struct facts){ .bytes_out = (int64_t)text.len, .sentences_out = (int64_t)picked.picks_n,
+	*ret = (struct facts){ .bytes_out = (int64_t)text.len,
+		.sentences_out = (int64_t)picked.picks_n,
 		.sentences_in = (int64_t)picked.sentences_in };
 	for (size_t i = 0; i < call->in->items_n; i++)
 		ret->bytes_in += (int64_t)docs[i].len;
@@ -121,5 +124,6 @@ int run_reduce(const struct cpu_call *call)
 
 	if (r < 0)
 		return r;
-	return kind_choice(call->kind, call->in, "how") == 0 ? reduce_summary(call) : reduce_concat(call);
+	return kind_choice(call->kind, call->in, "how") == 0 ? reduce_summary(call)
+							     : reduce_concat(call);
 }

@@ -15,7 +15,8 @@ int64_t delay_echo(const struct kind_row *kind, const struct body *in)
 int run_echo(const struct cpu_call *call)
 {
 	/* Most have no parameters: they need no look at the table. */
-	unsigned fail = call->in->params_n == 0 ? FAIL_NO : kind_choice(call->kind, call->in, "fail");
+	unsigned fail =
+		call->in->params_n == 0 ? FAIL_NO : kind_choice(call->kind, call->in, "fail");
 
 	if (fail == FAIL_ALWAYS || (fail == FAIL_ONCE && call->attempt <= 1))
 		return fail_set(call->why, ERR_LOST, "fail", 0, "failed as it was asked to");

@@ -8,7 +8,8 @@ int main(int argc, char **argv)
 {
 	struct cpu_conf conf = { 0 };
 	struct cpu_backend backend;
-	int r = conf_load(&conf, cpu_rows, "cpu-node", "A node of SPU Mesh that computes on the processor.", argc, argv);
+	int r = conf_load(&conf, cpu_rows, "cpu-node",
+		"A node of SPU Mesh that computes on the processor.", argc, argv);
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;

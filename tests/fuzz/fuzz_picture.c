@@ -19,7 +19,8 @@ static void check_round_trip(const struct picture *p)
 	buf_init(&b, 1 << 20);
 	CHECK(picture_encode_png(p, 1, &b, NULL) == 0);
 	CHECK(picture_decode(buf_span(&b), &again, NULL) == 0);
-	CHECK(again.width == p->width && again.height == p->height && again.channels == p->channels);
+	CHECK(again.width == p->width && again.height == p->height &&
+		again.channels == p->channels);
 	CHECK(memcmp(again.pixels, p->pixels, picture_bytes(p)) == 0);
 	picture_done(&again);
 	buf_done(&b);

@@ -17,7 +17,8 @@ static void check_query(struct span prompt)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct split_want want = { .parts_max = 1 + (uint32_t)(size % 13), .part_min = 1 + size % 7 };
+	struct split_want want = { .parts_max = 1 + (uint32_t)(size % 13),
+		.part_min = 1 + size % 7 };
 	struct span rest = span_of(data, size), docs[DOCS_MAX];
 	size_t docs_n = 0, n, doc = 0, at = 0;
 	struct split_piece *pieces;
@@ -32,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			doc++;
 			at = 0;
 		}
-		CHECK(doc < docs_n && pieces[i].doc == doc && pieces[i].text.at == docs[doc].at + at);
+		CHECK(doc < docs_n && pieces[i].doc == doc &&
+			pieces[i].text.at == docs[doc].at + at);
 		CHECK(pieces[i].text.len > 0 && pieces[i].part < want.parts_max);
 		at += pieces[i].text.len;
 	}

@@ -54,8 +54,13 @@ static void item(struct trial *t, const char *name, struct span data)
 static int run(struct trial *t, const char *kind, uint32_t attempt)
 {
 	const struct cpu_kind *row = cpu_kind_find(span_str(kind));
-	struct cpu_call call = { .kind = kind_find(span_str(kind)), .attempt = attempt, .arena = &t->arena,
-		.out = &t->out, .why = &t->why, .cancel = &t->cancel, .permille = &t->permille };
+	struct cpu_call call = { .kind = kind_find(span_str(kind)),
+		.attempt = attempt,
+		.arena = &t->arena,
+		.out = &t->out,
+		.why = &t->why,
+		.cancel = &t->cancel,
+		.permille = &t->permille };
 	struct body in;
 	int r;
 
@@ -70,7 +75,8 @@ static int run(struct trial *t, const char *kind, uint32_t attempt)
 	r = cpu_kind_run(row, &call);
 	assert_int_equal(t->why.code, r);
 	if (r == 0 && strcmp(kind, "task.split") != 0)
-		assert_int_equal(body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL), 0);
+		assert_int_equal(
+			body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL), 0);
 	return r;
 }
 
@@ -106,7 +112,8 @@ static void test_echo(void **state)
 	item(&t, "", SPAN_LIT(""));
 	assert_int_equal(run(&t, "util.echo", 1), 0);
 	assert_int_equal(t.result.items_n, 2);
-	assert_true(span_is(t.result.items[0].name, "one") && span_is(t.result.items[0].data, "data"));
+	assert_true(
+		span_is(t.result.items[0].name, "one") && span_is(t.result.items[0].data, "data"));
 	param(&t, "fail", "once");
 	assert_int_equal(run(&t, "util.echo", 1), ERR_LOST);
 	assert_int_equal(run(&t, "util.echo", 2), 0);
@@ -144,7 +151,8 @@ static void test_blob(void **state)
 	item(&back, "other", t.result.items[1].data);
 	param(&back, "max_ratio", "100000");
 	assert_int_equal(run(&back, "blob.decompress", 1), 0);
-	assert_true(span_is(back.result.items[0].name, "doc") && span_is(back.result.items[1].name, "other"));
+	assert_true(span_is(back.result.items[0].name, "doc") &&
+		    span_is(back.result.items[1].name, "other"));
 	assert_true(span_eq(back.result.items[0].data, span_of(text, sizeof(text))));
 	assert_int_equal(back.result.items[1].data.len, 0);
 	param(&back, "max_bytes", "99999");
@@ -158,8 +166,9 @@ static void test_blob(void **state)
 	trial_close(&t);
 }
 
-static const char text[] = "The mesh places tasks. A silent node loses its lease after thirty seconds. Lunch was good. "
-	"The router then places the task again.";
+static const char text[] = "The mesh places tasks. A silent node loses its lease after thirty "
+			   "seconds. Lunch was good. "
+			   "The router then places the task again.";
 
 static void test_extract(void **state)
 {
@@ -173,7 +182,8 @@ static void test_extract(void **state)
 	param(&t, "sentences", "1");
 	assert_int_equal(run(&t, "text.extract", 1), 0);
 	assert_int_equal(t.result.items_n, 1);
-	assert_true(span_is(t.result.items[0].data, "A silent node loses its lease after thirty seconds."));
+	assert_true(span_is(
+		t.result.items[0].data, "A silent node loses its lease after thirty seconds."));
 	assert_true(span_is(t.result.items[0].media, "text/plain"));
 	assert_int_equal(number(&t, "bytes_in"), sizeof(text) - 1);
 	assert_int_equal(number(&t, "bytes_out"), 51);
@@ -197,7 +207,8 @@ static void test_reduce(void **state)
 	item(&t, "b", SPAN_LIT("Shoes were cheap."));
 	param(&t, "how", "concat");
 	assert_int_equal(run(&t, "task.reduce", 1), 0);
-	assert_true(span_is(t.result.items[0].data, "Leases end after thirty seconds. Lunch was good.Shoes were cheap."));
+	assert_true(span_is(t.result.items[0].data,
+		"Leases end after thirty seconds. Lunch was good.Shoes were cheap."));
 	param(&t, "how", "summary");
 	param(&t, "query", "lease");
 	param(&t, "sentences", "1");
@@ -245,7 +256,8 @@ static void test_split(void **state)
 
 	(void)state;
 	for (size_t at = 0; at + 64 < sizeof(doc);)
-		at += (size_t)snprintf(doc + at, sizeof(doc) - at, "In line %zu the dog barks.%s", at, at % 7 ? " " : "\n\n");
+		at += (size_t)snprintf(doc + at, sizeof(doc) - at, "In line %zu the dog barks.%s",
+			at, at % 7 ? " " : "\n\n");
 	memcpy(doc + 9000, " Leases end at noon. ", 21);
 	trial_open(&t);
 	trial_open(&join);
@@ -259,7 +271,8 @@ static void test_split(void **state)
 	assert_int_equal(body_decode(&join.arena, buf_span(&join.in), &in, NULL), 0);
 	assert_int_equal(kind_check(kind_find(SPAN_LIT("task.reduce")), &in, NULL), 0);
 	assert_int_equal(run(&join, "task.reduce", 1), 0);
-	assert_non_null(memmem(join.result.items[0].data.at, join.result.items[0].data.len, "Leases end at noon.", 19));
+	assert_non_null(memmem(join.result.items[0].data.at, join.result.items[0].data.len,
+		"Leases end at noon.", 19));
 	assert_int_equal(number(&join, "bytes_in"), strlen(doc));
 	assert_true(number(&join, "sentences_in") > 500);
 	trial_close(&join);
@@ -273,7 +286,8 @@ static void test_matmul(void **state)
 	/* (1 2) (1 0) = (1 4) */
 	/*       (0 2)         */
 	static const unsigned char a[] = { 0, 0, 0x80, 0x3F, 0, 0, 0, 0x40 };
-	static const unsigned char b[] = { 0, 0, 0x80, 0x3F, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40 };
+	static const unsigned char b[] = { 0, 0, 0x80, 0x3F, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0x40 };
 	static const unsigned char c[] = { 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x40 };
 	struct trial t;
 
@@ -341,7 +355,8 @@ static void test_image(void **state)
 	put_picture(&t, "a.jpeg");
 	put_picture(&t, "b.png");
 	assert_int_equal(run(&t, "image.filter", 1), 0);
-	assert_true(span_is(t.result.items[0].name, "a.png") && span_is(t.result.items[1].name, "b.png"));
+	assert_true(span_is(t.result.items[0].name, "a.png") &&
+		    span_is(t.result.items[1].name, "b.png"));
 	assert_int_equal(picture_decode(t.result.items[0].data, &p, NULL), 0);
 	assert_int_equal(p.pixels[0], (77 * 255 + 128) >> 8);
 	assert_int_equal(p.pixels[1], p.pixels[0]);
@@ -379,8 +394,14 @@ static int run_nth(void *arg)
 	int r;
 
 	trial_open(&t);
-	call = (struct cpu_call){ .kind = kind_find(span_str(nth_kind)), .attempt = 1, .arena = &t.arena,
-		.out = &t.out, .why = &t.why, .cancel = &t.cancel, .permille = &t.permille, .in = &in };
+	call = (struct cpu_call){ .kind = kind_find(span_str(nth_kind)),
+		.attempt = 1,
+		.arena = &t.arena,
+		.out = &t.out,
+		.why = &t.why,
+		.cancel = &t.cancel,
+		.permille = &t.permille,
+		.in = &in };
 	r = body_decode(&t.result_arena, buf_span(&from->in), &in, NULL);
 	if (r == 0)
 		r = cpu_kind_run(cpu_kind_find(span_str(nth_kind)), &call);

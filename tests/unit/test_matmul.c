@@ -13,7 +13,8 @@ static void fill(float *to, size_t n, struct prng *p)
 		to[i] = (float)prng_below(p, 201) - 100;
 }
 
-static float element(const float *a, const float *b, uint32_t k, uint32_t n, uint32_t row, uint32_t column)
+static float element(
+	const float *a, const float *b, uint32_t k, uint32_t n, uint32_t row, uint32_t column)
 {
 	int64_t sum = 0;
 
@@ -30,7 +31,8 @@ static void test_equals_definition(void **state)
 	(void)state;
 	rand_start(&p);
 	for (int round = 0; round < 60; round++) {
-		uint32_t m = 1 + (uint32_t)prng_below(&p, SIDE_MAX), k = 1 + (uint32_t)prng_below(&p, SIDE_MAX);
+		uint32_t m = 1 + (uint32_t)prng_below(&p, SIDE_MAX),
+			 k = 1 + (uint32_t)prng_below(&p, SIDE_MAX);
 		uint32_t n = 1 + (uint32_t)prng_below(&p, SIDE_MAX);
 
 		fill(a, m * k, &p);
@@ -38,7 +40,8 @@ static void test_equals_definition(void **state)
 		matmul_ref(a, b, c, m, k, n);
 		for (uint32_t row = 0; row < m; row++) {
 			for (uint32_t column = 0; column < n; column++)
-				assert_true(c[row * n + column] == element(a, b, k, n, row, column));
+				assert_true(
+					c[row * n + column] == element(a, b, k, n, row, column));
 		}
 	}
 }
@@ -74,13 +77,17 @@ static void test_sizes(void **state)
 
 	(void)state;
 	assert_int_equal(matmul_check(span_of(bytes, 24), span_of(bytes, 48), 2, 3, 4, &why), 0);
-	assert_int_equal(matmul_check(span_of(bytes, 23), span_of(bytes, 48), 2, 3, 4, &why), ERR_INVALID);
+	assert_int_equal(
+		matmul_check(span_of(bytes, 23), span_of(bytes, 48), 2, 3, 4, &why), ERR_INVALID);
 	assert_string_equal(why.field, "a");
 	assert_int_equal(why.limit, 24);
-	assert_int_equal(matmul_check(span_of(bytes, 24), span_of(bytes, 52), 2, 3, 4, &why), ERR_INVALID);
+	assert_int_equal(
+		matmul_check(span_of(bytes, 24), span_of(bytes, 52), 2, 3, 4, &why), ERR_INVALID);
 	assert_string_equal(why.field, "b");
 	assert_int_equal(why.limit, 48);
-	assert_int_equal(matmul_check(span_of(bytes, 8192), span_of(bytes, 8192), 2048, 1, 2048, &why), ERR_TOO_BIG);
+	assert_int_equal(
+		matmul_check(span_of(bytes, 8192), span_of(bytes, 8192), 2048, 1, 2048, &why),
+		ERR_TOO_BIG);
 	assert_string_equal(why.field, "c");
 }
 

@@ -42,8 +42,8 @@ static void make_png(struct buf *b, const struct form *form)
 		colours[i] = (png_color){ (unsigned char)(i * 16), (unsigned char)(255 - i), 7 };
 	png_set_write_fn(png, b, put, NULL);
 	png_set_IHDR(png, info, form->width, form->height, form->bits, form->type,
-		form->interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-		PNG_FILTER_TYPE_DEFAULT);
+		form->interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
+		PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
 	if (form->type == PNG_COLOR_TYPE_PALETTE)
 		png_set_PLTE(png, info, colours, 16);
 	if (form->clear)
@@ -92,7 +92,8 @@ static void make_jpeg(struct buf *b, const struct jpeg_form *form)
 		JSAMPROW at = row;
 
 		for (uint32_t i = 0; i < form->width * (uint32_t)form->components; i++)
-			row[i] = (unsigned char)(i % (uint32_t)form->components * 40 + jpeg.next_scanline);
+			row[i] = (unsigned char)(i % (uint32_t)form->components * 40 +
+						 jpeg.next_scanline);
 		jpeg_write_scanlines(&jpeg, &at, 1);
 	}
 	jpeg_finish_compress(&jpeg);
@@ -113,8 +114,10 @@ static void test_round_trip(void **state)
 		struct buf b;
 
 		buf_init(&b, FILE_BYTES_MAX);
-		assert_int_equal(picture_init(&in, 1 + (uint32_t)prng_below(&r, 50), 1 + (uint32_t)prng_below(&r, 50),
-					 channels[round % 3], NULL), 0);
+		assert_int_equal(
+			picture_init(&in, 1 + (uint32_t)prng_below(&r, 50),
+				1 + (uint32_t)prng_below(&r, 50), channels[round % 3], NULL),
+			0);
 		for (size_t i = 0; i < picture_bytes(&in); i++)
 			in.pixels[i] = (unsigned char)prng_next(&r);
 		assert_int_equal(picture_encode_png(&in, 1 + round % 9, &b, NULL), 0);
@@ -141,11 +144,13 @@ static void test_png_forms(void **state)
 		{ { 9, 5, PNG_COLOR_TYPE_GRAY, 4, false, false }, 1, { 0, 0 } },
 		{ { 9, 5, PNG_COLOR_TYPE_GRAY, 16, false, false }, 1, { 0, 2 } },
 		{ { 9, 5, PNG_COLOR_TYPE_GRAY, 8, false, true }, 4, { 0, 0, 0, 0, 1, 1, 1, 255 } },
-		{ { 9, 5, PNG_COLOR_TYPE_GRAY_ALPHA, 8, true, false }, 4, { 0, 0, 0, 1, 2, 2, 2, 3 } },
+		{ { 9, 5, PNG_COLOR_TYPE_GRAY_ALPHA, 8, true, false }, 4,
+			{ 0, 0, 0, 1, 2, 2, 2, 3 } },
 		{ { 9, 5, PNG_COLOR_TYPE_PALETTE, 4, false, false }, 3, { 0, 255, 7, 0, 255, 7 } },
 		{ { 9, 5, PNG_COLOR_TYPE_PALETTE, 4, true, false }, 3, { 0, 255, 7, 0, 255, 7 } },
 		{ { 9, 5, PNG_COLOR_TYPE_RGB, 16, true, false }, 3, { 0, 2, 4, 6, 8, 10 } },
-		{ { 9, 5, PNG_COLOR_TYPE_RGB_ALPHA, 8, false, false }, 4, { 0, 1, 2, 3, 4, 5, 6, 7 } },
+		{ { 9, 5, PNG_COLOR_TYPE_RGB_ALPHA, 8, false, false }, 4,
+			{ 0, 1, 2, 3, 4, 5, 6, 7 } },
 		{ { 1, 1, PNG_COLOR_TYPE_RGB_ALPHA, 16, true, false }, 4, { 0, 2, 4, 6 } },
 	};
 
@@ -231,7 +236,8 @@ static void test_cut_short(void **state)
 
 static void test_wrong_magic(void **state)
 {
-	static const char *const files[] = { "", "\x89PNG", "GIF89a", "<svg/>", "\xff\xd8", "RIFF....WEBP" };
+	static const char *const files[] = { "", "\x89PNG", "GIF89a", "<svg/>", "\xff\xd8",
+		"RIFF....WEBP" };
 	struct picture p;
 
 	(void)state;

@@ -37,11 +37,16 @@ static void test_words(void **state)
 	(void)state;
 	check_words("The lease's 30 s, re-sent: don't!", "The-|lease|30|s-|re|sent|don");
 	check_words("snake_case x86_64", "snake_case|x86_64");
-	check_words("caf\xC3\xA9 \xC2\xAB" "d\xC3\xA9j\xC3\xA0\xC2\xBB", "caf\xC3\xA9|d\xC3\xA9j\xC3\xA0");
+	check_words("caf\xC3\xA9 \xC2\xAB"
+		    "d\xC3\xA9j\xC3\xA0\xC2\xBB",
+		"caf\xC3\xA9|d\xC3\xA9j\xC3\xA0");
 	/* pairs of characters where there are no spaces; the full-width stop separates */
 	check_words("\xE6\x97\xA5\xE6\x9C\xAC\xE8\xAA\x9E\xE3\x80\x82\xE7\x8A\xAC",
 		"\xE6\x97\xA5\xE6\x9C\xAC|\xE6\x9C\xAC\xE8\xAA\x9E|\xE7\x8A\xAC");
-	check_words("\xFF\xFE" "a1\x80" "b2\xE3", "a1|b2");
+	check_words("\xFF\xFE"
+		    "a1\x80"
+		    "b2\xE3",
+		"a1|b2");
 	check_words("", "");
 }
 
@@ -56,11 +61,12 @@ static uint64_t hash_of(const char *text)
 
 static void test_stems(void **state)
 {
-	static const char *const same[][2] = { { "Router", "routers" }, { "query", "queries" }, { "run", "running" },
-		{ "compute", "computing" }, { "compute", "Computed" }, { "box", "boxes" }, { "fill", "filled" },
-		{ "lease", "leases" }, { "match", "matches" } };
-	static const char *const other[][2] = { { "bus", "bu" }, { "ring", "r" }, { "class", "clas" },
-		{ "status", "statu" }, { "red", "r" } };
+	static const char *const same[][2] = { { "Router", "routers" }, { "query", "queries" },
+		{ "run", "running" }, { "compute", "computing" }, { "compute", "Computed" },
+		{ "box", "boxes" }, { "fill", "filled" }, { "lease", "leases" },
+		{ "match", "matches" } };
+	static const char *const other[][2] = { { "bus", "bu" }, { "ring", "r" },
+		{ "class", "clas" }, { "status", "statu" }, { "red", "r" } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(same); i++)
@@ -95,15 +101,22 @@ static void test_sentences(void **state)
 	check_sentences("", "");
 	check_sentences(" \n\t\n", "");
 	check_sentences("One. Two! Three?", "p0<One.>p0<Two!>p0<Three?>");
-	check_sentences("It is v. 3.14 of Mr. Smith, e.g. this. Next one.", "p0<It is v. 3.14 of Mr. Smith, e.g. this.>p0<Next one.>");
-	check_sentences("He said \"no.\" Then (he left.) He\ncame back", "p0<He said \"no.\">p0<Then (he left.)>p0<He\ncame back>");
-	check_sentences("First para\ngoes on\n\nSecond one.", "p0<First para\ngoes on>p1<Second one.>");
-	check_sentences("# Title\nText here.\n## Sub\n\nMore.", "h0<# Title>p1<Text here.>h2<## Sub>p3<More.>");
+	check_sentences("It is v. 3.14 of Mr. Smith, e.g. this. Next one.",
+		"p0<It is v. 3.14 of Mr. Smith, e.g. this.>p0<Next one.>");
+	check_sentences("He said \"no.\" Then (he left.) He\ncame back",
+		"p0<He said \"no.\">p0<Then (he left.)>p0<He\ncame back>");
+	check_sentences(
+		"First para\ngoes on\n\nSecond one.", "p0<First para\ngoes on>p1<Second one.>");
+	check_sentences("# Title\nText here.\n## Sub\n\nMore.",
+		"h0<# Title>p1<Text here.>h2<## Sub>p3<More.>");
 	check_sentences("Title\n=====\nText.", "h0<Title\n=====>p1<Text.>");
 	check_sentences("Preamble\n\nThe text is here.", "h0<Preamble>p1<The text is here.>");
-	check_sentences("Text:\n- one. Two.\n  more\n- three", "p0<Text:>i1<- one.>i1<Two.\n  more>i2<- three>");
-	check_sentences("1. Scope is all. And so on.\n2) Other", "i0<1. Scope is all.>i0<And so on.>i1<2) Other>");
-	check_sentences("Code:\n```\nint x. Y;\n\n\tz;\n```\nAfter.", "p0<Code:>c1<```\nint x. Y;\n\n\tz;\n```>p2<After.>");
+	check_sentences("Text:\n- one. Two.\n  more\n- three",
+		"p0<Text:>i1<- one.>i1<Two.\n  more>i2<- three>");
+	check_sentences("1. Scope is all. And so on.\n2) Other",
+		"i0<1. Scope is all.>i0<And so on.>i1<2) Other>");
+	check_sentences("Code:\n```\nint x. Y;\n\n\tz;\n```\nAfter.",
+		"p0<Code:>c1<```\nint x. Y;\n\n\tz;\n```>p2<After.>");
 	check_sentences("\xE3\x81\x82\xE3\x80\x82\xE3\x81\x84\xEF\xBC\x9F\xE3\x81\x86",
 		"p0<\xE3\x81\x82\xE3\x80\x82>p0<\xE3\x81\x84\xEF\xBC\x9F>p0<\xE3\x81\x86>");
 }
@@ -133,7 +146,8 @@ static void test_reading_of_anything(void **state)
 	(void)state;
 	rand_start(&p);
 	for (int round = 0; round < 3000; round++) {
-		size_t n = prng_below(&p, 1 + prng_below(&p, sizeof(bytes))), of = 1 + prng_below(&p, sizeof(bits) - 1);
+		size_t n = prng_below(&p, 1 + prng_below(&p, sizeof(bytes))),
+		       of = 1 + prng_below(&p, sizeof(bits) - 1);
 
 		for (size_t i = 0; i < n; i++)
 			bytes[i] = (unsigned char)bits[prng_below(&p, of)];
@@ -144,10 +158,12 @@ static void test_reading_of_anything(void **state)
 /* Selection. */
 
 /* The selection as text, in b. */
-static struct select_result pick(struct arena *a, struct buf *b, struct span doc, const char *query, uint32_t sentences,
-	size_t bytes)
+static struct select_result pick(struct arena *a, struct buf *b, struct span doc, const char *query,
+	uint32_t sentences, size_t bytes)
 {
-	struct select_want want = { .query = span_str(query), .sentences_max = sentences, .bytes_max = bytes };
+	struct select_want want = {
+		.query = span_str(query), .sentences_max = sentences, .bytes_max = bytes
+	};
 	struct select_result r;
 
 	arena_init(a, ARENA_BYTES);
@@ -161,8 +177,8 @@ static struct select_result pick(struct arena *a, struct buf *b, struct span doc
 }
 
 static const char filler[] = "The weather was mild that day and people walked along the river. "
-	"Somebody sold bread and cheese at the corner of the market. "
-	"A dog barked at the boats while the bells rang in the tower. ";
+			     "Somebody sold bread and cheese at the corner of the market. "
+			     "A dog barked at the boats while the bells rang in the tower. ";
 static const char needle[] = "The lease of a silent node ends after thirty seconds. ";
 
 /* filler, the needle after `before` of them, filler */
@@ -175,7 +191,8 @@ static void plant(struct buf *b, int before, int all)
 
 static void test_needle_is_found(void **state)
 {
-	static const char *const queries[] = { "How long does a lease last?", "silent nodes", "leases ending" };
+	static const char *const queries[] = { "How long does a lease last?", "silent nodes",
+		"leases ending" };
 
 	(void)state;
 	for (int before = 0; before < 50; before += 7) {
@@ -211,9 +228,12 @@ static void test_no_repetition(void **state)
 /* Without a query: what the text speaks of most, not the asides. */
 static void test_centroid(void **state)
 {
-	static const char text[] = "Yesterday it rained. Routers place tasks on nodes. My cousin likes pears. "
-		"A router sees each node through its offers, and each task has a ladder. Shoes were cheap then. "
-		"When a node is lost, its router places the task on another node. Someone lost a green hat.";
+	static const char text[] =
+		"Yesterday it rained. Routers place tasks on nodes. My cousin likes pears. "
+		"A router sees each node through its offers, and each task has a ladder. Shoes "
+		"were cheap then. "
+		"When a node is lost, its router places the task on another node. Someone lost a "
+		"green hat.";
 	struct buf out;
 	struct arena a;
 
@@ -232,7 +252,8 @@ static void test_emit(void **state)
 	struct arena a;
 
 	(void)state;
-	(void)pick(&a, &out, SPAN_LIT("  One\n  two.  Three   four.\n\n```\na  b\n```\n"), "", 9, 4096);
+	(void)pick(&a, &out, SPAN_LIT("  One\n  two.  Three   four.\n\n```\na  b\n```\n"), "", 9,
+		4096);
 	assert_true(span_is(buf_span(&out), "One two. Three four.\n```\na  b\n```"));
 	arena_done(&a);
 	buf_done(&out);
@@ -241,8 +262,10 @@ static void test_emit(void **state)
 static void test_scripts_without_spaces(void **state)
 {
 	/* "It is fine today. The router assigns tasks. I like cats." and "about routers?" */
-	static const char text[] = "\xE4\xBB\x8A\xE6\x97\xA5\xE3\x81\xAF\xE6\x99\xB4\xE3\x82\x8C\xE3\x80\x82"
-		"\xE7\xB5\x8C\xE8\xB7\xAF\xE5\x99\xA8\xE3\x81\xAF\xE4\xBB\x95\xE4\xBA\x8B\xE3\x82\x92\xE5\x89\xB2\xE3\x82\x8A\xE5\xBD\x93\xE3\x81\xA6\xE3\x82\x8B\xE3\x80\x82"
+	static const char text[] =
+		"\xE4\xBB\x8A\xE6\x97\xA5\xE3\x81\xAF\xE6\x99\xB4\xE3\x82\x8C\xE3\x80\x82"
+		"\xE7\xB5\x8C\xE8\xB7\xAF\xE5\x99\xA8\xE3\x81\xAF\xE4\xBB\x95\xE4\xBA\x8B\xE3\x82"
+		"\x92\xE5\x89\xB2\xE3\x82\x8A\xE5\xBD\x93\xE3\x81\xA6\xE3\x82\x8B\xE3\x80\x82"
 		"\xE7\x8C\xAB\xE3\x81\x8C\xE5\xA5\xBD\xE3\x81\x8D\xE3\x80\x82";
 	struct buf out;
 	struct arena a;
@@ -343,7 +366,9 @@ static void test_monsters(void **state)
 static int run_nth(void *arg)
 {
 	struct span doc = SPAN_LIT("One sentence. Another one with more words. A third.");
-	struct select_want want = { .query = SPAN_LIT("words"), .sentences_max = 2, .bytes_max = 1000 };
+	struct select_want want = {
+		.query = SPAN_LIT("words"), .sentences_max = 2, .bytes_max = 1000
+	};
 	struct select_result r;
 	struct arena a;
 	int err;

@@ -11,7 +11,8 @@
 #define DOC_BYTES_MAX 4000
 
 /* The pieces in order are the documents; parts are numbered without gaps. Returns how many parts. */
-static uint32_t check_whole(const struct span *docs, size_t docs_n, const struct split_piece *p, size_t n)
+static uint32_t check_whole(
+	const struct span *docs, size_t docs_n, const struct split_piece *p, size_t n)
 {
 	size_t at = 0, doc = 0;
 	uint32_t part = 0;
@@ -40,7 +41,8 @@ static uint32_t check_whole(const struct span *docs, size_t docs_n, const struct
 /* Bytes that make words, lines, headings and characters of several bytes likely. */
 static void fill(unsigned char *to, size_t n, struct prng *p)
 {
-	static const char *const bits[] = { " ", "\n", "\n\n", ". ", "# ", "word", "a", "\xE3\x81\x82", "\xC3\xA9", "- " };
+	static const char *const bits[] = { " ", "\n", "\n\n", ". ", "# ", "word", "a",
+		"\xE3\x81\x82", "\xC3\xA9", "- " };
 
 	for (size_t at = 0; at < n;) {
 		const char *bit = bits[prng_below(p, ARRAY_LEN(bits))];
@@ -72,7 +74,8 @@ static void test_no_byte_is_lost(void **state)
 		uint32_t parts;
 
 		for (size_t i = 0; i < docs_n; i++) {
-			docs[i] = span_of(bytes[i], prng_below(&p, 1 + prng_below(&p, DOC_BYTES_MAX)));
+			docs[i] = span_of(
+				bytes[i], prng_below(&p, 1 + prng_below(&p, DOC_BYTES_MAX)));
 			fill(bytes[i], docs[i].len, &p);
 			total += docs[i].len;
 		}
@@ -120,12 +123,12 @@ static void test_borders(void **state)
 {
 	(void)state;
 	check_border("one two. three\nfour\n\nfive\n# six\nseven eight nine", 26); /* the heading */
-	check_border("one two. three\nfour\n\nfive seven eight nine", 21);         /* the paragraph */
-	check_border("one two. three\nfour seven eight nine ten", 15);             /* the line */
-	check_border("one two. Three four seven eight nine ten", 9);               /* the sentence */
-	check_border("one two three four seven", 14);                              /* the word in the middle */
+	check_border("one two. three\nfour\n\nfive seven eight nine", 21); /* the paragraph */
+	check_border("one two. three\nfour seven eight nine ten", 15);     /* the line */
+	check_border("one two. Three four seven eight nine ten", 9);       /* the sentence */
+	check_border("one two three four seven", 14); /* the word in the middle */
 	check_border("aaaaaaaaaa", 5);
-	check_border("\xE3\x81\x82\xE3\x81\x82\xE3\x81\x82", 3);                   /* the character */
+	check_border("\xE3\x81\x82\xE3\x81\x82\xE3\x81\x82", 3); /* the character */
 }
 
 static void test_small_is_one_part(void **state)

@@ -101,7 +101,8 @@ static void row_sobel(struct filter_run *run, uint32_t y)
 
 		for (int dy = -1; dy <= 1; dy++) {
 			for (int dx = -1; dx <= 1; dx++)
-				g[dy + 1][dx + 1] = grey_of(p, clamp(x, dx, p->width), clamp(y, dy, p->height));
+				g[dy + 1][dx + 1] =
+					grey_of(p, clamp(x, dx, p->width), clamp(y, dy, p->height));
 		}
 		gx = g[0][2] + 2 * g[1][2] + g[2][2] - g[0][0] - 2 * g[1][0] - g[2][0];
 		gy = g[2][0] + 2 * g[2][1] + g[2][2] - g[0][0] - 2 * g[0][1] - g[0][2];
@@ -137,10 +138,12 @@ static void row_gauss(struct filter_run *run, uint32_t row)
 	uint32_t y = down ? row - run->in->height : row;
 
 	for (uint32_t x = 0; x < run->in->width; x++)
-		blur_pixel(run, down ? &run->between : run->in, down ? &run->out : &run->between, x, y, down);
+		blur_pixel(run, down ? &run->between : run->in, down ? &run->out : &run->between, x,
+			y, down);
 }
 
-int filter_open(struct filter_run *run, const struct picture *in, enum filter f, unsigned radius, struct fail *why)
+int filter_open(struct filter_run *run, const struct picture *in, enum filter f, unsigned radius,
+	struct fail *why)
 {
 	int r;
 
@@ -184,7 +187,8 @@ void filter_done(struct filter_run *run)
 	picture_done(&run->out);
 }
 
-int filter_ref(const struct picture *in, enum filter f, unsigned radius, struct picture *out, struct fail *why)
+int filter_ref(const struct picture *in, enum filter f, unsigned radius, struct picture *out,
+	struct fail *why)
 {
 	struct filter_run run;
 	int r = filter_open(&run, in, f, radius, why);

@@ -35,14 +35,14 @@ int filter_ref(const struct picture *in, enum filter f, unsigned radius, struct 
 
 /* The same in steps, for those who want to stop in between. */
 struct filter_run {
-	const struct picture *in;  /* borrowed */
-	struct picture between;    /* gauss: after the horizontal pass */
+	const struct picture *in; /* borrowed */
+	struct picture between;   /* gauss: after the horizontal pass */
 	struct picture out;
 	enum filter filter;
 	unsigned radius;
 	uint32_t weights[FILTER_WEIGHTS_MAX];
-	uint32_t row;              /* the next row, counted through all passes */
-	uint32_t rows;             /* of all passes */
+	uint32_t row;  /* the next row, counted through all passes */
+	uint32_t rows; /* of all passes */
 };
 
 int filter_open(struct filter_run *run, const struct picture *in, enum filter f, unsigned radius,

@@ -13,7 +13,8 @@
 
 _Static_assert(sizeof(float) == 4, "the wire carries 32-bit floats");
 
-static void row_strip(const float *a, const float *b, float *c, uint32_t k, uint32_t n, uint32_t width)
+static void row_strip(
+	const float *a, const float *b, float *c, uint32_t k, uint32_t n, uint32_t width)
 {
 	double sum[STRIP] = { 0 };
 
@@ -36,14 +37,16 @@ void matmul_ref(const float *a, const float *b, float *c, uint32_t m, uint32_t k
 	}
 }
 
-static int check_size(const char *name, struct span s, uint32_t rows, uint32_t columns, struct fail *why)
+static int check_size(
+	const char *name, struct span s, uint32_t rows, uint32_t columns, struct fail *why)
 {
 	uint64_t want = (uint64_t)rows * columns * sizeof(float);
 
 	if (s.len == want)
 		return 0;
-	return fail_set(why, ERR_INVALID, name, (int64_t)want, "has %zu bytes; a %u x %u matrix has %llu", s.len,
-		(unsigned)rows, (unsigned)columns, (unsigned long long)want);
+	return fail_set(why, ERR_INVALID, name, (int64_t)want,
+		"has %zu bytes; a %u x %u matrix has %llu", s.len, (unsigned)rows,
+		(unsigned)columns, (unsigned long long)want);
 }
 
 int matmul_check(struct span a, struct span b, uint32_t m, uint32_t k, uint32_t n, struct fail *why)
@@ -55,7 +58,8 @@ int matmul_check(struct span a, struct span b, uint32_t m, uint32_t k, uint32_t 
 	if (r == 0)
 		r = check_size("b", b, k, n, why);
 	if (r == 0 && (uint64_t)m * n * sizeof(float) > c_max)
-		r = fail_set(why, ERR_TOO_BIG, "c", (int64_t)c_max, "the result would have %llu bytes",
+		r = fail_set(why, ERR_TOO_BIG, "c", (int64_t)c_max,
+			"the result would have %llu bytes",
 			(unsigned long long)m * n * sizeof(float));
 	return r;
 }
@@ -64,7 +68,8 @@ void matmul_load(struct span bytes, float *to)
 {
 	for (size_t i = 0; i < bytes.len / 4; i++) {
 		const unsigned char *p = bytes.at + 4 * i;
-		uint32_t bits = p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+		uint32_t bits =
+			p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 
 		memcpy(&to[i], &bits, sizeof(bits));
 	}

@@ -15,7 +15,8 @@ void matmul_ref(const float *a, const float *b, float *c, uint32_t m, uint32_t k
 
 /* Do the bytes of A and B have exactly the sizes m, k and n (each at least 1), and does C fit into a result?
  * 0, or ERR_INVALID or ERR_TOO_BIG with the field "a", "b" or "c" and the size that was met as the limit. */
-int matmul_check(struct span a, struct span b, uint32_t m, uint32_t k, uint32_t n, struct fail *why) MUST_USE;
+int matmul_check(struct span a, struct span b, uint32_t m, uint32_t k, uint32_t n,
+	struct fail *why) MUST_USE;
 
 /* Between the wire's little-endian bytes, aligned or not, and this machine's floats. */
 void matmul_load(struct span bytes, float *to);

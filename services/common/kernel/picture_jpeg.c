@@ -6,8 +6,8 @@
 #include <setjmp.h>
 #include <stdio.h>
 
-#include <jpeglib.h>
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "kernel/picture_formats.h"
 
@@ -62,8 +62,8 @@ static void on_message(j_common_ptr jpeg, int level)
 {
 	int code = jpeg->err->msg_code;
 
-	if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE ||
-				 code == JWRN_MUST_RESYNC))
+	if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER ||
+				 code == JWRN_HUFF_BAD_CODE || code == JWRN_MUST_RESYNC))
 		on_error(jpeg);
 }
 

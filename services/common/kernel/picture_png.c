@@ -19,9 +19,9 @@ struct codec {
 	png_structp png;
 	png_infop info;
 	jmp_buf out;
-	struct span rest;       /* reading: what is still unread */
-	struct picture picture; /* reading: the result so far */
-	unsigned char **rows;   /* reading: the start of each row */
+	struct span rest;           /* reading: what is still unread */
+	struct picture picture;     /* reading: the result so far */
+	unsigned char **rows;       /* reading: the start of each row */
 	const struct picture *from; /* writing */
 	struct buf *to;             /* writing */
 	int level;                  /* writing */
@@ -40,7 +40,8 @@ static void on_error(png_structp png, png_const_charp text)
 {
 	struct codec *c = png_get_error_ptr(png);
 
-	leave(c, fail_set(c->why, c->no_memory ? ERR_NO_MEMORY : ERR_MALFORMED, "picture", 0, "%s", text));
+	leave(c, fail_set(c->why, c->no_memory ? ERR_NO_MEMORY : ERR_MALFORMED, "picture", 0, "%s",
+			 text));
 }
 
 static void on_warning(png_structp png, png_const_charp text)
@@ -126,7 +127,8 @@ static void read_pixels(struct codec *c)
 	(void)png_set_interlace_handling(c->png);
 	png_read_update_info(c->png, c->info);
 	if (png_get_rowbytes(c->png, c->info) != (size_t)width * channels)
-		leave(c, fail_set(c->why, ERR_UNSUPPORTED, "picture", 0, "a PNG of an unknown sort"));
+		leave(c, fail_set(c->why, ERR_UNSUPPORTED, "picture", 0,
+				 "a PNG of an unknown sort"));
 	c->rows = mem_alloc(height * sizeof(*c->rows));
 	if (c->rows == NULL)
 		leave(c, fail_set(c->why, ERR_NO_MEMORY, "picture", 0, NULL));
@@ -163,7 +165,8 @@ static int read_all(struct codec *c)
 {
 	if (setjmp(c->out) != 0)
 		return c->err;
-	c->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+	c->png = png_create_read_struct_2(
+		PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
 	if (c->png != NULL)
 		c->info = png_create_info_struct(c->png);
 	if (c->info == NULL)
@@ -177,7 +180,8 @@ static int write_all(struct codec *c)
 {
 	if (setjmp(c->out) != 0)
 		return c->err;
-	c->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+	c->png = png_create_write_struct_2(
+		PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
 	if (c->png != NULL)
 		c->info = png_create_info_struct(c->png);
 	if (c->info == NULL)

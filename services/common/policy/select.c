@@ -91,7 +91,8 @@ static int64_t match_of(const struct terms *t, const struct line *line)
 		const struct use *use = &t->uses[line->uses_from + i];
 
 		if (t->terms[use->term].wanted > 0)
-			sum += t->terms[use->term].wanted * QUERY_TIMES * saturate(t, line, use->count);
+			sum += t->terms[use->term].wanted * QUERY_TIMES *
+			       saturate(t, line, use->count);
 	}
 	return sum;
 }
@@ -122,7 +123,8 @@ static int64_t neighbour_match(const struct terms *t, uint32_t i, int step)
 {
 	const struct line *line = &t->lines[i], *other = line + step;
 
-	if ((step < 0 && i == 0) || (step > 0 && i + 1 == t->lines_n) || other->at.doc != line->at.doc)
+	if ((step < 0 && i == 0) || (step > 0 && i + 1 == t->lines_n) ||
+		other->at.doc != line->at.doc)
 		return 0;
 	return other->match;
 }
@@ -150,7 +152,8 @@ static void set_bonuses(struct terms *t, bool query)
 			heading = 0;
 		if (line->at.sentence.kind == SENTENCE_HEADING)
 			heading = line->match;
-		line->bonus = place_bonus(line, mean) + heading * HEADING / 8 +
+		line->bonus =
+			place_bonus(line, mean) + heading * HEADING / 8 +
 			(neighbour_match(t, i, -1) + neighbour_match(t, i, 1)) * NEIGHBOUR / 8;
 	}
 }
@@ -215,7 +218,8 @@ static void choose_start(struct terms *t, struct choice *c, size_t bytes_max)
 		choose(t, c, best);
 }
 
-static int collect(struct arena *a, const struct terms *t, const struct choice *c, struct select_result *ret)
+static int collect(
+	struct arena *a, const struct terms *t, const struct choice *c, struct select_result *ret)
 {
 	struct select_pick *picks = arena_raw(a, (c->n + 1) * sizeof(*picks));
 	size_t n = 0;
@@ -235,8 +239,8 @@ static void choice_done(struct choice *c)
 	heap_done(&c->heap);
 }
 
-int select_sentences(struct arena *a, const struct span *docs, size_t docs_n, const struct select_want *want,
-	struct select_result *ret)
+int select_sentences(struct arena *a, const struct span *docs, size_t docs_n,
+	const struct select_want *want, struct select_result *ret)
 {
 	CLEANUP(choice_done) struct choice c = { .n = 0 };
 	struct terms t;
@@ -283,7 +287,10 @@ void select_emit(struct buf *b, const struct select_result *r)
 		const struct select_pick *p = &r->picks[i], *before = p - 1;
 
 		if (i > 0)
-			buf_byte(b, before->doc == p->doc && before->sentence.block == p->sentence.block ? ' ' : '\n');
+			buf_byte(b,
+				before->doc == p->doc && before->sentence.block == p->sentence.block
+					? ' '
+					: '\n');
 		if (p->sentence.kind == SENTENCE_CODE)
 			buf_add(b, p->sentence.text);
 		else

@@ -27,7 +27,8 @@ static int make_room(struct terms *t, struct arena *a, uint32_t lines, uint32_t 
 	t->terms = arena_raw(a, (words + 1) * sizeof(*t->terms));
 	t->table = arena_alloc(a, t->table_cap * sizeof(*t->table));
 	t->line_table = arena_alloc(a, t->line_cap * sizeof(*t->line_table));
-	if (t->lines == NULL || t->uses == NULL || t->terms == NULL || t->table == NULL || t->line_table == NULL)
+	if (t->lines == NULL || t->uses == NULL || t->terms == NULL || t->table == NULL ||
+		t->line_table == NULL)
 		return ERR_NO_MEMORY;
 	return 0;
 }

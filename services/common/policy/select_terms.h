@@ -10,12 +10,12 @@
 
 struct term {
 	uint64_t hash;
-	uint32_t df;     /* sentences that have it */
-	uint32_t tf;     /* how often it occurs */
-	uint32_t seen;   /* the last sentence that had it, + 1 */
-	uint32_t place;  /* of its row in that sentence */
-	uint32_t weight; /* for the query and the documents together */
-	uint32_t wanted; /* for the query alone */
+	uint32_t df;      /* sentences that have it */
+	uint32_t tf;      /* how often it occurs */
+	uint32_t seen;    /* the last sentence that had it, + 1 */
+	uint32_t place;   /* of its row in that sentence */
+	uint32_t weight;  /* for the query and the documents together */
+	uint32_t wanted;  /* for the query alone */
 	uint32_t covered; /* by how many picks */
 };
 
@@ -29,13 +29,13 @@ struct line {
 	struct select_pick at;
 	uint32_t uses_from; /* in uses */
 	uint32_t uses_n;
-	uint32_t words;   /* terms, repeated ones too */
-	uint32_t nth;     /* sentence of its document */
-	bool opens;       /* the first sentence of its block */
-	bool repeats;     /* an earlier sentence has the same terms in the same order */
-	uint64_t hash;    /* of its terms */
-	int64_t match;    /* with the query */
-	int64_t bonus;    /* for place, heading and neighbours */
+	uint32_t words; /* terms, repeated ones too */
+	uint32_t nth;   /* sentence of its document */
+	bool opens;     /* the first sentence of its block */
+	bool repeats;   /* an earlier sentence has the same terms in the same order */
+	uint64_t hash;  /* of its terms */
+	int64_t match;  /* with the query */
+	int64_t bonus;  /* for place, heading and neighbours */
 };
 
 struct terms {
@@ -49,7 +49,7 @@ struct terms {
 	uint32_t table_cap;
 	uint32_t *line_table; /* from hash to line + 1 */
 	uint32_t line_cap;
-	uint64_t words;  /* in all lines */
+	uint64_t words; /* in all lines */
 };
 
 /* 0 or ERR_NO_MEMORY. */

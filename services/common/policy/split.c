@@ -12,7 +12,15 @@
 #include "base/pure.h"
 
 /* Where a cut can be, from worst to best. */
-enum border { BORDER_ANY, BORDER_CHARACTER, BORDER_WORD, BORDER_SENTENCE, BORDER_LINE, BORDER_PARAGRAPH, BORDER_HEADING };
+enum border {
+	BORDER_ANY,
+	BORDER_CHARACTER,
+	BORDER_WORD,
+	BORDER_SENTENCE,
+	BORDER_LINE,
+	BORDER_PARAGRAPH,
+	BORDER_HEADING
+};
 
 static bool is_space(unsigned char c)
 {
@@ -45,7 +53,8 @@ static enum border border_at(struct span s, size_t at)
 
 		if (text_is_heading(after))
 			return BORDER_HEADING;
-		return text_is_blank(line_before(s, at)) && !text_is_blank(after) ? BORDER_PARAGRAPH : BORDER_LINE;
+		return text_is_blank(line_before(s, at)) && !text_is_blank(after) ? BORDER_PARAGRAPH
+										  : BORDER_LINE;
 	}
 	if (is_space(s.at[at - 1]) && !is_space(s.at[at])) {
 		size_t end = at - 1;
@@ -99,7 +108,8 @@ static size_t cut_near(const struct span *docs, size_t docs_n, size_t target, si
 			best_far = far;
 		}
 		if (best == SIZE_MAX && target >= start + window && target + window < end)
-			return start + split_border(docs[i], target - start - window, target - start + window);
+			return start + split_border(docs[i], target - start - window,
+					       target - start + window);
 		start = end;
 	}
 	if (best != SIZE_MAX)
@@ -108,7 +118,8 @@ static size_t cut_near(const struct span *docs, size_t docs_n, size_t target, si
 }
 
 /* The pieces of the joined text's bytes from..to. */
-static size_t put_pieces(const struct span *docs, size_t docs_n, size_t from, size_t to, struct split_piece *ret)
+static size_t put_pieces(
+	const struct span *docs, size_t docs_n, size_t from, size_t to, struct split_piece *ret)
 {
 	size_t start = 0, n = 0;
 
@@ -119,13 +130,14 @@ static size_t put_pieces(const struct span *docs, size_t docs_n, size_t from, si
 		if (high > docs[i].len)
 			high = docs[i].len;
 		if (low < high)
-			ret[n++] = (struct split_piece){ .doc = (uint32_t)i, .text = span_part(docs[i], low, high - low) };
+			ret[n++] = (struct split_piece){ .doc = (uint32_t)i,
+				.text = span_part(docs[i], low, high - low) };
 	}
 	return n;
 }
 
-int split_docs(struct arena *a, const struct span *docs, size_t docs_n, const struct split_want *want,
-	struct split_piece **ret, size_t *ret_n)
+int split_docs(struct arena *a, const struct span *docs, size_t docs_n,
+	const struct split_want *want, struct split_piece **ret, size_t *ret_n)
 {
 	size_t total = total_bytes(docs, docs_n), n = 0, from = 0;
 	size_t parts = total / want->part_min;
@@ -140,7 +152,9 @@ int split_docs(struct arena *a, const struct span *docs, size_t docs_n, const st
 	if (pieces == NULL)
 		return ERR_NO_MEMORY;
 	for (size_t i = 1; i <= parts; i++) {
-		size_t to = i == parts ? total : cut_near(docs, docs_n, total * i / parts, total / parts / 4);
+		size_t to = i == parts
+				    ? total
+				    : cut_near(docs, docs_n, total * i / parts, total / parts / 4);
 		size_t put = put_pieces(docs, docs_n, from, to, pieces + n);
 
 		for (size_t k = 0; k < put; k++)
@@ -154,11 +168,12 @@ int split_docs(struct arena *a, const struct span *docs, size_t docs_n, const st
 }
 
 /* Stems would hide them from readers, so all their usual forms are listed. */
-static const char *const task_words[] = { "answer", "article", "articles", "brief", "briefly", "bullet", "bullets",
-	"content", "contents", "describe", "document", "documents", "explain", "file", "files", "find", "following",
-	"give", "key", "list", "main", "overview", "paragraph", "paragraphs", "please", "point", "points",
-	"question", "sentence", "sentences", "short", "shortly", "show", "summaries", "summarise", "summarize",
-	"summary", "tell", "text", "texts", "tl", "dr", "tldr", "use", "word", "words", "write" };
+static const char *const task_words[] = { "answer", "article", "articles", "brief", "briefly",
+	"bullet", "bullets", "content", "contents", "describe", "document", "documents", "explain",
+	"file", "files", "find", "following", "give", "key", "list", "main", "overview",
+	"paragraph", "paragraphs", "please", "point", "points", "question", "sentence", "sentences",
+	"short", "shortly", "show", "summaries", "summarise", "summarize", "summary", "tell",
+	"text", "texts", "tl", "dr", "tldr", "use", "word", "words", "write" };
 
 static bool is_task_word(uint64_t hash)
 {
@@ -191,7 +206,8 @@ size_t split_query(struct span prompt, char *to, size_t bytes_max)
 		size_t need = word.text.len + (len > 0);
 
 		/* A lone short number says how long the answer should be. */
-		if (word.is_stop || is_task_word(word.hash) || (is_number(word.text) && word.text.len < 3))
+		if (word.is_stop || is_task_word(word.hash) ||
+			(is_number(word.text) && word.text.len < 3))
 			continue;
 		if (need > bytes_max - len)
 			break;

@@ -24,8 +24,8 @@ struct split_piece {
 
 /* The pieces in order; parts are numbered from 0 without gaps. No pieces if the documents are empty.
  * 0 or ERR_NO_MEMORY. */
-int split_docs(struct arena *a, const struct span *docs, size_t docs_n, const struct split_want *want,
-	struct split_piece **ret, size_t *ret_n) MUST_USE;
+int split_docs(struct arena *a, const struct span *docs, size_t docs_n,
+	const struct split_want *want, struct split_piece **ret, size_t *ret_n) MUST_USE;
 
 /* The best place to cut s between low and high (low <= high <= s.len): a cut that is no better is as near
  * to the middle as it can be. */

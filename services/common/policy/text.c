@@ -87,7 +87,7 @@ bool text_is_item(struct span line)
 		return true;
 	n = number_len(line);
 	return n > 0 && n + 1 < line.len && (line.at[n] == ')' || line.at[n - 1] == '.') &&
-		line.at[n + (line.at[n] == ')')] == ' ';
+	       line.at[n + (line.at[n] == ')')] == ' ';
 }
 
 /* A line under a heading: only = or -. */
@@ -109,7 +109,8 @@ static bool stands_alone(struct span line, struct span after)
 	size_t next;
 
 	line = span_trim(line);
-	if (line.len == 0 || line.len > 80 || memchr(".!?:;,\"", line.at[line.len - 1], 7) != NULL ||
+	if (line.len == 0 || line.len > 80 ||
+		memchr(".!?:;,\"", line.at[line.len - 1], 7) != NULL ||
 		line.at[line.len - 1] >= 0x80)
 		return false;
 	return after.len > 0 && text_is_blank(text_line(after, &next)) && !is_lower(line.at[0]);
@@ -117,12 +118,15 @@ static bool stands_alone(struct span line, struct span after)
 
 static bool starts_block(struct span line)
 {
-	return text_is_blank(line) || text_is_heading(line) || text_is_item(line) || text_is_fence(line);
+	return text_is_blank(line) || text_is_heading(line) || text_is_item(line) ||
+	       text_is_fence(line);
 }
 
 /* Abbreviations after which a sentence goes on; lower case, sorted by bytes. */
-static const char *const short_forms[] = { "al", "approx", "art", "ca", "cf", "ch", "co", "corp", "dept", "dr",
-	"ed", "eq", "est", "etc", "fig", "figs", "inc", "jr", "ltd", "max", "min", "mr", "mrs", "ms", "nos", "op", "pp", "prof", "ref", "resp", "rev", "sec", "sr", "st", "tab", "viz", "vol", "vs" };
+static const char *const short_forms[] = { "al", "approx", "art", "ca", "cf", "ch", "co", "corp",
+	"dept", "dr", "ed", "eq", "est", "etc", "fig", "figs", "inc", "jr", "ltd", "max", "min",
+	"mr", "mrs", "ms", "nos", "op", "pp", "prof", "ref", "resp", "rev", "sec", "sr", "st",
+	"tab", "viz", "vol", "vs" };
 
 static int order_of(const void *key, const void *row)
 {
@@ -149,13 +153,15 @@ static bool is_short_form(struct span s, size_t at)
 		next++;
 	if (strcmp(word, "no") == 0) /* "No. 5", but not the word */
 		return next < s.len && next > at + 1 && is_digit(s.at[next]);
-	return bsearch(word, short_forms, ARRAY_LEN(short_forms), sizeof(short_forms[0]), order_of) != NULL;
+	return bsearch(word, short_forms, ARRAY_LEN(short_forms), sizeof(short_forms[0]),
+		       order_of) != NULL;
 }
 
 /* Full-width stops: 。 ！ ？ and ｡ */
 static bool is_wide_stop(struct span s, size_t at)
 {
-	static const char stops[4][4] = { "\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F", "\xEF\xBD\xA1" };
+	static const char stops[4][4] = { "\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F",
+		"\xEF\xBD\xA1" };
 
 	if (at + 3 > s.len)
 		return false;
@@ -288,7 +294,8 @@ static void open_block(struct text_reader *r)
 	r->block++;
 	if (text_is_fence(line))
 		r->kind = SENTENCE_CODE;
-	else if (text_is_heading(line) || is_underline(text_line(rest, &after)) || stands_alone(line, rest))
+	else if (text_is_heading(line) || is_underline(text_line(rest, &after)) ||
+		 stands_alone(line, rest))
 		r->kind = SENTENCE_HEADING;
 	else
 		r->kind = text_is_item(line) ? SENTENCE_ITEM : SENTENCE_PROSE;

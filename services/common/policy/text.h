@@ -10,21 +10,22 @@
 
 #include "base/span.h"
 
-#define TEXT_SENTENCE_MAX 1024u /* bytes; what is longer is cut at white space or between characters */
+#define TEXT_SENTENCE_MAX                                                                          \
+	1024u /* bytes; what is longer is cut at white space or between characters */
 
 enum sentence_kind { SENTENCE_PROSE, SENTENCE_HEADING, SENTENCE_ITEM, SENTENCE_CODE };
 
 struct sentence {
 	struct span text; /* not empty, white space cut off at both ends */
 	enum sentence_kind kind;
-	uint32_t block;   /* number of its paragraph, list item, heading ... in the text */
+	uint32_t block; /* number of its paragraph, list item, heading ... in the text */
 };
 
 struct text_reader {
 	struct span rest;
 	enum sentence_kind kind; /* of the block that is being read */
 	uint32_t block;
-	bool inside;             /* a block is being read */
+	bool inside; /* a block is being read */
 };
 
 static inline struct text_reader text_read(struct span text)

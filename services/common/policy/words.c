@@ -19,17 +19,19 @@ enum class {
 };
 
 /* Sorted by bytes. */
-static const char *const stop_words[] = { "a", "about", "above", "after", "again", "all", "also", "am", "an",
-	"and", "any", "are", "as", "at", "be", "because", "been", "before", "being", "below", "between", "both",
-	"but", "by", "can", "cannot", "could", "did", "do", "does", "doing", "done", "down", "during", "each",
-	"either", "else", "ever", "every", "few", "for", "from", "further", "had", "has", "have", "having", "he",
-	"her", "here", "hers", "him", "his", "how", "however", "i", "if", "in", "into", "is", "it", "its",
-	"itself", "just", "may", "me", "might", "more", "most", "must", "my", "neither", "no", "nor", "not", "of",
-	"off", "on", "once", "only", "or", "other", "our", "ours", "out", "over", "own", "same", "shall", "she",
-	"should", "so", "some", "such", "than", "that", "the", "their", "theirs", "them", "then", "there",
-	"these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "upon", "very", "was",
-	"we", "were", "what", "when", "where", "whether", "which", "while", "who", "whom", "whose", "why", "will",
-	"with", "within", "without", "would", "you", "your", "yours" };
+static const char *const stop_words[] = { "a", "about", "above", "after", "again", "all", "also",
+	"am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being",
+	"below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do", "does",
+	"doing", "done", "down", "during", "each", "either", "else", "ever", "every", "few", "for",
+	"from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "him",
+	"his", "how", "however", "i", "if", "in", "into", "is", "it", "its", "itself", "just",
+	"may", "me", "might", "more", "most", "must", "my", "neither", "no", "nor", "not", "of",
+	"off", "on", "once", "only", "or", "other", "our", "ours", "out", "over", "own", "same",
+	"shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "theirs",
+	"them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under",
+	"until", "up", "upon", "very", "was", "we", "were", "what", "when", "where", "whether",
+	"which", "while", "who", "whom", "whose", "why", "will", "with", "within", "without",
+	"would", "you", "your", "yours" };
 
 static bool is_ascii_letter(unsigned char c)
 {
@@ -37,25 +39,20 @@ static bool is_ascii_letter(unsigned char c)
 }
 
 /* The class of a character of n > 1 bytes. */
-static enum class class_of_wide(const unsigned char *c, int n)
-{
-	if (n == 2)
-		return c[0] == 0xC2 ? CLASS_GAP : CLASS_LETTER; /* U+0080-00BF: signs */
-	if (n == 4)
-		return CLASS_PAIR;
-	if (c[0] == 0xE2 || (c[0] == 0xE3 && c[1] == 0x80) || c[0] == 0xEF)
-		return CLASS_GAP; /* punctuation and symbols, of CJK too, full-width forms */
+static enum class class_of_wide(const unsigned char *c, int n) {
+	if (n == 2) return c[0] == 0xC2 ? CLASS_GAP : CLASS_LETTER; /* U+0080-00BF: signs */
+	if (n == 4) return CLASS_PAIR;
+	if (c[0] == 0xE2 || (c[0] == 0xE3 && c[1] == 0x80) ||
+		c[0] == 0xEF) return CLASS_GAP; /* punctuation and symbols, of CJK too, full-width forms */
 	return c[0] >= 0xE3 ? CLASS_PAIR : CLASS_LETTER;
 }
 
 /* The class and length of what stands at the start of s. */
-static enum class class_at(struct span s, size_t *ret_len)
-{
+static enum class class_at(struct span s, size_t *ret_len) {
 	int n;
 
 	*ret_len = 1;
-	if (s.at[0] < 0x80)
-		return is_ascii_letter(s.at[0]) ? CLASS_LETTER : CLASS_GAP;
+	if (s.at[0] < 0x80) return is_ascii_letter(s.at[0]) ? CLASS_LETTER : CLASS_GAP;
 	n = utf8_step(s);
 	*ret_len = (size_t)abs(n);
 	return n < 0 ? CLASS_GAP : class_of_wide(s.at, n);
@@ -86,8 +83,8 @@ static size_t cut_plural(char *word, size_t len)
 		word[len - 3] = 'y';
 		return len - 2;
 	}
-	if (ends_with(word, len, "xes") || ends_with(word, len, "ches") || ends_with(word, len, "shes") ||
-		ends_with(word, len, "sses"))
+	if (ends_with(word, len, "xes") || ends_with(word, len, "ches") ||
+		ends_with(word, len, "shes") || ends_with(word, len, "sses"))
 		return len - 2;
 	return len - 1;
 }
@@ -125,7 +122,8 @@ static bool is_stop(const char *word, size_t len)
 	if (len > STOP_BYTES)
 		return false;
 	return (len == 1 && word[0] >= 'a' && word[0] <= 'z') ||
-		bsearch(word, stop_words, ARRAY_LEN(stop_words), sizeof(stop_words[0]), order_of) != NULL;
+	       bsearch(word, stop_words, ARRAY_LEN(stop_words), sizeof(stop_words[0]), order_of) !=
+		       NULL;
 }
 
 /* The stem's hash and whether it is a stop word. */
