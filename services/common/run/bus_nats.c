@@ -83,12 +83,14 @@ static void set_polled(struct bus_nats *n, uint32_t events)
 static void write_out(struct bus_nats *n)
 {
 	bool more;
+	int left;
 
 	if (n->link == NULL || !atomic_load_explicit(&n->link->want_write, memory_order_relaxed))
 		return;
 	natsConnection_ProcessWriteEvent(n->link->nc);
 	more = atomic_load(&n->link->want_write);
-	n->unsent_bytes = more ? (size_t)natsConnection_Buffered(n->link->nc) : 0;
+	left = more ? natsConnection_Buffered(n->link->nc) : 0;
+	n->unsent_bytes = left > 0 ? (size_t)left : 0;
 	set_polled(n, more ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
