@@ -10,6 +10,7 @@
 
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "base/near.h"
 #include "run/conf_opt.h"
 #include "version.h"
 
@@ -80,44 +81,14 @@ void conf_opts_init(struct conf_opts *o, const char *program, const struct conf_
 
 /* Unknown keys */
 
-/* Letters to change, add or leave out to make b from a (Levenshtein). */
-static unsigned distance(struct span a, struct span b)
-{
-	unsigned row[CONF_KEY_BYTES + 1];
-
-	for (unsigned j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (unsigned i = 0; i < a.len; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i + 1;
-		for (unsigned j = 0; j < b.len; j++) {
-			unsigned change = diagonal + (a.at[i] != b.at[j]);
-			unsigned step = (row[j] < row[j + 1] ? row[j] : row[j + 1]) + 1;
-
-			diagonal = row[j + 1];
-			row[j + 1] = change < step ? change : step;
-		}
-	}
-	return row[b.len];
-}
-
 const char *conf_nearest(const struct conf_opts *o, unsigned from, struct span key)
 {
-	const char *best = NULL;
-	unsigned best_distance = key.len < 6 ? 2 : 4; /* more is no typing mistake */
+	struct near near;
 
-	if (key.len > CONF_KEY_BYTES)
-		return NULL;
-	for (unsigned i = from; i < o->n; i++) {
-		unsigned d = distance(key, span_str(o->at[i].row->key));
-
-		if (d < best_distance) {
-			best_distance = d;
-			best = o->at[i].row->key;
-		}
-	}
-	return best;
+	near_init(&near, key);
+	for (unsigned i = from; i < o->n; i++)
+		near_try(&near, o->at[i].row->key);
+	return near.best;
 }
 
 /* Sources */

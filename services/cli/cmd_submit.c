@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * spu submit, wait, cancel.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/near.h"
+#include "services/cli/cli.h"
+#include "services/cli/explain.h"
+#include "services/cli/follow.h"
+#include "services/cli/input.h"
+#include "services/cli/json.h"
+
+struct submission {
+	struct cli *c;
+	struct follow follow;
+	struct buf body;
+};
+
+static int build_body(struct submission *s, struct fail *why)
+{
+	const struct opts *o = &s->c->opts;
+	int r;
+
+	buf_init(&s->body, LIMIT_BODY_BYTES);
+	r = input_params(&s->body, &o->args, 1, why);
+	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
+		r = input_item(&s->body, o->in.at[i], why);
+	return r == 0 ? input_check(span_str(o->args.at[0]), buf_span(&s->body), why) : r;
+}
+
+static int build_submit(const struct submission *s, struct submit *ret, struct fail *why)
+{
+	const struct opts *o = &s->c->opts;
+
+	*ret = (struct submit){
+		.key = span_str(o->key),
+		.kind = span_str(o->args.at[0]),
+		.body = buf_span(&s->body),
+		.max_price_ucr = o->price_ucr < 0 ? 0 : o->price_ucr,
+		.priority = o->priority < 0 ? 0 : (uint32_t)o->priority,
+		.fast = o->fast,
+	};
+	if (o->deadline_ns >= 0)
+		ret->deadline_ms = (clocks_wall() + o->deadline_ns) / NS_PER_MS;
+	if (o->start_within_ns >= 0)
+		ret->start_within_ms = o->start_within_ns / NS_PER_MS;
+	if (o->allow != NULL && ladder_parse(span_str(o->allow), &ret->allow) < 0)
+		return fail_set(why, ERR_INVALID, "allow", 0, "--allow %s: rungs are cpu, gpu, api, split, human", o->allow);
+	return 0;
+}
+
+static void say_accepted(const struct submission *s, const struct submit_reply *r)
+{
+	char id[ULID_TEXT + 1];
+
+	ulid_text(r->task, id);
+	if (s->c->opts.no_wait && s->c->opts.json)
+		printf("{\"task\":\"%s\",\"state\":\"%s\",\"existing\":%s}\n", id, state_name(r->state),
+			r->existing ? "true" : "false");
+	else if (s->c->opts.no_wait)
+		printf("%s\n", id);
+	else if (!s->c->opts.quiet)
+		fprintf(stderr, "%s accepted%s\n", id, r->existing ? " before, with this key" : "");
+}
+
+/* A kind that no table and no node knows was perhaps mistyped. */
+static void say_near_kind(const char *kind)
+{
+	const struct kind_row *row;
+	struct near near;
+
+	near_init(&near, span_str(kind));
+	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
+		near_try(&near, row->name);
+	if (near.best != NULL && strcmp(near.best, kind) != 0)
+		fprintf(stderr, "spu: did you mean %s?\n", near.best);
+}
+
+static void on_reply(void *ctx, const struct submit_reply *r)
+{
+	struct submission *s = CONTAINER(ctx, struct submission, follow);
+	const struct opts *o = &s->c->opts;
+	int err;
+
+	if (s->follow.has_ended)
+		return;
+	if (r->fail.code != 0) {
+		follow_give_up(&s->follow, cli_fail(&r->fail));
+		if (r->fail.code == ERR_UNKNOWN)
+			say_near_kind(o->args.at[0]);
+		return;
+	}
+	say_accepted(s, r);
+	s->follow.task = r->task;
+	if (o->no_wait) {
+		follow_give_up(&s->follow, 0);
+		return;
+	}
+	if (r->existing)
+		err = follow_ask(&s->follow, r->task, FOLLOW_EVERY_NS, FOLLOW_MOST_NS);
+	else
+		err = follow_ask(&s->follow, r->task, FOLLOW_CHECK_NS, FOLLOW_CHECK_NS);
+	if (err < 0)
+		follow_give_up(&s->follow, cli_fail_text(err, "no timer is left"));
+}
+
+static int run_submission(struct submission *s)
+{
+	struct fail why = { 0 };
+	struct submit submit;
+	int exit, r;
+
+	r = build_body(s, &why);
+	if (r == 0)
+		r = build_submit(s, &submit, &why);
+	if (r < 0)
+		return cli_fail(&why);
+	exit = cli_open(s->c);
+	if (exit != 0)
+		return exit;
+	follow_init(&s->follow, s->c);
+	/* Without --no-wait the events are heard, too. */
+	r = client_submit(s->c->client, &submit, on_reply, follow_event, &s->follow);
+	if (r < 0)
+		return cli_fail_text(r, "the task could not be sent");
+	exit = follow_wait(&s->follow);
+	if (s->c->opts.explain && s->c->client != NULL && !ulid_is_zero(s->follow.task))
+		explain_print(s->c, s->follow.task);
+	return exit;
+}
+
+int cmd_submit(struct cli *c)
+{
+	struct submission s = { .c = c };
+	int exit = run_submission(&s);
+
+	buf_done(&s.body);
+	return exit;
+}
+
+int cmd_wait(struct cli *c)
+{
+	struct follow f;
+	struct ulid task;
+	int r = cli_task_arg(c, 0, &task);
+
+	if (r == 0)
+		r = cli_open(c);
+	if (r != 0)
+		return r;
+	follow_init(&f, c);
+	r = follow_ask(&f, task, FOLLOW_EVERY_NS, FOLLOW_MOST_NS);
+	return r < 0 ? cli_fail_text(r, "no timer is left") : follow_wait(&f);
+}
+
+static int show_cancelled(struct cli *c, const struct query_reply *r)
+{
+	char id[ULID_TEXT + 1];
+
+	ulid_text(r->task.task, id);
+	if (c->opts.json)
+		printf("{\"task\":\"%s\",\"state\":\"%s\"}\n", id, state_name(r->task.state));
+	else
+		printf("%s %s\n", id, state_name(r->task.state));
+	return 0;
+}
+
+int cmd_cancel(struct cli *c)
+{
+	int exit = 0;
+
+	for (unsigned i = 0; i < c->opts.args.n; i++) {
+		struct query q = { .kind = QUERY_CANCEL };
+		int r = cli_task_arg(c, i, &q.task);
+
+		if (r == 0 && c->client == NULL)
+			r = cli_open(c);
+		if (r == 0)
+			r = cli_query(c, &q, show_cancelled);
+		if (c->client == NULL)
+			return r;
+		exit = r != 0 ? r : exit;
+	}
+	return exit;
+}

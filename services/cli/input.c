@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "services/cli/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "base/limits.h"
+#include "base/near.h"
+
+#define ARENA_BYTES ((size_t)8 << 20)
+#define READ_BYTES 65536u
+
+static int too_big(const char *path, struct fail *why)
+{
+	return fail_set(why, ERR_TOO_BIG, "in", LIMIT_BODY_BYTES, "%s: the inputs are larger than %u bytes together",
+		path, (unsigned)LIMIT_BODY_BYTES);
+}
+
+static int read_all(struct buf *b, int fd, const char *path, struct fail *why)
+{
+	for (;;) {
+		unsigned char *room = buf_room(b, READ_BYTES);
+		ssize_t n;
+
+		if (room == NULL)
+			return buf_err(b) == ERR_TOO_BIG ? too_big(path, why) : fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+		n = read(fd, room, READ_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_set(why, ERR_IO, "in", 0, "%s: %s", path, strerror(errno));
+		if (n == 0)
+			return 0;
+		buf_took(b, (size_t)n);
+	}
+}
+
+int input_read(struct buf *b, const char *path, struct fail *why)
+{
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return fail_set(why, ERR_IO, "in", 0, "%s: %s", path, strerror(errno));
+	r = read_all(b, fd, path, why);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return r;
+}
+
+/* By the name's ending, else by whether it is text. */
+static const char *media_of(const char *name, struct span data)
+{
+	static const struct {
+		const char *ending, *media;
+	} rows[] = {
+		{ ".png", "image/png" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" },
+		{ ".md", "text/markdown" }, { ".json", "application/json" }, { ".html", "text/html" },
+		{ ".csv", "text/csv" }, { ".zst", "application/zstd" }, { ".gz", "application/gzip" },
+		{ ".pdf", "application/pdf" },
+	};
+	const char *dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot != NULL && i < ARRAY_LEN(rows); i++)
+		if (strcasecmp(dot, rows[i].ending) == 0)
+			return rows[i].media;
+	return fmt_is_text(data) ? "text/plain" : "application/octet-stream";
+}
+
+int input_item(struct buf *body, const char *path, struct fail *why)
+{
+	CLEANUP(buf_done) struct buf data;
+	const char *slash = strrchr(path, '/');
+	const char *name = strcmp(path, "-") == 0 ? "stdin" : slash == NULL ? path : slash + 1;
+	int r;
+
+	buf_init(&data, LIMIT_BODY_BYTES + READ_BYTES);
+	r = input_read(&data, path, why);
+	if (r < 0)
+		return r;
+	if (!fmt_is_text(span_str(name)))
+		name = "";
+	body_put_item(body, span_str(name), span_str(media_of(name, buf_span(&data))), buf_span(&data));
+	return buf_err(body) < 0 ? too_big(path, why) : 0;
+}
+
+int input_params(struct buf *body, const struct opts_list *args, unsigned from, struct fail *why)
+{
+	for (unsigned i = from; i < args->n; i++) {
+		struct span value = span_str(args->at[i]);
+		struct span key;
+
+		if (strchr(args->at[i], '=') == NULL)
+			return fail_set(why, ERR_INVALID, NULL, 0, "%s: a parameter is KEY=VALUE (a file: --in FILE)",
+				args->at[i]);
+		key = span_cut(&value, '=');
+		body_put_param(body, key, value);
+	}
+	return buf_err(body) < 0 ? fail_set(why, ERR_TOO_BIG, NULL, LIMIT_BODY_BYTES, "the parameters are too large")
+	                         : 0;
+}
+
+/* Name the parameter that was perhaps meant. */
+static int hint(const struct kind_row *row, int r, struct fail *why)
+{
+	struct near near;
+
+	near_init(&near, span_str(why->field));
+	for (unsigned i = 0; i < row->params_n; i++) {
+		if (strcmp(row->params[i].key, why->field) == 0)
+			return r;
+		near_try(&near, row->params[i].key);
+	}
+	if (near.best != NULL)
+		fail_set(why, r, why->field, 0, "%s; did you mean %s?", why->detail, near.best);
+	return r;
+}
+
+int input_check(struct span kind, struct span body, struct fail *why)
+{
+	CLEANUP(arena_done) struct arena a;
+	const struct kind_row *row = kind_find(kind);
+	struct body decoded = { 0 };
+	int r;
+
+	arena_init(&a, ARENA_BYTES);
+	if (!fmt_is_kind(kind))
+		return fail_set(why, ERR_INVALID, "kind", LIMIT_KIND_BYTES, "%.*s: not a kind's name (spu kinds lists them)",
+			(int)kind.len, (const char *)kind.at);
+	r = body_decode(&a, body, &decoded, why);
+	if (r == 0 && row != NULL)
+		r = kind_check(row, &decoded, why);
+	return r < 0 && row != NULL ? hint(row, r, why) : r;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * input: the body of a task from the command line: key=value words and files.
+ */
+#pragma once
+#include "base/buf.h"
+#include "services/cli/opts.h"
+#include "wire/body.h"
+#include "wire/kinds.h"
+
+/* Append the file's bytes ("-": standard input) to b, whose ceiling is the limit. ERR_IO, ERR_TOO_BIG. */
+int input_read(struct buf *b, const char *path, struct fail *why) MUST_USE;
+/* Append one item: the file's name without folders, its media type, its bytes. */
+int input_item(struct buf *body, const char *path, struct fail *why) MUST_USE;
+/* Append parameters from words key=value. ERR_INVALID. */
+int input_params(struct buf *body, const struct opts_list *args, unsigned from, struct fail *why) MUST_USE;
+/* Check an encoded body by the table of kinds; kinds outside of it pass. */
+int input_check(struct span kind, struct span body, struct fail *why) MUST_USE;

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * result: gives the result of a task to the user: items to files or stdout, facts and where it was served to
+ * stderr, or all as JSON.
+ */
+#pragma once
+#include "services/cli/cli.h"
+#include "services/cli/json.h"
+#include "wire/body.h"
+
+/* The exit status: of the task if it failed, of writing if that failed. */
+int result_show(struct cli *c, struct ulid task, const struct result *r);
+/* The members of a result; with_data: items with their bytes. */
+void result_json(struct json *j, const struct result *r, const struct body *body, bool with_data);
