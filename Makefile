@@ -88,13 +88,13 @@ SOURCES  := $(COMMON)
 define program # name, folder, pkg-config modules besides CORE_MODULES
 ifneq ($(wildcard $(2)/*.c),)
 SOURCES  += $(wildcard $(2)/*.c)
-ARCHIVES += $(B)/lib$(1).a
-$(B)/lib$(1).a: $(call obj,$(filter-out $(2)/main.c,$(wildcard $(2)/*.c)))
+ARCHIVES += $(B)/$(1).a
+$(B)/$(1).a: $(call obj,$(filter-out $(2)/main.c,$(wildcard $(2)/*.c)))
 $(call obj,$(wildcard $(2)/*.c)): PREPROCESS += $(if $(3),$(call cflags_of,$(3)))
 ifneq ($(wildcard $(2)/main.c),)
 PROGRAMS += $(B)/bin/$(1)
 $(B)/bin/$(1): LIBS += $(if $(3),$(call libs_of,$(3)))
-$(B)/bin/$(1): $(B)/obj/$(2)/main.o $(B)/lib$(1).a $(LIBSPU)
+$(B)/bin/$(1): $(B)/obj/$(2)/main.o $(B)/$(1).a $(LIBSPU)
 endif
 endif
 endef
