@@ -80,6 +80,24 @@ int cpu_texts(const struct cpu_call *call, struct span **ret)
 	return 0;
 }
 
+bool cpu_is_body(const struct item *item)
+{
+	return span_is(item->media, BODY_MEDIA);
+}
+
+int cpu_unwrap(const struct cpu_call *call, size_t i, struct body *ret)
+{
+	struct fail why = { 0 };
+	int r = body_decode(call->arena, call->in->items[i].data, ret, &why);
+
+	if (r == 0)
+		return 0;
+	if (r == ERR_NO_MEMORY)
+		return cpu_no_memory(call);
+	return fail_set(call->why, ERR_INVALID, "items", why.limit, "item %zu is no body: %s: %s",
+		i + 1, why.field, why.detail);
+}
+
 int cpu_name(const struct cpu_call *call, struct span stem, const char *ending, struct span *ret)
 {
 	size_t ending_bytes = strlen(ending);

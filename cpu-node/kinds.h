@@ -59,6 +59,10 @@ static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint
 int cpu_need_items(const struct cpu_call *call) MUST_USE;
 /* The data of all items, as texts: ERR_UNSUPPORTED if one is not UTF-8. */
 int cpu_texts(const struct cpu_call *call, struct span **ret) MUST_USE;
+/* Whether an item is an encoded body of its own. */
+bool cpu_is_body(const struct item *item);
+/* Decode such an item, the i-th of the call: ERR_INVALID with field "items" if it is malformed. */
+int cpu_unwrap(const struct cpu_call *call, size_t i, struct body *ret) MUST_USE;
 /* A name with another ending; an empty name stays empty. */
 int cpu_name(const struct cpu_call *call, struct span stem, const char *ending,
 	struct span *ret) MUST_USE;

@@ -73,7 +73,6 @@ static int put_part(const struct cpu_call *call, const struct plan *p,
 	put_query(&body, p);
 	body_put_int(&body, "sentences", p->part_sentences);
 	body_put_int(&body, "max_bytes", p->part_bytes);
-	body_put_param(&body, SPAN_LIT("facts"), SPAN_LIT("no"));
 	for (size_t i = 0; i < n; i++)
 		body_put_item(&body, call->in->items[pieces[i].doc].name, SPAN_LIT("text/plain"),
 			pieces[i].text);
@@ -117,12 +116,11 @@ static int put_plan(const struct cpu_call *call, const struct plan *p,
 	return put_join(call, p);
 }
 
-static int split_chat(const struct cpu_call *call)
+/* The call is as if for the task itself. */
+static int split_chat(const struct cpu_call *call, int64_t parts_max)
 {
-	const struct kind_row *chat = kind_find(SPAN_LIT("llm.chat"));
 	struct split_want want = {
-		.parts_max = (uint32_t)clamp(
-			kind_int(call->kind, call->in, "split.parts"), 1, PARTS_MAX),
+		.parts_max = (uint32_t)clamp(parts_max, 1, PARTS_MAX),
 		.part_min = PART_BYTES_MIN,
 	};
 	char query[QUERY_BYTES];
@@ -139,19 +137,41 @@ static int split_chat(const struct cpu_call *call)
 	if (n == 0)
 		return fail_set(call->why, ERR_UNSUPPORTED, "items", 0,
 			"there is no document to cut: a prompt alone needs a model or a person");
-	query_len = split_query(kind_text(chat, call->in, "prompt"), query, sizeof(query));
-	p = plan_for(span_of(query, query_len), kind_int(chat, call->in, "max_tokens"),
+	query_len = split_query(kind_text(call->kind, call->in, "prompt"), query, sizeof(query));
+	p = plan_for(span_of(query, query_len), kind_int(call->kind, call->in, "max_tokens"),
 		pieces[n - 1].part + 1);
 	count_sentences(&p, docs, call->in->items_n);
 	return put_plan(call, &p, pieces, n);
 }
 
+/* The task to cut is the body's only item. */
+static int unwrap_task(const struct cpu_call *call, const struct kind_row *kind, struct body *ret)
+{
+	const struct body *in = call->in;
+	int r;
+
+	if (in->items_n != 1 || !span_is(in->items[0].name, "task") || !cpu_is_body(&in->items[0]))
+		return fail_set(call->why, ERR_INVALID, "items", 1,
+			"needs one item: \"task\", an encoded body of type " BODY_MEDIA);
+	r = cpu_unwrap(call, 0, ret);
+	return r < 0 ? r : kind_check(kind, ret, call->why);
+}
+
 int run_split(const struct cpu_call *call)
 {
-	struct span kind = kind_text(call->kind, call->in, "split.kind");
+	struct span name = kind_text(call->kind, call->in, "split.kind");
+	const struct kind_row *chat = kind_find(SPAN_LIT("llm.chat"));
+	struct cpu_call inner = *call;
+	struct body task;
+	int r;
 
-	if (span_is(kind, "llm.chat"))
-		return split_chat(call);
-	return fail_set(call->why, ERR_UNSUPPORTED, "split.kind", 0, "%.*s cannot be split",
-		(int)kind.len, (const char *)kind.at);
+	if (!span_is(name, chat->name))
+		return fail_set(call->why, ERR_UNSUPPORTED, "split.kind", 0, "%.*s cannot be split",
+			(int)name.len, (const char *)name.at);
+	r = unwrap_task(call, chat, &task);
+	if (r < 0)
+		return r;
+	inner.kind = chat;
+	inner.in = &task;
+	return split_chat(&inner, kind_int(call->kind, call->in, "split.parts"));
 }

@@ -3,6 +3,7 @@
  * kinds_text: text.extract and task.reduce: what to keep of texts.
  */
 #include "base/fmt.h"
+#include "base/limits.h"
 #include "cpu-node/kinds.h"
 #include "policy/select.h"
 
@@ -72,7 +73,7 @@ int run_extract(const struct cpu_call *call)
 
 	if (r == 0)
 		r = put_selection(call, &want, "extract", &facts);
-	if (r == 0 && kind_choice(call->kind, call->in, "facts") == 0)
+	if (r == 0)
 		put_facts(call->out, &facts);
 	return r;
 }
@@ -118,12 +119,63 @@ static int reduce_concat(const struct cpu_call *call)
 	return 0;
 }
 
-int run_reduce(const struct cpu_call *call)
+/* Add n items to ret's, which have room for LIMIT_ITEMS. */
+static int add_items(
+	const struct cpu_call *call, struct body *ret, const struct item *items, size_t n)
 {
-	int r = cpu_need_items(call);
+	if (ret->items_n + n > LIMIT_ITEMS)
+		return fail_set(call->why, ERR_TOO_BIG, "items", LIMIT_ITEMS,
+			"the parts have more than %d items together", LIMIT_ITEMS);
+	for (size_t i = 0; i < n; i++)
+		ret->items[ret->items_n++] = items[i];
+	return 0;
+}
+
+/* Add what the i-th item has inside. */
+static int add_part(const struct cpu_call *call, struct body *ret, size_t i)
+{
+	struct body part;
+	int r = cpu_unwrap(call, i, &part);
 
 	if (r < 0)
 		return r;
-	return kind_choice(call->kind, call->in, "how") == 0 ? reduce_summary(call)
-							     : reduce_concat(call);
+	for (size_t k = 0; k < part.items_n; k++) {
+		if (cpu_is_body(&part.items[k]))
+			return fail_set(call->why, ERR_INVALID, "items", 0,
+				"item %zu is a body with another body inside", i + 1);
+	}
+	return add_items(call, ret, part.items, part.items_n);
+}
+
+/* The call's body with each item that is a body replaced by that one's items: what parts found. */
+static int unwrap_parts(const struct cpu_call *call, struct body *ret)
+{
+	int r = 0;
+
+	*ret = *call->in;
+	ret->items_n = 0;
+	ret->items = arena_raw(call->arena, LIMIT_ITEMS * sizeof(*ret->items));
+	if (ret->items == NULL)
+		return cpu_no_memory(call);
+	for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
+		const struct item *item = &call->in->items[i];
+
+		r = cpu_is_body(item) ? add_part(call, ret, i) : add_items(call, ret, item, 1);
+	}
+	return r;
+}
+
+int run_reduce(const struct cpu_call *call)
+{
+	struct cpu_call inner = *call;
+	struct body in;
+	int r = unwrap_parts(call, &in);
+
+	inner.in = &in;
+	if (r == 0)
+		r = cpu_need_items(&inner);
+	if (r < 0)
+		return r;
+	return kind_choice(call->kind, call->in, "how") == 0 ? reduce_summary(&inner)
+							     : reduce_concat(&inner);
 }

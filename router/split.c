@@ -6,7 +6,8 @@
  *
  *	parent SPLIT:  plan -> parts, all at once -> join -> SUCCEEDED
  *
- * Bodies are encoded messages and are joined by appending; nothing is decoded here but the plan.
+ * A task's body travels inside the planner's as one item, and each part's result inside the join's: parameters
+ * of several bodies never meet in one, and nothing is decoded here but the plan.
  */
 #include "router/machine.h"
 #include "wire/body.h"
@@ -47,6 +48,16 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	return t;
 }
 
+/* The same with what b holds, which may have failed. */
+static struct task *add_child_with(struct router *r, struct task *parent, struct span kind, enum task_role role,
+                                   struct buf *b)
+{
+	size_t len = 0;
+	unsigned char *body = buf_err(b) == 0 ? buf_take(b, &len) : NULL;
+
+	return add_child(r, parent, kind, role, body, len);
+}
+
 /* Give the split up: what runs is called off, the parent leaves the rung. */
 static void give_up(struct router *r, struct task *parent, int code, const char *reason)
 {
@@ -57,19 +68,11 @@ static void give_up(struct router *r, struct task *parent, int code, const char 
 
 /* --- plan --------------------------------------------------------------------------------------------- */
 
-/* The parent's body with the parameters of task.split behind it. */
-static unsigned char *plan_body(struct router *r, const struct task *parent, size_t *ret_len)
+static void put_plan_body(struct buf *b, const struct router *r, const struct task *parent)
 {
-	struct buf b;
-	unsigned char *at;
-
-	buf_init(&b, LIMIT_BODY_BYTES + 1024);
-	buf_add(&b, span_of(parent->body, parent->body_len));
-	body_put_param(&b, SPAN_LIT("split.kind"), span_str(registry_kind_at(&r->registry, parent->kind)->name));
-	body_put_int(&b, "split.parts", r->conf.split_parts);
-	at = buf_err(&b) == 0 ? buf_take(&b, ret_len) : NULL;
-	buf_done(&b);
-	return at;
+	body_put_param(b, SPAN_LIT("split.kind"), span_str(registry_kind_at(&r->registry, parent->kind)->name));
+	body_put_int(b, "split.parts", r->conf.split_parts);
+	body_put_item(b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), span_of(parent->body, parent->body_len));
 }
 
 static bool has_planner(struct router *r)
@@ -81,9 +84,10 @@ static bool has_planner(struct router *r)
 
 void split_begin(struct router *r, struct task *t)
 {
-	size_t len = 0;
-	struct task *plan;
+	CLEANUP(buf_done) struct buf body;
+	struct task *plan = NULL;
 
+	buf_init(&body, LIMIT_BODY_BYTES);
 	if (t->depth >= LIMIT_SPLIT_DEPTH) {
 		rung_hop(r, t, ERR_UNSUPPORTED, "a part of a part is not split again");
 		return;
@@ -92,10 +96,14 @@ void split_begin(struct router *r, struct task *t)
 		rung_hop(r, t, ERR_NO_NODE, "no CPU node can split it");
 		return;
 	}
+	put_plan_body(&body, r, t);
+	if (buf_err(&body) == ERR_TOO_BIG) {
+		rung_hop(r, t, ERR_TOO_BIG, "too big to be split: inside the planner's body it is above the limit");
+		return;
+	}
 	t->split = mem_alloc(sizeof *t->split);
-	unsigned char *body = t->split == NULL ? NULL : plan_body(r, t, &len);
-
-	plan = t->split == NULL ? NULL : add_child(r, t, SPAN_LIT("task.split"), ROLE_PLAN, body, len);
+	if (t->split != NULL)
+		plan = add_child_with(r, t, SPAN_LIT("task.split"), ROLE_PLAN, &body);
 	if (plan == NULL) {
 		mem_free(t->split);
 		t->split = NULL;
@@ -165,33 +173,32 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 
 /* --- join --------------------------------------------------------------------------------------------- */
 
-/* The join's body followed by the parts' results, in order. */
-static unsigned char *join_body(struct router *r, const struct split *s, size_t *ret_len)
+/* The plan's body for the join, then the parts' results in order. */
+static void put_join_body(struct buf *b, struct router *r, const struct split *s)
 {
-	struct buf b;
-	unsigned char *at;
-
-	buf_init(&b, LIMIT_BODY_BYTES);
-	buf_add(&b, span_of(s->join_body, s->join_len));
+	buf_add(b, span_of(s->join_body, s->join_len));
 	for (uint32_t i = 0; i < s->parts_n; i++) {
 		const struct task *t = tasks_find(&r->tasks, s->parts[i]);
 
-		buf_add(&b, span_of(t->result, t->result_len));
+		body_put_item(b, SPAN_LIT("part"), SPAN_LIT(BODY_MEDIA), span_of(t->result, t->result_len));
 	}
-	at = buf_err(&b) == 0 ? buf_take(&b, ret_len) : NULL;
-	buf_done(&b);
-	return at;
 }
 
 static void begin_join(struct router *r, struct task *parent)
 {
+	CLEANUP(buf_done) struct buf body;
 	struct split *s = parent->split;
-	size_t len = 0;
-	unsigned char *body = join_body(r, s, &len);
-	struct task *t = add_child(r, parent, span_str(s->join_kind), ROLE_JOIN, body, len);
+	struct task *t;
 
+	buf_init(&body, LIMIT_BODY_BYTES);
+	put_join_body(&body, r, s);
+	if (buf_err(&body) == ERR_TOO_BIG) {
+		give_up(r, parent, ERR_TOO_BIG, "the parts' results are together above the limit of a body");
+		return;
+	}
+	t = add_child_with(r, parent, span_str(s->join_kind), ROLE_JOIN, &body);
 	if (t == NULL) {
-		give_up(r, parent, ERR_TOO_BIG, "the parts' results cannot be joined within the limits");
+		give_up(r, parent, ERR_BUSY, "no room to join the parts");
 		return;
 	}
 	s->join = t->id;

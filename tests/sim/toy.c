@@ -55,12 +55,27 @@ static struct toy_job *free_job(struct toy *t)
 	return NULL;
 }
 
+/* What the router makes itself: a planner gets its task in an item, a join each part's result in one. */
+static void check_nested(const struct job *job)
+{
+	bool splits = span_is(job->kind, "task.split");
+
+	if (!splits && !span_is(job->kind, "task.reduce"))
+		return;
+	CHECK(splits ? job->body->items_n == 1 : job->body->items_n >= 1);
+	for (size_t i = 0; i < job->body->items_n; i++) {
+		CHECK(span_is(job->body->items[i].name, splits ? "task" : "part"));
+		CHECK(span_is(job->body->items[i].media, BODY_MEDIA));
+	}
+}
+
 static int toy_begin(void *self, const struct job *job, struct fail *why)
 {
 	struct toy *t = self;
 	struct toy_job *j = free_job(t);
 	bool calm = t->world->now_ns >= t->world->weather.faults_end_ns;
 
+	check_nested(job);
 	if (j == NULL || (!calm && chance(t, t->world->weather.refuse)))
 		return fail_set(why, ERR_BUSY, NULL, 0, "the toy is busy");
 	*j = (struct toy_job){ .task = job->task, .attempt = job->attempt, .taken = true };

@@ -50,6 +50,12 @@ static void item(struct trial *t, const char *name, struct span data)
 	body_put_item(&t->in, span_str(name), (struct span){ 0 }, data);
 }
 
+/* An item that is an encoded body of its own. */
+static void nested(struct trial *t, const char *name, struct span body)
+{
+	body_put_item(&t->in, span_str(name), SPAN_LIT(BODY_MEDIA), body);
+}
+
 /* Run the kind as a node does. The result's body is in t->result. */
 static int run(struct trial *t, const char *kind, uint32_t attempt)
 {
@@ -189,9 +195,6 @@ static void test_extract(void **state)
 	assert_int_equal(number(&t, "bytes_out"), 51);
 	assert_int_equal(number(&t, "sentences_in"), 4);
 	assert_int_equal(number(&t, "sentences_out"), 1);
-	param(&t, "facts", "no");
-	assert_int_equal(run(&t, "text.extract", 1), 0);
-	assert_int_equal(t.result.params_n, 0);
 	item(&t, "bad", SPAN_LIT("caf\xE9"));
 	assert_int_equal(run(&t, "text.extract", 1), ERR_UNSUPPORTED);
 	trial_close(&t);
@@ -221,6 +224,80 @@ static void test_reduce(void **state)
 	trial_close(&t);
 }
 
+static void refuse_items(struct trial *t, const char *kind, int code, const char *about)
+{
+	assert_int_equal(run(t, kind, 1), code);
+	assert_string_equal(t->why.field, "items");
+	if (strstr(t->why.detail, about) == NULL)
+		fail_msg("\"%s\" lacks \"%s\"", t->why.detail, about);
+}
+
+/* A result of a part: one text, and a fact about it. */
+static void part_result(struct trial *join, const char *name, const char *data)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_BODY_BYTES);
+	body_put_int(&b, "bytes_in", 7);
+	body_put_item(&b, span_str(name), SPAN_LIT("text/plain"), span_str(data));
+	nested(join, "part", buf_span(&b));
+	buf_done(&b);
+}
+
+static void test_reduce_takes_results_of_parts(void **state)
+{
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	param(&t, "how", "concat");
+	nested(&t, "part", SPAN_LIT(""));
+	refuse_items(&t, "task.reduce", ERR_INVALID, "needs an item");
+	part_result(&t, "first", "One. ");
+	item(&t, "plain", SPAN_LIT("Two. "));
+	part_result(&t, "third", "Three.");
+	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_int_equal(t.result.items_n, 1);
+	assert_true(span_is(t.result.items[0].name, "first"));
+	assert_true(span_is(t.result.items[0].media, "text/plain"));
+	assert_true(span_is(t.result.items[0].data, "One. Two. Three."));
+	param(&t, "how", "summary");
+	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_true(span_is(t.result.items[0].name, "summary"));
+	assert_int_equal(number(&t, "bytes_in"), 16);
+	nested(&t, "part", SPAN_LIT("\xFF"));
+	refuse_items(&t, "task.reduce", ERR_INVALID, "item 5 is no body");
+	trial_close(&t);
+}
+
+static void test_reduce_unwraps_once_and_not_too_much(void **state)
+{
+	struct trial t, part;
+
+	(void)state;
+	trial_open(&t);
+	trial_open(&part);
+	nested(&part, "deeper", SPAN_LIT(""));
+	nested(&t, "part", buf_span(&part.in));
+	refuse_items(&t, "task.reduce", ERR_INVALID, "item 1 is a body with another body");
+	trial_close(&t);
+	trial_close(&part);
+	trial_open(&t);
+	trial_open(&part);
+	for (int i = 0; i < LIMIT_ITEMS / 2; i++)
+		item(&part, "", SPAN_LIT("x"));
+	param(&t, "how", "concat");
+	nested(&t, "part", buf_span(&part.in));
+	nested(&t, "part", buf_span(&part.in));
+	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_int_equal(t.result.items[0].data.len, LIMIT_ITEMS);
+	item(&t, "one more", SPAN_LIT("x"));
+	refuse_items(&t, "task.reduce", ERR_TOO_BIG, "more than 1024 items");
+	assert_int_equal(t.why.limit, LIMIT_ITEMS);
+	trial_close(&t);
+	trial_close(&part);
+}
+
 /* Runs the plan as the router does: each part, then the join with their results behind its own body. */
 static void run_plan(const struct trial *split, struct trial *join)
 {
@@ -242,16 +319,25 @@ static void run_plan(const struct trial *split, struct trial *join)
 		assert_int_equal(kind_check(kind_find(plan.parts[i].kind), &body, NULL), 0);
 		buf_add(&part.in, plan.parts[i].body);
 		assert_int_equal(run(&part, "text.extract", 1), 0);
-		buf_add(&join->in, buf_span(&part.out));
+		nested(join, "part", buf_span(&part.out));
 		trial_close(&part);
 	}
 	arena_done(&a);
 }
 
+/* The body of task.split around a task of kind. */
+static void split_of(struct trial *t, const char *kind, const struct trial *task)
+{
+	buf_reset(&t->in);
+	param(t, "split.kind", kind);
+	param(t, "split.parts", "5");
+	nested(t, "task", buf_span(&task->in));
+}
+
 static void test_split(void **state)
 {
 	static char doc[20000];
-	struct trial t, join;
+	struct trial t, task, join;
 	struct body in;
 
 	(void)state;
@@ -260,12 +346,13 @@ static void test_split(void **state)
 			at, at % 7 ? " " : "\n\n");
 	memcpy(doc + 9000, " Leases end at noon. ", 21);
 	trial_open(&t);
+	trial_open(&task);
 	trial_open(&join);
-	param(&t, "split.kind", "llm.chat");
-	param(&t, "split.parts", "5");
-	param(&t, "prompt", "Please summarise what the document says on leases.");
-	assert_int_equal(run(&t, "task.split", 1), ERR_UNSUPPORTED);
-	item(&t, "doc", span_str(doc));
+	param(&task, "prompt", "Please summarise what the document says on leases.");
+	item(&task, "doc", span_str(doc));
+	split_of(&t, "llm.chat", &task);
+	assert_int_equal(body_decode(&join.arena, buf_span(&t.in), &in, NULL), 0);
+	assert_int_equal(kind_check(kind_find(SPAN_LIT("task.split")), &in, NULL), 0);
 	assert_int_equal(run(&t, "task.split", 1), 0);
 	run_plan(&t, &join);
 	assert_int_equal(body_decode(&join.arena, buf_span(&join.in), &in, NULL), 0);
@@ -276,8 +363,41 @@ static void test_split(void **state)
 	assert_int_equal(number(&join, "bytes_in"), strlen(doc));
 	assert_true(number(&join, "sentences_in") > 500);
 	trial_close(&join);
-	param(&t, "split.kind", "image.filter");
+	trial_close(&task);
+	trial_close(&t);
+}
+
+static void test_split_refuses(void **state)
+{
+	struct trial t, task;
+
+	(void)state;
+	trial_open(&t);
+	trial_open(&task);
+	split_of(&t, "image.filter", &task);
 	assert_int_equal(run(&t, "task.split", 1), ERR_UNSUPPORTED);
+	assert_string_equal(t.why.field, "split.kind");
+	split_of(&t, "llm.chat", &task);
+	assert_int_equal(run(&t, "task.split", 1), ERR_INVALID);
+	assert_string_equal(t.why.field, "prompt");
+	param(&task, "prompt", "A prompt alone.");
+	split_of(&t, "llm.chat", &task);
+	refuse_items(&t, "task.split", ERR_UNSUPPORTED, "no document");
+	item(&task, "doc", SPAN_LIT("caf\xE9"));
+	split_of(&t, "llm.chat", &task);
+	refuse_items(&t, "task.split", ERR_UNSUPPORTED, "no text in UTF-8");
+	nested(&t, "task", buf_span(&task.in));
+	refuse_items(&t, "task.split", ERR_INVALID, "one item");
+	buf_reset(&t.in);
+	param(&t, "split.kind", "llm.chat");
+	refuse_items(&t, "task.split", ERR_INVALID, "one item");
+	item(&t, "task", buf_span(&task.in));
+	refuse_items(&t, "task.split", ERR_INVALID, "one item");
+	buf_reset(&t.in);
+	param(&t, "split.kind", "llm.chat");
+	nested(&t, "task", SPAN_LIT("\xFF"));
+	refuse_items(&t, "task.split", ERR_INVALID, "item 1 is no body");
+	trial_close(&task);
 	trial_close(&t);
 }
 
@@ -412,7 +532,7 @@ static int run_nth(void *arg)
 
 static void test_want_of_memory(void **state)
 {
-	struct trial t;
+	struct trial t, task;
 
 	(void)state;
 	trial_open(&t);
@@ -424,11 +544,17 @@ static void test_want_of_memory(void **state)
 	(void)nth_alloc(run_nth, &t);
 	trial_close(&t);
 	trial_open(&t);
-	param(&t, "split.kind", "llm.chat");
-	param(&t, "prompt", "leases");
-	item(&t, "doc", span_str(text));
+	trial_open(&task);
+	param(&task, "prompt", "leases");
+	item(&task, "doc", span_str(text));
+	split_of(&t, "llm.chat", &task);
 	nth_kind = "task.split";
 	(void)nth_alloc(run_nth, &t);
+	buf_reset(&t.in);
+	part_result(&t, "extract", text);
+	nth_kind = "task.reduce";
+	(void)nth_alloc(run_nth, &t);
+	trial_close(&task);
 	trial_close(&t);
 	trial_open(&t);
 	put_picture(&t, "a.jpg");
@@ -450,7 +576,10 @@ int main(void)
 		cmocka_unit_test(test_blob),
 		cmocka_unit_test(test_extract),
 		cmocka_unit_test(test_reduce),
+		cmocka_unit_test(test_reduce_takes_results_of_parts),
+		cmocka_unit_test(test_reduce_unwraps_once_and_not_too_much),
 		cmocka_unit_test(test_split),
+		cmocka_unit_test(test_split_refuses),
 		cmocka_unit_test(test_matmul),
 		cmocka_unit_test(test_montecarlo),
 		cmocka_unit_test(test_image),

@@ -70,23 +70,23 @@ static void test_every_failing_request_for_memory(void **state)
 	(void)state;
 	buf_init(&b, 4096);
 	body_put_param(&b, SPAN_LIT("split.kind"), SPAN_LIT("llm.chat"));
-	body_put_param(&b, SPAN_LIT("prompt"), SPAN_LIT("why?"));
+	body_put_item(&b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), SPAN_LIT("any bytes"));
 	body = buf_span(&b);
 	assert_true(nth_alloc(open_without_memory, &body) >= 1);
 	buf_done(&b);
 }
 
-static void test_a_split_carries_two_sets_of_parameters(void **state)
+static void test_a_body_is_checked_against_its_kind(void **state)
 {
 	static const struct {
-		const char *kind, *parts, *key, *value, *field; /* field NULL: good */
+		const char *kind, *key, *value, *field; /* field NULL: good */
 	} rows[] = {
-		{ "llm.chat", "8", "prompt", "summarise", NULL },
-		{ "my.own", "8", "colour", "red", NULL },
-		{ "llm.chat", "0", "prompt", "summarise", "split.parts" },
-		{ "llm.chat", "8", "colour", "red", "colour" },
-		{ "llm.chat", "8", "query.x", "a fact", "prompt" },
-		{ "", "8", "prompt", "summarise", "split.kind" },
+		{ "task.split", "split.kind", "llm.chat", NULL },
+		{ "task.split", "split.kind", "", "split.kind" },
+		{ "task.split", "prompt", "of another kind", "prompt" },
+		{ "text.extract", "sentences", "8", NULL },
+		{ "text.extract", "sentences", "0", "sentences" },
+		{ "my.own", "colour", "red", NULL },
 	};
 	struct arena a;
 	struct buf b;
@@ -95,21 +95,17 @@ static void test_a_split_carries_two_sets_of_parameters(void **state)
 	arena_init(&a, 1 << 20);
 	buf_init(&b, 4096);
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		struct down d = {
-			.kind = DOWN_ASSIGN, .task_kind = SPAN_LIT("task.split"), .attempt = 1
-		};
 		struct fail why = { 0 };
+		struct down d;
 		struct job job;
-		int r;
 
 		buf_reset(&b);
 		body_put_param(&b, span_str(rows[i].key), span_str(rows[i].value));
-		body_put_param(&b, SPAN_LIT("split.kind"), span_str(rows[i].kind));
-		body_put_param(&b, SPAN_LIT("split.parts"), span_str(rows[i].parts));
-		d.body = buf_span(&b);
+		body_put_item(&b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), SPAN_LIT("\xFF"));
+		d = order_of(rows[i].kind, buf_span(&b));
 		arena_reset(&a);
-		r = job_open(&a, &d, &job, &why);
-		assert_int_equal(r, rows[i].field == NULL ? 0 : ERR_INVALID);
+		assert_int_equal(job_open(&a, &d, &job, &why),
+			rows[i].field == NULL ? 0 : ERR_INVALID);
 		assert_string_equal(why.field, rows[i].field == NULL ? "" : rows[i].field);
 	}
 	arena_done(&a);
@@ -148,7 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_order_becomes_a_job),
 		cmocka_unit_test(test_every_failing_request_for_memory),
-		cmocka_unit_test(test_a_split_carries_two_sets_of_parameters),
+		cmocka_unit_test(test_a_body_is_checked_against_its_kind),
 		cmocka_unit_test(test_typical_follows_what_is_measured),
 	};
 

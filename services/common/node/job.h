@@ -6,6 +6,5 @@
 #include "node/backend.h"
 
 /* Decode and check the body of an ASSIGN; what *ret points to lives in the arenas and in d. An error of
- * body_decode or kind_check. A body of task.split carries two sets of parameters: its own and those of the
- * kind to split; both are checked. */
+ * body_decode or kind_check. */
 int job_open(struct arena *a, const struct down *d, struct job *ret, struct fail *why) MUST_USE;

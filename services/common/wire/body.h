@@ -21,6 +21,9 @@ struct item {
 	struct span media; /* media type; may be empty */
 	struct span data;
 };
+/* Media type of an item whose data is an encoded Body: the task that task.split is to cut, and the results
+ * of parts in the body of their join. */
+#define BODY_MEDIA "application/vnd.spu.body"
 
 struct body {
 	struct param *params;
