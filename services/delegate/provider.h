@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * provider: what differs between the APIs of language models: how a question is written and an answer is read.
+ * Pure functions of bytes: no connection, no clock, no key.
+ */
+#pragma once
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/body.h"
+
+#define MODEL_BYTES 128u /* name of a model */
+
+/* One task of kind llm.chat. */
+struct chat_question {
+	struct span model;  /* empty: the API's own choice */
+	struct span system; /* how to behave, or empty */
+	struct span prompt;
+	const struct item *items; /* the documents that it is about */
+	size_t items_n;
+	int64_t max_tokens;
+	int64_t temperature_milli;
+};
+
+struct provider_ops {
+	const char *name; /* "openai" */
+	const char *path; /* of the endpoint, below the base URL */
+	/* Append the request's bytes; look at buf_err(). ERR_INVALID (no prompt), ERR_UNSUPPORTED (an item that
+	 * is no text). */
+	int (*write)(const struct chat_question *q, struct buf *to, struct fail *why);
+	/* From the bytes of an answer with status 200 append an encoded Body: the text as item, and the facts
+	 * model, finish, tokens_in, tokens_out where the answer has them. A negative error if it cannot be
+	 * used; the bytes of `to` mean nothing then. */
+	int (*read)(struct span bytes, struct buf *to, struct fail *why);
+	/* The error of an answer with another status; of its text only a short piece without control
+	 * characters is told. */
+	int (*refused)(long status, struct span bytes, struct fail *why);
+};
+
+extern const struct provider_ops provider_openai;
