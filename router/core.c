@@ -15,9 +15,9 @@
 #include "wire/kinds.h"
 #include "wire/subject.h"
 
-#define ARENA_MAX (16u << 20)  /* a decoded message, or the answer to a query */
+#define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
 #define REPLY_MAX LIMIT_MESSAGE_BYTES
-#define ITEM_ROOM 512u         /* an encoded item's fields without its body */
+#define ITEM_ROOM 512u /* an encoded item's fields without its body */
 
 struct router_core {
 	struct router_core_conf conf;
@@ -68,7 +68,8 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 
 	if (subject_build(SUBJECT_EVENT, tenant, span_str(stream), subject) < 0)
 		return;
-	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + e->data.len + e->result.body.len);
+	struct buf *b =
+		outbox_put(c->outbox, subject, ITEM_ROOM + e->data.len + e->result.body.len);
 
 	events_put(b, e);
 	put_end(c, b);
@@ -94,9 +95,10 @@ static void step(struct router_core *c, const struct router_event *e)
 static void content_hash(const struct submit *s, unsigned char ret[KEYS_HASH])
 {
 	char limits[64];
-	int n = snprintf(limits, sizeof limits, "%u %lld %d", s->priority, (long long)s->max_price_ucr, s->fast);
+	int n = snprintf(limits, sizeof limits, "%u %lld %d", s->priority,
+		(long long)s->max_price_ucr, s->fast);
 	const struct span parts[] = { s->kind, s->body, span_of(s->allow.rung, s->allow.n),
-		                          span_of(limits, (size_t)n) };
+		span_of(limits, (size_t)n) };
 
 	keys_hash(parts, ARRAY_LEN(parts), ret);
 }
@@ -119,7 +121,8 @@ static struct span model_of(struct router_core *c, const struct submit *s)
 	return (struct span){ NULL, 0 };
 }
 
-static void put_reply(struct router_core *c, const struct bus_msg *m, const struct submit_reply *reply)
+static void put_reply(
+	struct router_core *c, const struct bus_msg *m, const struct submit_reply *reply)
 {
 	if (m->reply.len == 0)
 		return;
@@ -129,11 +132,14 @@ static void put_reply(struct router_core *c, const struct bus_msg *m, const stru
 	put_end(c, b);
 }
 
-static void take_submit(struct router_core *c, struct span tenant, const struct bus_msg *m, const struct submit *s)
+static void take_submit(
+	struct router_core *c, struct span tenant, const struct bus_msg *m, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
 	struct submit_reply reply;
-	struct router_event e = { .kind = ROUTER_SUBMIT, .who = tenant, .submit = s, .hash = hash, .reply = &reply };
+	struct router_event e = {
+		.kind = ROUTER_SUBMIT, .who = tenant, .submit = s, .hash = hash, .reply = &reply
+	};
 
 	if (s->fail.code == 0) {
 		if (s->key.len > 0)
@@ -189,7 +195,7 @@ static void on_up(void *ctx, const struct bus_msg *m)
 	c->metrics.ups++;
 	arena_reset(&c->arena);
 	if (subject_parse(SUBJECT_UP, m->subject, &node, NULL) < 0 ||
-	    ups_decode(&c->arena, m->data, &ups, &n, NULL) < 0) {
+		ups_decode(&c->arena, m->data, &ups, &n, NULL) < 0) {
 		c->metrics.up_errors++;
 		return;
 	}
@@ -197,7 +203,8 @@ static void on_up(void *ctx, const struct bus_msg *m)
 		if (ups[i].kind == UP_NONE)
 			c->metrics.up_errors++;
 		else
-			step(c, &(struct router_event){ .kind = ROUTER_UP, .who = node, .up = &ups[i] });
+			step(c, &(struct router_event){
+					.kind = ROUTER_UP, .who = node, .up = &ups[i] });
 	}
 }
 
@@ -221,14 +228,16 @@ static bool is_operator(const struct router_core *c, struct span tenant)
 }
 
 /* Cancel and drain change something before the answer shows it. */
-static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q, struct fail *why)
+static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
+	struct fail *why)
 {
 	struct router_event e = { .kind = ROUTER_CANCEL, .who = tenant, .task = q->task };
 	int err;
 
 	if (q->kind == QUERY_DRAIN) {
 		if (!is_op)
-			return fail_set(why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
+			return fail_set(
+				why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
 		e = (struct router_event){ .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
 	} else if (q->kind != QUERY_CANCEL) {
 		return 0;
@@ -242,7 +251,8 @@ static int act(struct router_core *c, struct span tenant, bool is_op, const stru
 	return err < 0 ? fail_set(why, err, q->kind == QUERY_DRAIN ? "node" : "task", 0, NULL) : 0;
 }
 
-static void answer(struct router_core *c, struct span tenant, const struct query *q, struct query_reply *ret)
+static void answer(
+	struct router_core *c, struct span tenant, const struct query *q, struct query_reply *ret)
 {
 	struct view v = {
 		.router = c->machine,
@@ -251,7 +261,8 @@ static void answer(struct router_core *c, struct span tenant, const struct query
 		.is_operator = is_operator(c, tenant),
 		.now_ns = now_ns(c),
 		.name = span_str(c->conf.name),
-		.jitter_p99_us = c->conf.jitter_us == NULL ? 0 : (int64_t)hist_at(c->conf.jitter_us, 990),
+		.jitter_p99_us =
+			c->conf.jitter_us == NULL ? 0 : (int64_t)hist_at(c->conf.jitter_us, 990),
 	};
 
 	*ret = (struct query_reply){ .kind = REPLY_NONE };
@@ -283,7 +294,7 @@ static void on_query(void *ctx, const struct bus_msg *m)
 
 	c->metrics.queries++;
 	if (m->reply.len == 0 || subject_parse(SUBJECT_QUERY, m->subject, &tenant, NULL) < 0 ||
-	    !is_honest(m, tenant)) {
+		!is_honest(m, tenant)) {
 		c->metrics.query_errors++;
 		return;
 	}
@@ -294,7 +305,7 @@ static void on_query(void *ctx, const struct bus_msg *m)
 		c->metrics.query_errors++;
 	encode(c, &r);
 	if (bus_publish(c->conf.bus, (const char *)m->reply.at, NULL, (struct span){ NULL, 0 },
-	                buf_span(&c->reply)) < 0)
+		    buf_span(&c->reply)) < 0)
 		c->metrics.unsent++;
 }
 
@@ -303,14 +314,17 @@ static void on_query(void *ctx, const struct bus_msg *m)
 static int subscribe(struct router_core *c, struct fail *why)
 {
 	static const enum subject subjects[] = { SUBJECT_SUBMIT, SUBJECT_QUERY, SUBJECT_UP };
-	static void (*const handlers[])(void *, const struct bus_msg *) = { on_submit, on_query, on_up };
+	static void (*const handlers[])(
+		void *, const struct bus_msg *) = { on_submit, on_query, on_up };
 	char pattern[SUBJECT_BYTES];
 
 	for (unsigned i = 0; i < ARRAY_LEN(subjects); i++) {
 		subject_pattern(subjects[i], pattern);
-		c->subs[i] = bus_subscribe(c->conf.bus, pattern, subject_row(subjects[i])->group, handlers[i], c);
+		c->subs[i] = bus_subscribe(
+			c->conf.bus, pattern, subject_row(subjects[i])->group, handlers[i], c);
 		if (c->subs[i] == NULL)
-			return fail_set(why, ERR_IO, "subject", 0, "cannot subscribe to %s", pattern);
+			return fail_set(
+				why, ERR_IO, "subject", 0, "cannot subscribe to %s", pattern);
 	}
 	return 0;
 }

@@ -12,10 +12,11 @@
 #include "run/metric.h"
 
 struct router_core_conf {
-	struct bus *bus;           /* borrowed */
-	struct journal *journal;   /* borrowed */
-	const char *name;          /* of this router; lives as long as the core */
-	const char *operators;     /* tenants that see all and may drain, separated by commas; lives as long */
+	struct bus *bus;         /* borrowed */
+	struct journal *journal; /* borrowed */
+	const char *name;        /* of this router; lives as long as the core */
+	const char *
+		operators; /* tenants that see all and may drain, separated by commas; lives as long */
 	struct router_conf machine;
 	int64_t (*now)(void *ctx); /* Unix time in ns; never goes back */
 	void *now_ctx;
@@ -39,7 +40,8 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r);
 struct router_core;
 
 /* Subscribe and greet the nodes. NULL and *why: the bus refuses, or no memory. */
-struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why) MUST_USE;
+struct router_core *router_core_open(
+	const struct router_core_conf *conf, struct fail *why) MUST_USE;
 void router_core_close(struct router_core *c);
 /* Do what is due, flush the journal, send. 0, or the journal's error: then stop, nothing was sent. */
 int router_core_turn(struct router_core *c) MUST_USE;

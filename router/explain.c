@@ -68,9 +68,11 @@ static void put_seen(unsigned char *to, const struct explain_note *note)
 		struct explain_seen e = {
 			.node = s->node,
 			.verdict = s->verdict,
-			.term_us = { clip(s->cost.wait_us), clip(s->cost.run_us), clip(s->cost.move_us),
-			             clip(s->cost.price_us), clip(s->cost.risk_us) },
-			.note_len = note->seen_notes == NULL ? 0 : (uint32_t)note->seen_notes[i].len,
+			.term_us = { clip(s->cost.wait_us), clip(s->cost.run_us),
+				clip(s->cost.move_us), clip(s->cost.price_us),
+				clip(s->cost.risk_us) },
+			.note_len =
+				note->seen_notes == NULL ? 0 : (uint32_t)note->seen_notes[i].len,
 		};
 
 		memcpy(to, &e, sizeof e);
@@ -87,7 +89,8 @@ static void put_seen(unsigned char *to, const struct explain_note *note)
 
 void explain_add(struct explain *x, const struct explain_note *note)
 {
-	uint32_t reason = (uint32_t)(note->reason.len > LIMIT_TEXT_BYTES ? LIMIT_TEXT_BYTES : note->reason.len);
+	uint32_t reason = (uint32_t)(note->reason.len > LIMIT_TEXT_BYTES ? LIMIT_TEXT_BYTES
+									 : note->reason.len);
 	uint32_t seen_at = (uint32_t)sizeof(struct head) + ((reason + 7) & ~7u);
 	uint32_t bytes = seen_at + note->seen_n * (uint32_t)sizeof(struct explain_seen);
 
@@ -124,7 +127,7 @@ void explain_add(struct explain *x, const struct explain_note *note)
 }
 
 bool explain_next(const struct explain *x, uint32_t *at, struct explain_note *ret,
-                  const struct explain_seen **ret_seen)
+	const struct explain_seen **ret_seen)
 {
 	struct head h;
 
@@ -147,7 +150,8 @@ bool explain_next(const struct explain *x, uint32_t *at, struct explain_note *re
 		.considered = h.considered,
 	};
 	/* Steps and candidates stand at multiples of 8 in the block. */
-	*ret_seen = (const struct explain_seen *)(const void *)(from + sizeof h + ((h.reason_len + 7u) & ~7u));
+	*ret_seen = (const struct explain_seen *)(const void *)(from + sizeof h +
+								((h.reason_len + 7u) & ~7u));
 	*at += h.bytes;
 	return true;
 }

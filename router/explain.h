@@ -29,9 +29,9 @@ struct explain_note {
 	uint32_t attempt;
 	int code;
 	struct span reason;
-	const char *policy;             /* static, or NULL */
-	const struct place_seen *seen;  /* candidates */
-	const struct span *seen_notes;  /* one for each, or NULL */
+	const char *policy;            /* static, or NULL */
+	const struct place_seen *seen; /* candidates */
+	const struct span *seen_notes; /* one for each, or NULL */
 	uint32_t seen_n;
 	uint32_t considered;
 };
@@ -49,5 +49,5 @@ struct explain_seen {
 	uint32_t note_len;   /* bytes, found behind the candidates */
 };
 bool explain_next(const struct explain *x, uint32_t *at, struct explain_note *ret,
-                  const struct explain_seen **ret_seen);
+	const struct explain_seen **ret_seen);
 struct span explain_seen_note(const struct explain_seen *seen, uint32_t seen_n, uint32_t i);

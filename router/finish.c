@@ -30,7 +30,8 @@ static void send(struct router *r, struct task *t, struct event *e)
 	e->seq = ++t->seq;
 	if (t->stream == NULL)
 		ulid_text(t->id, id);
-	r->out->on_event(r->out->ctx, router_tenant(r, t->tenant), t->stream == NULL ? id : t->stream, e);
+	r->out->on_event(
+		r->out->ctx, router_tenant(r, t->tenant), t->stream == NULL ? id : t->stream, e);
 }
 
 static struct span node_name(struct router *r, const struct task *t)
@@ -109,8 +110,10 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 static void count(struct router *r, const struct task *t)
 {
 	uint64_t *const by_state[STATES] = {
-		[STATE_SUCCEEDED] = &r->counts.succeeded, [STATE_FAILED] = &r->counts.failed,
-		[STATE_CANCELLED] = &r->counts.cancelled, [STATE_EXPIRED] = &r->counts.expired,
+		[STATE_SUCCEEDED] = &r->counts.succeeded,
+		[STATE_FAILED] = &r->counts.failed,
+		[STATE_CANCELLED] = &r->counts.cancelled,
+		[STATE_EXPIRED] = &r->counts.expired,
 		[STATE_DEAD] = &r->counts.dead,
 	};
 
@@ -133,10 +136,10 @@ static void announce(struct router *r, struct task *t)
 
 	finish_result(r, t, &e.result);
 	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ENDED,
-	                                                         .task = t->id,
-	                                                         .at_ns = r->now_ns,
-	                                                         .attempt = t->attempt,
-	                                                         .result = &e.result });
+					       .task = t->id,
+					       .at_ns = r->now_ns,
+					       .attempt = t->attempt,
+					       .result = &e.result });
 	if (t->role == ROLE_TASK)
 		send(r, t, &e);
 }
@@ -182,8 +185,8 @@ void finish_evict(struct router *r)
 		struct task *t = CONTAINER(r->tasks.ended.next, struct task, kept);
 
 		if (r->tasks.ended_n <= r->conf.results_max &&
-		    r->tasks.ended_bytes <= r->conf.results_bytes_max &&
-		    r->now_ns < t->ended_ns + r->conf.keep_ns)
+			r->tasks.ended_bytes <= r->conf.results_bytes_max &&
+			r->now_ns < t->ended_ns + r->conf.keep_ns)
 			return;
 		r->counts.evicted++;
 		tasks_drop(&r->tasks, t);

@@ -28,7 +28,7 @@ static int mem_append(struct journal *j, const struct journal_record *record)
 	struct journal_mem *m = self_of(j);
 
 	m->heads[j->records++ % JOURNAL_MEM_KEEP] =
-	        (struct head){ record->task, record->at_ns, record->kind, record->attempt };
+		(struct head){ record->task, record->at_ns, record->kind, record->attempt };
 	m->unflushed++;
 	return 0;
 }

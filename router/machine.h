@@ -25,7 +25,7 @@ struct router {
 	struct wait **waits; /* [kind * RUNGS + rung], made when first used */
 	struct list dirty;   /* wait queues worth a look */
 	struct prng prng;
-	struct arena arena;  /* for one step */
+	struct arena arena; /* for one step */
 	struct router_counts counts;
 	const struct place_policy *policy;
 	int64_t started_ns;
@@ -62,7 +62,8 @@ void report_detach(struct router *r, struct task *t);
 void report_lost(struct router *r, struct task *t, const char *why);
 /* All attempts of a node are lost. */
 void report_node_lost(struct router *r, uint32_t node, const char *why);
-void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why);
+void report_order_cancel(
+	struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why);
 
 /* --- split.c */
 

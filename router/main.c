@@ -46,7 +46,8 @@ static void on_turn(void *ctx, int64_t now_ns)
 		return;
 	err = router_core_turn(p->core);
 	if (err < 0) {
-		log_error("the journal failed: nothing more is acknowledged", "error", LOG_ERR(err));
+		log_error(
+			"the journal failed: nothing more is acknowledged", "error", LOG_ERR(err));
 		p->status = err_row(err)->exit;
 		daemon_leave(&p->daemon);
 		return;
@@ -98,7 +99,8 @@ static int serve(struct process *p, const struct settings *s)
 	conf.machine.incarnation = p->daemon.incarnation;
 	p->core = journal == NULL ? NULL : router_core_open(&conf, &why);
 	if (p->core == NULL) {
-		log_error("the router cannot be opened", "error", LOG_ERR(why.code), "detail", LOG_STR(why.detail));
+		log_error("the router cannot be opened", "error", LOG_ERR(why.code), "detail",
+			LOG_STR(why.detail));
 		journal_close(journal);
 		return err_row(why.code)->exit;
 	}
@@ -126,10 +128,13 @@ int main(int argc, char **argv)
 {
 	struct settings settings = { 0 };
 	struct process p = { .wake = { .on_due = on_wake, .ctx = &p }, .wake_ns = INT64_MAX };
-	struct daemon_hooks hooks = { .on_turn = on_turn, .on_control = on_control, .on_bus = on_bus, .ctx = &p };
+	struct daemon_hooks hooks = {
+		.on_turn = on_turn, .on_control = on_control, .on_bus = on_bus, .ctx = &p
+	};
 	int status;
 	int r = conf_load(&settings, settings_rows, "router",
-	                  "takes tasks, places them on nodes, and goes down the ladder until one does them", argc, argv);
+		"takes tasks, places them on nodes, and goes down the ladder until one does them",
+		argc, argv);
 
 	if (r != 0)
 		return r > 0 ? 0 : 2;

@@ -4,7 +4,10 @@
  */
 #include "router/core.h"
 
-#define ROW(name, type, unit, help) { #name, type, offsetof(struct router_metrics, name), unit, help }
+#define ROW(name, type, unit, help)                                                                \
+	{                                                                                          \
+#name, type, offsetof(struct router_metrics, name), unit, help                     \
+	}
 
 const struct metric_row router_metric_rows[] = {
 	ROW(submits, METRIC_COUNTER, "", "messages with submits"),

@@ -10,14 +10,14 @@
 
 /* What a node shares between all its kinds; kept up to date by the registry. */
 struct place_load {
-	uint32_t node;     /* index in the registry */
+	uint32_t node; /* index in the registry */
 	uint32_t slots;
-	uint32_t busy;     /* slots given out */
-	uint32_t queued;   /* as the node said */
-	uint32_t health;   /* 0-1000 */
-	uint32_t ended;    /* attempts that ended there */
+	uint32_t busy;      /* slots given out */
+	uint32_t queued;    /* as the node said */
+	uint32_t health;    /* 0-1000 */
+	uint32_t ended;     /* attempts that ended there */
 	uint32_t bad_milli; /* share of failed and lost attempts, moving average, 0-1000 */
-	int64_t rtt_us;    /* from an assignment to its acceptance, moving average */
+	int64_t rtt_us;     /* from an assignment to its acceptance, moving average */
 };
 
 /* One node's offer of one kind. */
@@ -33,7 +33,7 @@ struct place_row {
 /* What a task needs. */
 struct place_need {
 	int64_t max_price_ucr;
-	struct span model;           /* empty: any */
+	struct span model; /* empty: any */
 	uint64_t body_bytes;
 	uint32_t avoid[PLACE_AVOID]; /* node indices */
 	uint32_t avoid_n;
@@ -59,7 +59,7 @@ struct place_in {
 	const struct place_need *need;
 	const struct place_row *rows;
 	uint32_t rows_n;
-	uint32_t *cursor;  /* kept between decisions of one kind and class */
+	uint32_t *cursor; /* kept between decisions of one kind and class */
 	struct prng *prng;
 };
 

@@ -22,7 +22,7 @@ static void pick(const struct place_in *in, struct place_out *out)
 		if (total < 0 || (best_new && !is_new))
 			continue;
 		if (best == PLACE_NONE || (is_new && !best_new) || total < least ||
-		    (total == least && in->rows[i].load->node < in->rows[best].load->node)) {
+			(total == least && in->rows[i].load->node < in->rows[best].load->node)) {
 			best = i;
 			least = total;
 			best_new = is_new;

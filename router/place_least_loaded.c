@@ -33,4 +33,5 @@ static void pick(const struct place_in *in, struct place_out *out)
 	place_settle(in, out, best);
 }
 
-const struct place_policy place_least_loaded = { "least-loaded", "the smallest share of slots in use", pick };
+const struct place_policy place_least_loaded = { "least-loaded",
+	"the smallest share of slots in use", pick };

@@ -16,7 +16,8 @@ struct best {
 	bool trial;   /* row is new and this decision prefers new ones */
 };
 
-static void weigh(const struct place_in *in, struct place_out *out, struct best *best, uint32_t i, bool want_new)
+static void weigh(const struct place_in *in, struct place_out *out, struct best *best, uint32_t i,
+	bool want_new)
 {
 	int64_t total = place_look(in, out, i);
 	bool is_new = want_new && in->rows[i].load->ended < PLACE_TRIAL;
@@ -25,7 +26,8 @@ static void weigh(const struct place_in *in, struct place_out *out, struct best 
 		return;
 	best->fit++;
 	if (best->row == PLACE_NONE || (is_new && !best->trial) ||
-	    (is_new == best->trial && (total < best->total || (total == best->total && i < best->row)))) {
+		(is_new == best->trial &&
+			(total < best->total || (total == best->total && i < best->row)))) {
 		best->row = i;
 		best->total = total;
 		best->trial = is_new;

@@ -139,7 +139,8 @@ uint32_t registry_kind(struct registry *g, struct span name)
 
 /* --- rows ------------------------------------------------------------------------------------------- */
 
-static struct kind_rows *rows_of(const struct registry *g, const struct node *n, const struct node_kind *nk)
+static struct kind_rows *rows_of(
+	const struct registry *g, const struct node *n, const struct node_kind *nk)
 {
 	return &registry_kind_at(g, nk->kind)->of[n->rung];
 }
@@ -241,7 +242,8 @@ static void node_sort_if(struct registry *g, struct node *n)
 /* --- offers ----------------------------------------------------------------------------------------- */
 
 /* The new kinds of an offer as an array of our own; averages of kinds that stay are kept. */
-static int kinds_copy(struct registry *g, const struct node *n, const struct offer *o, struct node_kind **ret)
+static int kinds_copy(
+	struct registry *g, const struct node *n, const struct offer *o, struct node_kind **ret)
 {
 	struct node_kind *kinds = mem_alloc((o->kinds_n + 1) * sizeof *kinds);
 
@@ -258,9 +260,10 @@ static int kinds_copy(struct registry *g, const struct node *n, const struct off
 			nk->why = mem_str(ko->why);
 		if (ko->model.len > 0)
 			nk->model = mem_str(ko->model);
-		if (nk->kind == KIND_UNKNOWN || (ko->why.len > 0 && !ko->ready && nk->why == NULL) ||
-		    (ko->model.len > 0 && nk->model == NULL) ||
-		    rows_reserve(&registry_kind_at(g, nk->kind)->of[o->rung]) < 0) {
+		if (nk->kind == KIND_UNKNOWN ||
+			(ko->why.len > 0 && !ko->ready && nk->why == NULL) ||
+			(ko->model.len > 0 && nk->model == NULL) ||
+			rows_reserve(&registry_kind_at(g, nk->kind)->of[o->rung]) < 0) {
 			free_kinds(kinds, (uint32_t)i + 1);
 			return ERR_NO_MEMORY;
 		}
@@ -285,8 +288,8 @@ static bool kinds_same(const struct registry *g, const struct node *n, const str
 		const struct kind_offer *ko = &o->kinds[i];
 
 		if (!span_is(ko->kind, registry_kind_at(g, nk->kind)->name) ||
-		    !span_eq(ko->model, span_str(nk->model)) ||
-		    (!ko->ready && !span_eq(ko->why, span_str(nk->why))))
+			!span_eq(ko->model, span_str(nk->model)) ||
+			(!ko->ready && !span_eq(ko->why, span_str(nk->why))))
 			return false;
 	}
 	return true;
@@ -377,8 +380,8 @@ static uint32_t node_add(struct registry *g, struct span name)
 static int64_t node_due(const struct registry *g, const struct node *n)
 {
 	int64_t silence = n->state == NODE_UP        ? g->conf.suspect_ns
-	                  : n->state == NODE_SUSPECT ? g->conf.down_ns
-	                                             : g->conf.forget_ns;
+			  : n->state == NODE_SUSPECT ? g->conf.down_ns
+						     : g->conf.forget_ns;
 	int64_t due = n->heard_ns + silence;
 
 	return n->closed_until_ns != 0 && n->closed_until_ns < due ? n->closed_until_ns : due;
@@ -399,7 +402,7 @@ static void set_device(struct node *n, struct span device)
 }
 
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
-                   enum heard *ret_heard, uint32_t *ret_node)
+	enum heard *ret_heard, uint32_t *ret_node)
 {
 	uint32_t i = registry_find(g, name);
 	enum heard heard = HEARD_NEWS;
@@ -414,7 +417,8 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		return ERR_BUSY;
 	struct node *n = registry_node(g, i);
 
-	if (o->incarnation < n->incarnation || (o->incarnation == n->incarnation && o->seq <= n->seq)) {
+	if (o->incarnation < n->incarnation ||
+		(o->incarnation == n->incarnation && o->seq <= n->seq)) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
 		return 0;
@@ -497,7 +501,8 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 	heap_set(&g->due, node, node_due(g, n));
 }
 
-void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us)
+void registry_ended(
+	struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us)
 {
 	struct node *n = registry_node(g, node);
 	int64_t bad = how == ENDED_DONE ? 0 : 1000;
@@ -507,7 +512,8 @@ void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended
 	n->lost += how == ENDED_LOST;
 	if (n->load.ended < UINT32_MAX)
 		n->load.ended++;
-	n->load.bad_milli = (uint32_t)((int64_t)n->load.bad_milli + (bad - (int64_t)n->load.bad_milli) / 8);
+	n->load.bad_milli =
+		(uint32_t)((int64_t)n->load.bad_milli + (bad - (int64_t)n->load.bad_milli) / 8);
 	if (how != ENDED_DONE || run_us <= 0)
 		return;
 	for (uint32_t i = 0; i < n->kinds_n; i++) {
@@ -545,7 +551,8 @@ uint32_t registry_tick(struct registry *g, int64_t now_ns)
 			registry_leave(g, i, NODE_DOWN);
 			return i;
 		}
-		if ((n->state == NODE_DOWN || n->state == NODE_GONE) && silent_ns >= g->conf.forget_ns) {
+		if ((n->state == NODE_DOWN || n->state == NODE_GONE) &&
+			silent_ns >= g->conf.forget_ns) {
 			node_forget(g, i);
 			continue;
 		}
@@ -563,7 +570,7 @@ int64_t registry_wake(const struct registry *g)
 }
 
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
-                              const struct place_need *need, struct span *ret_note)
+	const struct place_need *need, struct span *ret_note)
 {
 	const struct node *n = registry_node(g, node);
 	const struct node_kind *nk = NULL;

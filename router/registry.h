@@ -21,14 +21,14 @@
 
 /* A node's offer of one kind. */
 struct node_kind {
-	uint32_t kind;     /* index in the registry's kinds */
-	uint32_t row;      /* where it stands in the kind's rows */
+	uint32_t kind; /* index in the registry's kinds */
+	uint32_t row;  /* where it stands in the kind's rows */
 	bool ready;
 	int64_t price_ucr;
-	int64_t said_us;   /* typical_us of the offer */
-	int64_t seen_us;   /* moving average of what the router saw; 0: nothing yet */
-	char *why;         /* if not ready; or NULL */
-	char *model;       /* or NULL */
+	int64_t said_us; /* typical_us of the offer */
+	int64_t seen_us; /* moving average of what the router saw; 0: nothing yet */
+	char *why;       /* if not ready; or NULL */
+	char *model;     /* or NULL */
 };
 
 struct node {
@@ -40,14 +40,14 @@ struct node {
 	struct place_load load;
 	struct node_kind *kinds;
 	uint32_t kinds_n;
-	int64_t heard_ns;      /* last sign of life */
+	int64_t heard_ns;        /* last sign of life */
 	int64_t closed_until_ns; /* it refused: no assignment before */
-	bool draining;         /* its own word */
-	bool drain_asked;      /* an operator's word */
-	bool open;             /* stands among the open rows */
+	bool draining;           /* its own word */
+	bool drain_asked;        /* an operator's word */
+	bool open;               /* stands among the open rows */
 	uint64_t done, failed, lost;
-	struct list tasks;     /* attempts it holds: struct task.on_node */
-	char *device;          /* or NULL */
+	struct list tasks; /* attempts it holds: struct task.on_node */
+	char *device;      /* or NULL */
 	char version[33];
 	uint32_t machine_load;
 };
@@ -102,7 +102,7 @@ enum heard { HEARD_OLD, HEARD_NEWS, HEARD_NEW, HEARD_RESTARTED };
 /* Take an offer in. HEARD_OLD: it is older than what is known, nothing changed. HEARD_RESTARTED: the node
  * has a new incarnation, what it held is lost. ERR_BUSY (nodes_max), ERR_NO_MEMORY: nothing changed. */
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
-                   enum heard *ret_heard, uint32_t *ret_node) MUST_USE;
+	enum heard *ret_heard, uint32_t *ret_node) MUST_USE;
 /* Another sign of life. */
 void registry_heard(struct registry *g, int64_t now_ns, uint32_t node);
 /* A slot was given out (+1) or came back (-1). */
@@ -115,7 +115,8 @@ void registry_drain(struct registry *g, uint32_t node, bool on);
 void registry_leave(struct registry *g, uint32_t node, enum node_state state);
 /* An attempt of a kind ended there. */
 enum ended { ENDED_DONE, ENDED_FAILED, ENDED_LOST };
-void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us);
+void registry_ended(
+	struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us);
 /* An assignment was accepted after this long. */
 void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us);
 
@@ -127,4 +128,4 @@ int64_t registry_wake(const struct registry *g);
 
 /* Why a node does not serve a kind, or VERDICT_NONE if it could; *ret_note: its own words, or empty. */
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
-                              const struct place_need *need, struct span *ret_note);
+	const struct place_need *need, struct span *ret_note);

@@ -7,12 +7,16 @@
 
 #include "base/pure.h"
 
-#define REFUSED_CLOSE_NS (250 * NS_PER_MS) /* a node that refused as busy gets nothing for this long */
-#define LIST_GRACE_NS (2 * NS_PER_S)       /* an offer may have left before the assignment arrived */
+#define REFUSED_CLOSE_NS                                                                           \
+	(250 * NS_PER_MS)            /* a node that refused as busy gets nothing for this long */
+#define LIST_GRACE_NS (2 * NS_PER_S) /* an offer may have left before the assignment arrived */
 
-void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why)
+void report_order_cancel(
+	struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why)
 {
-	struct down d = { .kind = DOWN_CANCEL, .task = task, .attempt = attempt, .reason = span_str(why) };
+	struct down d = {
+		.kind = DOWN_CANCEL, .task = task, .attempt = attempt, .reason = span_str(why)
+	};
 
 	r->out->on_down(r->out->ctx, node, &d);
 }
@@ -25,14 +29,16 @@ void report_detach(struct router *r, struct task *t)
 	registry_busy(&r->registry, t->node, -1);
 }
 
-static void note(struct router *r, struct task *t, enum step_kind kind, int code, struct span reason)
+static void note(
+	struct router *r, struct task *t, enum step_kind kind, int code, struct span reason)
 {
-	note_step(r, t, (struct explain_note){ .kind = kind,
-	                                       .rung = task_rung(t),
-	                                       .node = t->node,
-	                                       .attempt = t->attempt,
-	                                       .code = code,
-	                                       .reason = reason });
+	note_step(r, t,
+		(struct explain_note){ .kind = kind,
+			.rung = task_rung(t),
+			.node = t->node,
+			.attempt = t->attempt,
+			.code = code,
+			.reason = reason });
 }
 
 /* --- failures --------------------------------------------------------------------------------------- */
@@ -74,7 +80,8 @@ static void again_or_hop(struct router *r, struct task *t, int code, int64_t del
 
 static bool goes_down(int code)
 {
-	return code == ERR_UNSUPPORTED || code == ERR_DENIED || code == ERR_BUDGET || code == ERR_BUG;
+	return code == ERR_UNSUPPORTED || code == ERR_DENIED || code == ERR_BUDGET ||
+	       code == ERR_BUG;
 }
 
 /* A detached attempt failed: retry by class, hop, or end. */
@@ -85,12 +92,14 @@ static void failed(struct router *r, struct task *t, const struct fail *why)
 
 	t->failed_code = code;
 	finish_note_fail(t, why);
-	if (code == ERR_EXPIRED || code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
+	if (code == ERR_EXPIRED ||
+		code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
 		code = ERR_LOST;
 	if (err_row(code)->retry) {
 		delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
-		again_or_hop(r, t, code, delay > why->retry_after_ms * NS_PER_MS ? delay
-		                                                                 : why->retry_after_ms * NS_PER_MS);
+		again_or_hop(r, t, code,
+			delay > why->retry_after_ms * NS_PER_MS ? delay
+								: why->retry_after_ms * NS_PER_MS);
 	} else if (goes_down(code)) {
 		task_move(&r->tasks, t, TASK_BACK);
 		rung_hop(r, t, code, "refused by this class");
@@ -125,8 +134,8 @@ void report_node_lost(struct router *r, uint32_t node, const char *why)
 
 static bool is_current(const struct task *t, uint32_t node, uint32_t attempt)
 {
-	return t != NULL && (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING) && t->node == node &&
-	       t->attempt == attempt;
+	return t != NULL && (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING) &&
+	       t->node == node && t->attempt == attempt;
 }
 
 /* The offer lists what the node holds: extend those leases, order the rest to be dropped. */
@@ -139,8 +148,8 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 
 		if (!is_current(t, node, o->running[i].attempt)) {
 			r->counts.stale++;
-			report_order_cancel(r, span_str(n->name), o->running[i].task, o->running[i].attempt,
-			                    "the attempt is not current");
+			report_order_cancel(r, span_str(n->name), o->running[i].task,
+				o->running[i].attempt, "the attempt is not current");
 			continue;
 		}
 		t->lease_ns = r->now_ns + r->conf.lease_ns;
@@ -169,7 +178,8 @@ static void on_offer(struct router *r, struct span name, const struct offer *o)
 	enum heard heard;
 	uint32_t node;
 
-	if (registry_offer(&r->registry, r->now_ns, name, o, &heard, &node) < 0 || heard == HEARD_OLD) {
+	if (registry_offer(&r->registry, r->now_ns, name, o, &heard, &node) < 0 ||
+		heard == HEARD_OLD) {
 		r->counts.stale++;
 		return;
 	}
@@ -242,7 +252,7 @@ static void on_failed(struct router *r, struct task *t, const struct up *u)
 	t->run_us = u->run_us;
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
 	registry_ended(&r->registry, t->node, t->kind,
-	               err_row(u->fail.code)->retry ? ENDED_FAILED : ENDED_DONE, 0);
+		err_row(u->fail.code)->retry ? ENDED_FAILED : ENDED_DONE, 0);
 	report_detach(r, t);
 	failed(r, t, &u->fail);
 }
@@ -308,7 +318,7 @@ void report_up(struct router *r, struct span name, const struct up *u)
 	if (node == NODE_NOBODY) { /* after a restart of the router: it should introduce itself */
 		r->counts.stale++;
 		r->out->on_down(r->out->ctx, name,
-		                &(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation });
+			&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation });
 		return;
 	}
 	if (u->kind == UP_BYE) {

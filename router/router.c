@@ -24,17 +24,18 @@ void router_conf_default(struct router_conf *conf)
 		.lease_ns = 30 * NS_PER_S,
 		.deadline_ns = 600 * NS_PER_S,
 		.human_deadline_ns = 24 * 3600 * NS_PER_S,
-		.start_within_ns = { 0, 60 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S, 60 * NS_PER_S },
+		.start_within_ns = { 0, 60 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S, 30 * NS_PER_S,
+			60 * NS_PER_S },
 		.attempts_max = { 0, 10, 3, 3, 1, 3 },
 		.backoff_ns = NS_PER_S,
 		.backoff_max_ns = 100 * NS_PER_S,
 		.settle_ns = NS_PER_S,
 		.split_parts = 8,
 		.registry = { .nodes_max = 16384,
-		              .kinds_max = 1024,
-		              .suspect_ns = 15 * NS_PER_S,
-		              .down_ns = 30 * NS_PER_S,
-		              .forget_ns = 600 * NS_PER_S },
+			.kinds_max = 1024,
+			.suspect_ns = 15 * NS_PER_S,
+			.down_ns = 30 * NS_PER_S,
+			.forget_ns = 600 * NS_PER_S },
 		.seed = 1,
 		.incarnation = 1,
 	};
@@ -139,10 +140,11 @@ static int check_deadline(const struct router *r, const struct submit *s, struct
 	if (s->deadline_ms == 0)
 		return 0;
 	if (s->deadline_ms <= now_ms)
-		return fail_set(why, ERR_EXPIRED, "deadline_ms", now_ms, "the deadline lies in the past");
+		return fail_set(
+			why, ERR_EXPIRED, "deadline_ms", now_ms, "the deadline lies in the past");
 	if (s->deadline_ms - now_ms > most_ms)
 		return fail_set(why, ERR_INVALID, "deadline_ms", now_ms + most_ms,
-		                "the deadline is more than %d days ahead", LIMIT_DEADLINE_DAYS);
+			"the deadline is more than %d days ahead", LIMIT_DEADLINE_DAYS);
 	return 0;
 }
 
@@ -169,12 +171,14 @@ static int fill(struct router *r, struct task *t, const struct router_event *e)
 	t->fast = s->fast;
 	t->max_price_ucr = s->max_price_ucr;
 	t->start_within_ns = s->start_within_ms * NS_PER_MS;
-	t->deadline_ns = s->deadline_ms == 0 ? default_deadline(r, &t->ladder) : s->deadline_ms * NS_PER_MS;
+	t->deadline_ns =
+		s->deadline_ms == 0 ? default_deadline(r, &t->ladder) : s->deadline_ms * NS_PER_MS;
 	t->body = mem_dup(s->body);
 	t->body_len = (uint32_t)s->body.len;
 	t->stream = s->stream.len > 0 ? mem_str(s->stream) : NULL;
 	t->model = e->model.len > 0 ? mem_str(e->model) : NULL;
-	if (t->body == NULL || (s->stream.len > 0 && t->stream == NULL) || (e->model.len > 0 && t->model == NULL))
+	if (t->body == NULL || (s->stream.len > 0 && t->stream == NULL) ||
+		(e->model.len > 0 && t->model == NULL))
 		return ERR_NO_MEMORY;
 	return s->key.len > 0 ? tasks_set_key(&r->tasks, t, s->key, e->hash) : 0;
 }
@@ -188,9 +192,11 @@ static int refuse_busy(struct fail *why, const char *what, int64_t limit)
 }
 
 /* Is this key known? Then *reply is filled and 1 is returned (or CONFLICT). */
-static int repeat(const struct router *r, uint32_t tenant, const struct router_event *e, struct submit_reply *reply)
+static int repeat(const struct router *r, uint32_t tenant, const struct router_event *e,
+	struct submit_reply *reply)
 {
-	const struct task *t = e->submit->key.len > 0 ? tasks_find_key(&r->tasks, tenant, e->submit->key) : NULL;
+	const struct task *t =
+		e->submit->key.len > 0 ? tasks_find_key(&r->tasks, tenant, e->submit->key) : NULL;
 
 	if (t == NULL)
 		return 0;
@@ -203,7 +209,8 @@ static int repeat(const struct router *r, uint32_t tenant, const struct router_e
 }
 
 /* 0: accepted, *ret is the task; 1: known already; else refused, reply->fail says why. */
-static int accept_task(struct router *r, const struct router_event *e, struct submit_reply *reply, struct task **ret)
+static int accept_task(struct router *r, const struct router_event *e, struct submit_reply *reply,
+	struct task **ret)
 {
 	const struct submit *s = e->submit;
 	struct fail *why = &reply->fail;
@@ -216,8 +223,9 @@ static int accept_task(struct router *r, const struct router_event *e, struct su
 	}
 	kind = registry_kind(&r->registry, s->kind);
 	if (kind == KIND_UNKNOWN)
-		return fail_set(why, ERR_UNKNOWN, "kind", 0, "no node offers the kind %.*s and the table lacks it",
-		                (int)s->kind.len, (const char *)s->kind.at);
+		return fail_set(why, ERR_UNKNOWN, "kind", 0,
+			"no node offers the kind %.*s and the table lacks it", (int)s->kind.len,
+			(const char *)s->kind.at);
 	tenant = need_tenant(r, e->who);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);
@@ -230,7 +238,8 @@ static int accept_task(struct router *r, const struct router_event *e, struct su
 	struct ladder ladder = allowed(&registry_kind_at(&r->registry, kind)->ladder, &s->allow);
 
 	if (ladder.n == 0)
-		return fail_set(why, ERR_INVALID, "allow", 0, "the kind has none of these rungs on its ladder");
+		return fail_set(why, ERR_INVALID, "allow", 0,
+			"the kind has none of these rungs on its ladder");
 	struct task *t = router_add_task(r);
 
 	if (t == NULL)
@@ -262,10 +271,10 @@ static void submit(struct router *r, const struct router_event *e)
 	reply->task = t->id;
 	reply->state = STATE_QUEUED;
 	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ACCEPTED,
-	                                                         .task = t->id,
-	                                                         .at_ns = r->now_ns,
-	                                                         .tenant = e->who,
-	                                                         .submit = e->submit });
+					       .task = t->id,
+					       .at_ns = r->now_ns,
+					       .tenant = e->who,
+					       .submit = e->submit });
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
 	rung_arrive(r, t);
 }
@@ -354,7 +363,8 @@ static void tick(struct router *r)
 	}
 }
 
-int router_step(struct router *r, int64_t now_ns, const struct router_event *e, const struct router_out *out)
+int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
+	const struct router_out *out)
 {
 	int err = 0;
 
@@ -438,7 +448,8 @@ struct span router_tenant(const struct router *r, uint32_t tenant)
 	return span_str(((const struct tenant *)slots_at(&r->tenants, tenant))->name);
 }
 
-const struct task *router_task(const struct router *r, struct span tenant, bool operator_, struct ulid id)
+const struct task *router_task(
+	const struct router *r, struct span tenant, bool operator_, struct ulid id)
 {
 	const struct task *t = tasks_find(&r->tasks, id);
 

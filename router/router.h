@@ -14,21 +14,21 @@
 #include "wire/query.h"
 
 struct router_conf {
-	uint32_t tasks_max;        /* open tasks */
-	uint32_t results_max;      /* ended tasks kept */
+	uint32_t tasks_max;   /* open tasks */
+	uint32_t results_max; /* ended tasks kept */
 	uint64_t results_bytes_max;
 	uint32_t tenants_max;
-	int64_t keep_ns;           /* how long ended tasks are kept */
-	int64_t lease_ns;          /* silence after which an attempt is lost */
-	int64_t deadline_ns;       /* of a task that sets none */
-	int64_t human_deadline_ns; /* the same, where a person may be asked */
+	int64_t keep_ns;                /* how long ended tasks are kept */
+	int64_t lease_ns;               /* silence after which an attempt is lost */
+	int64_t deadline_ns;            /* of a task that sets none */
+	int64_t human_deadline_ns;      /* the same, where a person may be asked */
 	int64_t start_within_ns[RUNGS]; /* the not-started-in-time clock */
 	uint32_t attempts_max[RUNGS];
-	int64_t backoff_ns;        /* first retry; doubles */
+	int64_t backoff_ns; /* first retry; doubles */
 	int64_t backoff_max_ns;
-	int64_t settle_ns;         /* after the start, before an empty class means a hop */
-	uint32_t split_parts;      /* parts asked for */
-	unsigned policy;           /* index for place_policy_at */
+	int64_t settle_ns;    /* after the start, before an empty class means a hop */
+	uint32_t split_parts; /* parts asked for */
+	unsigned policy;      /* index for place_policy_at */
 	struct registry_conf registry;
 	uint64_t seed;
 	uint64_t incarnation;
@@ -56,8 +56,9 @@ struct router_event {
 	enum router_event_kind kind;
 	struct span who;
 	const struct submit *submit;
-	const unsigned char *hash; /* TASK_HASH bytes over the content; needed if submit has a key */
-	struct span model;         /* asked for in the body, or empty */
+	const unsigned char
+		*hash;     /* TASK_HASH bytes over the content; needed if submit has a key */
+	struct span model; /* asked for in the body, or empty */
 	struct submit_reply *reply; /* filled */
 	const struct up *up;
 	struct ulid task;
@@ -76,7 +77,8 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns) MUST_U
 void router_free(struct router *r);
 /* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN; a refused SUBMIT is told in its reply. Reports that
  * change nothing (stale, unknown) are counted, not returned. */
-int router_step(struct router *r, int64_t now_ns, const struct router_event *e, const struct router_out *out);
+int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
+	const struct router_out *out);
 /* When ROUTER_TICK has something to do next. */
 int64_t router_wake(const struct router *r);
 
@@ -89,7 +91,8 @@ const struct place_policy *router_policy(const struct router *r);
 int64_t router_started_ns(const struct router *r);
 uint64_t router_incarnation(const struct router *r);
 /* The task, if it belongs to the tenant (or to anybody: operator); else NULL. */
-const struct task *router_task(const struct router *r, struct span tenant, bool operator_, struct ulid id);
+const struct task *router_task(
+	const struct router *r, struct span tenant, bool operator_, struct ulid id);
 struct span router_tenant(const struct router *r, uint32_t tenant);
 uint32_t router_open(const struct router *r);
 /* How an ended task ended; spans point into the machine, until its next step. */

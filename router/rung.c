@@ -55,7 +55,8 @@ void rung_wake_all(struct router *r)
 
 static int64_t start_by(const struct router *r, const struct task *t)
 {
-	int64_t within = t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
+	int64_t within =
+		t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
 
 	return t->rung_ns + within;
 }
@@ -121,21 +122,22 @@ static struct place_need need_of(const struct task *t)
 }
 
 /* Why each node of the rung's class was passed by, as candidates of a step. */
-static void explain_class(struct router *r, struct task *t, struct explain_note *note, struct place_seen *seen,
-                          struct span *notes)
+static void explain_class(struct router *r, struct task *t, struct explain_note *note,
+	struct place_seen *seen, struct span *notes)
 {
 	struct place_need need = need_of(t);
 	enum rung class = note->rung == RUNG_SPLIT ? RUNG_CPU : note->rung;
 
 	for (uint32_t i = 0; i < r->registry.nodes.cap; i++) {
-		if (!slots_is_taken(&r->registry.nodes, i) || registry_node(&r->registry, i)->rung != class)
+		if (!slots_is_taken(&r->registry.nodes, i) ||
+			registry_node(&r->registry, i)->rung != class)
 			continue;
 		note->considered++;
 		if (note->seen_n == PLACE_SEEN)
 			continue;
 		seen[note->seen_n] = (struct place_seen){ .node = i };
 		seen[note->seen_n].verdict =
-		        registry_verdict(&r->registry, i, t->kind, &need, &notes[note->seen_n]);
+			registry_verdict(&r->registry, i, t->kind, &need, &notes[note->seen_n]);
 		note->seen_n++;
 	}
 	note->seen = seen;
@@ -193,14 +195,15 @@ void rung_hop(struct router *r, struct task *t, int code, const char *reason)
 
 static void note_placed(struct router *r, struct task *t, const struct place_out *out)
 {
-	note_step(r, t, (struct explain_note){ .kind = STEP_PLACED,
-	                                       .rung = task_rung(t),
-	                                       .node = t->node,
-	                                       .attempt = t->attempt,
-	                                       .policy = r->policy->name,
-	                                       .seen = out->seen,
-	                                       .seen_n = out->seen_n,
-	                                       .considered = out->considered });
+	note_step(r, t,
+		(struct explain_note){ .kind = STEP_PLACED,
+			.rung = task_rung(t),
+			.node = t->node,
+			.attempt = t->attempt,
+			.policy = r->policy->name,
+			.seen = out->seen,
+			.seen_n = out->seen_n,
+			.considered = out->considered });
 }
 
 static void send_assign(struct router *r, const struct task *t, const struct node *n)
@@ -219,7 +222,8 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 	r->out->on_down(r->out->ctx, span_str(n->name), &d);
 }
 
-static void assign(struct router *r, struct task *t, const struct place_row *row, const struct place_out *out)
+static void assign(
+	struct router *r, struct task *t, const struct place_row *row, const struct place_out *out)
 {
 	uint32_t index = row->load->node;
 	struct node *n = registry_node(&r->registry, index);
@@ -237,10 +241,10 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	tasks_wake_by(&r->tasks, t, t->lease_ns);
 	note_placed(r, t, out);
 	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ASSIGNED,
-	                                                         .task = t->id,
-	                                                         .at_ns = r->now_ns,
-	                                                         .node = span_str(n->name),
-	                                                         .attempt = t->attempt });
+					       .task = t->id,
+					       .at_ns = r->now_ns,
+					       .node = span_str(n->name),
+					       .attempt = t->attempt });
 	send_assign(r, t, n);
 	event_change(r, t, NULL);
 }
@@ -253,7 +257,8 @@ static bool somebody_later(struct router *r, const struct task *t, const struct 
 
 	need.avoid_n = 0;
 	for (uint32_t i = rows->open_n; i < rows->n && i < rows->open_n + LOOK_MAX; i++) {
-		switch (registry_verdict(&r->registry, rows->rows[i].load->node, t->kind, &need, &note)) {
+		switch (registry_verdict(
+			&r->registry, rows->rows[i].load->node, t->kind, &need, &note)) {
 		case VERDICT_NONE:
 		case VERDICT_FULL:
 		case VERDICT_SUSPECT:
@@ -299,11 +304,12 @@ static void not_placed(struct router *r, struct task *t, enum tried tried)
 	if (t->blocked_told || tried != TRIED_FULL)
 		return;
 	t->blocked_told = true;
-	note_step(r, t, (struct explain_note){ .kind = STEP_REFUSED,
-	                                       .rung = task_rung(t),
-	                                       .node = NODE_NOBODY,
-	                                       .code = ERR_BUSY,
-	                                       .reason = SPAN_LIT("waits: all nodes that could serve it are full") });
+	note_step(r, t,
+		(struct explain_note){ .kind = STEP_REFUSED,
+			.rung = task_rung(t),
+			.node = NODE_NOBODY,
+			.code = ERR_BUSY,
+			.reason = SPAN_LIT("waits: all nodes that could serve it are full") });
 }
 
 static void dispatch_one(struct router *r, struct wait *w)

@@ -9,14 +9,14 @@
 
 #include "base/pure.h"
 
-#define RUN_UNKNOWN_US 1000       /* optimistic, so that nobody stays unknown */
-#define BYTES_PER_US 12           /* 100 Mbit/s: a small VPS's link */
-#define PRICE_US_PER_UCR 10       /* one credit (10^6 ucr) weighs as much as 10 s */
-#define RISK_US_PER_MILLI 1000    /* a node that fails always costs 1 s more */
+#define RUN_UNKNOWN_US 1000    /* optimistic, so that nobody stays unknown */
+#define BYTES_PER_US 12        /* 100 Mbit/s: a small VPS's link */
+#define PRICE_US_PER_UCR 10    /* one credit (10^6 ucr) weighs as much as 10 s */
+#define RISK_US_PER_MILLI 1000 /* a node that fails always costs 1 s more */
 #define HEALTH_US_PER_MILLI 500
 
-static const struct place_policy *const policies[] = { &place_p2c, &place_least_loaded, &place_round_robin,
-	                                                   &place_cost };
+static const struct place_policy *const policies[] = { &place_p2c, &place_least_loaded,
+	&place_round_robin, &place_cost };
 
 const struct place_policy *place_policy_at(unsigned i)
 {
@@ -61,10 +61,12 @@ struct cost place_price(const struct place_need *need, const struct place_row *r
 		.wait_us = run * ahead / slots,
 		.run_us = run,
 		.move_us = l->rtt_us + (int64_t)(need->body_bytes / BYTES_PER_US),
-		.price_us = row->price_ucr > INT64_MAX / (4 * PRICE_US_PER_UCR) ? INT64_MAX / 4
-		                                                              : row->price_ucr * PRICE_US_PER_UCR,
-		.risk_us = (int64_t)l->bad_milli * RISK_US_PER_MILLI +
-		           (l->health < 1000 ? (int64_t)(1000 - l->health) * HEALTH_US_PER_MILLI : 0),
+		.price_us = row->price_ucr > INT64_MAX / (4 * PRICE_US_PER_UCR)
+				    ? INT64_MAX / 4
+				    : row->price_ucr * PRICE_US_PER_UCR,
+		.risk_us =
+			(int64_t)l->bad_milli * RISK_US_PER_MILLI +
+			(l->health < 1000 ? (int64_t)(1000 - l->health) * HEALTH_US_PER_MILLI : 0),
 	};
 }
 
@@ -76,7 +78,8 @@ int64_t cost_total(const struct cost *c)
 int64_t place_look(const struct place_in *in, struct place_out *out, uint32_t i)
 {
 	const struct place_row *row = &in->rows[i];
-	struct place_seen seen = { .node = row->load->node, .verdict = place_filter(in->need, row) };
+	struct place_seen seen = { .node = row->load->node,
+		.verdict = place_filter(in->need, row) };
 
 	out->considered++;
 	if (seen.verdict == VERDICT_NONE)
@@ -105,7 +108,7 @@ void place_settle(const struct place_in *in, struct place_out *out, uint32_t i)
 		}
 	}
 	if (!written) { /* looked at after the record was full: it takes the last place */
-		out->seen[PLACE_SEEN - 1] = (struct place_seen){ in->rows[i].load->node, VERDICT_CHOSEN,
-			                                             place_price(in->need, &in->rows[i]) };
+		out->seen[PLACE_SEEN - 1] = (struct place_seen){ in->rows[i].load->node,
+			VERDICT_CHOSEN, place_price(in->need, &in->rows[i]) };
 	}
 }

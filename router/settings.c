@@ -11,41 +11,48 @@
 
 const struct conf_row settings_rows[] = {
 	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,least-loaded,round-robin,cost",
-	  "how a node is picked: two random ones, the cheaper; least loaded; in turn; the cheapest of all" },
+		"how a node is picked: two random ones, the cheaper; least loaded; in turn; the "
+		"cheapest of all" },
 	{ "operators", CONF_TEXT, AT(operators), "local", 0, 255, NULL,
-	  "tenants that see all tasks and may drain nodes, separated by commas" },
-	{ "tasks_max", CONF_INT, AT(tasks_max), "131072", 1, 16777216, NULL, "open tasks; more are refused as busy" },
-	{ "results_max", CONF_INT, AT(results_max), "100000", 1, 16777216, NULL, "ended tasks that are kept" },
-	{ "results_bytes", CONF_BYTES, AT(results_bytes_max), "64M", 1 << 20, INT64_C(1) << 40, NULL,
-	  "memory for the ended tasks that are kept" },
-	{ "keep", CONF_TIME, AT(keep_ns), "24h", NS_PER_S, 365 * DAY_NS, NULL, "how long ended tasks are kept" },
+		"tenants that see all tasks and may drain nodes, separated by commas" },
+	{ "tasks_max", CONF_INT, AT(tasks_max), "131072", 1, 16777216, NULL,
+		"open tasks; more are refused as busy" },
+	{ "results_max", CONF_INT, AT(results_max), "100000", 1, 16777216, NULL,
+		"ended tasks that are kept" },
+	{ "results_bytes", CONF_BYTES, AT(results_bytes_max), "64M", 1 << 20, INT64_C(1) << 40,
+		NULL, "memory for the ended tasks that are kept" },
+	{ "keep", CONF_TIME, AT(keep_ns), "24h", NS_PER_S, 365 * DAY_NS, NULL,
+		"how long ended tasks are kept" },
 	{ "nodes_max", CONF_INT, AT(nodes_max), "16384", 1, 1048576, NULL, "nodes known at once" },
 	{ "lease", CONF_TIME, AT(lease_ns), "30s", NS_PER_S, 3600 * NS_PER_S, NULL,
-	  "how long a silent node keeps an attempt" },
+		"how long a silent node keeps an attempt" },
 	{ "suspect", CONF_TIME, AT(suspect_ns), "15s", 100 * NS_PER_MS, 3600 * NS_PER_S, NULL,
-	  "silence after which a node gets no new attempts" },
+		"silence after which a node gets no new attempts" },
 	{ "forget", CONF_TIME, AT(forget_ns), "10m", NS_PER_S, 30 * DAY_NS, NULL,
-	  "silence after which a node is forgotten" },
-	{ "deadline", CONF_TIME, AT(deadline_ns), "10m", NS_PER_S, 30 * DAY_NS, NULL, "of a task that sets none" },
+		"silence after which a node is forgotten" },
+	{ "deadline", CONF_TIME, AT(deadline_ns), "10m", NS_PER_S, 30 * DAY_NS, NULL,
+		"of a task that sets none" },
 	{ "human_deadline", CONF_TIME, AT(human_deadline_ns), "24h", NS_PER_S, 30 * DAY_NS, NULL,
-	  "the same, where a person may be asked" },
-	{ "start_within_cpu", CONF_TIME, AT(start_within_ns[RUNG_CPU]), "60s", NS_PER_MS, DAY_NS, NULL,
-	  "not started on a CPU node by then: the task goes down the ladder" },
-	{ "start_within_gpu", CONF_TIME, AT(start_within_ns[RUNG_GPU]), "30s", NS_PER_MS, DAY_NS, NULL,
-	  "the same on GPU nodes" },
-	{ "start_within_api", CONF_TIME, AT(start_within_ns[RUNG_API]), "30s", NS_PER_MS, DAY_NS, NULL,
-	  "the same on delegates" },
-	{ "start_within_human", CONF_TIME, AT(start_within_ns[RUNG_HUMAN]), "60s", NS_PER_MS, DAY_NS, NULL,
-	  "the same in inboxes: how long one may be missing" },
+		"the same, where a person may be asked" },
+	{ "start_within_cpu", CONF_TIME, AT(start_within_ns[RUNG_CPU]), "60s", NS_PER_MS, DAY_NS,
+		NULL, "not started on a CPU node by then: the task goes down the ladder" },
+	{ "start_within_gpu", CONF_TIME, AT(start_within_ns[RUNG_GPU]), "30s", NS_PER_MS, DAY_NS,
+		NULL, "the same on GPU nodes" },
+	{ "start_within_api", CONF_TIME, AT(start_within_ns[RUNG_API]), "30s", NS_PER_MS, DAY_NS,
+		NULL, "the same on delegates" },
+	{ "start_within_human", CONF_TIME, AT(start_within_ns[RUNG_HUMAN]), "60s", NS_PER_MS,
+		DAY_NS, NULL, "the same in inboxes: how long one may be missing" },
 	{ "attempts_cpu", CONF_INT, AT(attempts_cpu), "10", 1, 100, NULL, "attempts on CPU nodes" },
 	{ "attempts_gpu", CONF_INT, AT(attempts_gpu), "3", 1, 100, NULL, "attempts on GPU nodes" },
 	{ "attempts_api", CONF_INT, AT(attempts_api), "3", 1, 100, NULL, "attempts on delegates" },
 	{ "backoff", CONF_TIME, AT(backoff_ns), "1s", NS_PER_MS, 3600 * NS_PER_S, NULL,
-	  "before the first retry; doubles" },
-	{ "backoff_max", CONF_TIME, AT(backoff_max_ns), "100s", NS_PER_MS, DAY_NS, NULL, "before any retry at most" },
+		"before the first retry; doubles" },
+	{ "backoff_max", CONF_TIME, AT(backoff_max_ns), "100s", NS_PER_MS, DAY_NS, NULL,
+		"before any retry at most" },
 	{ "settle", CONF_TIME, AT(settle_ns), "1s", 0, 600 * NS_PER_S, NULL,
-	  "after the start, before a class without nodes makes tasks go down the ladder" },
-	{ "split_parts", CONF_INT, AT(split_parts), "8", 1, LIMIT_PARTS, NULL, "parts that a task is split into at most" },
+		"after the start, before a class without nodes makes tasks go down the ladder" },
+	{ "split_parts", CONF_INT, AT(split_parts), "8", 1, LIMIT_PARTS, NULL,
+		"parts that a task is split into at most" },
 	CONF_INCLUDE(struct settings, base, conf_base_rows),
 	{ 0 },
 };
@@ -62,7 +69,8 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 	conf->lease_ns = s->lease_ns;
 	conf->registry.suspect_ns = s->suspect_ns;
 	conf->registry.down_ns = s->lease_ns > s->suspect_ns ? s->lease_ns : s->suspect_ns;
-	conf->registry.forget_ns = s->forget_ns > conf->registry.down_ns ? s->forget_ns : conf->registry.down_ns;
+	conf->registry.forget_ns =
+		s->forget_ns > conf->registry.down_ns ? s->forget_ns : conf->registry.down_ns;
 	conf->deadline_ns = s->deadline_ns;
 	conf->human_deadline_ns = s->human_deadline_ns;
 	conf->start_within_ns[RUNG_CPU] = s->start_within_ns[RUNG_CPU];
@@ -73,7 +81,8 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 	conf->attempts_max[RUNG_GPU] = (uint32_t)s->attempts_gpu;
 	conf->attempts_max[RUNG_API] = (uint32_t)s->attempts_api;
 	conf->backoff_ns = s->backoff_ns;
-	conf->backoff_max_ns = s->backoff_max_ns > s->backoff_ns ? s->backoff_max_ns : s->backoff_ns;
+	conf->backoff_max_ns =
+		s->backoff_max_ns > s->backoff_ns ? s->backoff_max_ns : s->backoff_ns;
 	conf->settle_ns = s->settle_ns;
 	conf->split_parts = (uint32_t)s->split_parts;
 }

@@ -22,8 +22,8 @@ static struct task *parent_of(struct router *r, const struct task *child)
 
 /* A child of parent with this kind and a body that it takes over; NULL (and the body freed) if there is no
  * room or no such kind. */
-static struct task *add_child(struct router *r, struct task *parent, struct span kind, enum task_role role,
-                              unsigned char *body, size_t body_len)
+static struct task *add_child(struct router *r, struct task *parent, struct span kind,
+	enum task_role role, unsigned char *body, size_t body_len)
 {
 	uint32_t k = registry_kind(&r->registry, kind);
 	struct task *t = k == KIND_UNKNOWN || body == NULL ? NULL : router_add_task(r);
@@ -49,8 +49,8 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 }
 
 /* The same with what b holds, which may have failed. */
-static struct task *add_child_with(struct router *r, struct task *parent, struct span kind, enum task_role role,
-                                   struct buf *b)
+static struct task *add_child_with(
+	struct router *r, struct task *parent, struct span kind, enum task_role role, struct buf *b)
 {
 	size_t len = 0;
 	unsigned char *body = buf_err(b) == 0 ? buf_take(b, &len) : NULL;
@@ -70,9 +70,11 @@ static void give_up(struct router *r, struct task *parent, int code, const char 
 
 static void put_plan_body(struct buf *b, const struct router *r, const struct task *parent)
 {
-	body_put_param(b, SPAN_LIT("split.kind"), span_str(registry_kind_at(&r->registry, parent->kind)->name));
+	body_put_param(b, SPAN_LIT("split.kind"),
+		span_str(registry_kind_at(&r->registry, parent->kind)->name));
 	body_put_int(b, "split.parts", r->conf.split_parts);
-	body_put_item(b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), span_of(parent->body, parent->body_len));
+	body_put_item(
+		b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), span_of(parent->body, parent->body_len));
 }
 
 static bool has_planner(struct router *r)
@@ -98,7 +100,8 @@ void split_begin(struct router *r, struct task *t)
 	}
 	put_plan_body(&body, r, t);
 	if (buf_err(&body) == ERR_TOO_BIG) {
-		rung_hop(r, t, ERR_TOO_BIG, "too big to be split: inside the planner's body it is above the limit");
+		rung_hop(r, t, ERR_TOO_BIG,
+			"too big to be split: inside the planner's body it is above the limit");
 		return;
 	}
 	t->split = mem_alloc(sizeof *t->split);
@@ -112,10 +115,11 @@ void split_begin(struct router *r, struct task *t)
 	}
 	t->split->plan = plan->id;
 	task_move(&r->tasks, t, TASK_SPLIT);
-	note_step(r, t, (struct explain_note){ .kind = STEP_SPLIT,
-	                                       .rung = RUNG_SPLIT,
-	                                       .node = NODE_NOBODY,
-	                                       .reason = SPAN_LIT("a CPU node plans the parts") });
+	note_step(r, t,
+		(struct explain_note){ .kind = STEP_SPLIT,
+			.rung = RUNG_SPLIT,
+			.node = NODE_NOBODY,
+			.reason = SPAN_LIT("a CPU node plans the parts") });
 	event_change(r, t, "a CPU node plans the parts");
 	rung_arrive(r, plan);
 }
@@ -135,7 +139,8 @@ static int make_parts(struct router *r, struct task *parent, const struct split_
 	span_copy(plan->join.kind, s->join_kind, sizeof s->join_kind);
 	for (size_t i = 0; i < plan->parts_n; i++) {
 		const struct part *p = &plan->parts[i];
-		struct task *t = add_child(r, parent, p->kind, ROLE_PART, mem_dup(p->body), p->body.len);
+		struct task *t =
+			add_child(r, parent, p->kind, ROLE_PART, mem_dup(p->body), p->body.len);
 
 		if (t == NULL)
 			return ERR_BUSY;
@@ -153,18 +158,21 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 	int err;
 
 	arena_reset(&r->arena);
-	err = split_plan_decode(&r->arena, span_of(planner->result, planner->result_len), &plan, &why);
+	err = split_plan_decode(
+		&r->arena, span_of(planner->result, planner->result_len), &plan, &why);
 	if (err == 0)
 		err = make_parts(r, parent, &plan);
 	if (err < 0) {
-		give_up(r, parent, err, err == ERR_BUSY ? "no room for its parts" : "the plan cannot be used");
+		give_up(r, parent, err,
+			err == ERR_BUSY ? "no room for its parts" : "the plan cannot be used");
 		return;
 	}
-	note_step(r, parent, (struct explain_note){ .kind = STEP_SPLIT,
-	                                            .rung = RUNG_SPLIT,
-	                                            .node = planner->node,
-	                                            .considered = s->parts_n,
-	                                            .reason = SPAN_LIT("cut into parts") });
+	note_step(r, parent,
+		(struct explain_note){ .kind = STEP_SPLIT,
+			.rung = RUNG_SPLIT,
+			.node = planner->node,
+			.considered = s->parts_n,
+			.reason = SPAN_LIT("cut into parts") });
 	event_progress(r, parent);
 	/* A part may end on arrival, and so may its parent then. */
 	for (uint32_t i = 0; i < s->parts_n && !s->released; i++)
@@ -180,7 +188,8 @@ static void put_join_body(struct buf *b, struct router *r, const struct split *s
 	for (uint32_t i = 0; i < s->parts_n; i++) {
 		const struct task *t = tasks_find(&r->tasks, s->parts[i]);
 
-		body_put_item(b, SPAN_LIT("part"), SPAN_LIT(BODY_MEDIA), span_of(t->result, t->result_len));
+		body_put_item(b, SPAN_LIT("part"), SPAN_LIT(BODY_MEDIA),
+			span_of(t->result, t->result_len));
 	}
 }
 
@@ -193,7 +202,8 @@ static void begin_join(struct router *r, struct task *parent)
 	buf_init(&body, LIMIT_BODY_BYTES);
 	put_join_body(&body, r, s);
 	if (buf_err(&body) == ERR_TOO_BIG) {
-		give_up(r, parent, ERR_TOO_BIG, "the parts' results are together above the limit of a body");
+		give_up(r, parent, ERR_TOO_BIG,
+			"the parts' results are together above the limit of a body");
 		return;
 	}
 	t = add_child_with(r, parent, span_str(s->join_kind), ROLE_JOIN, &body);
@@ -202,11 +212,12 @@ static void begin_join(struct router *r, struct task *parent)
 		return;
 	}
 	s->join = t->id;
-	note_step(r, parent, (struct explain_note){ .kind = STEP_JOIN,
-	                                            .rung = RUNG_SPLIT,
-	                                            .node = NODE_NOBODY,
-	                                            .considered = s->parts_n,
-	                                            .reason = SPAN_LIT("all parts are done") });
+	note_step(r, parent,
+		(struct explain_note){ .kind = STEP_JOIN,
+			.rung = RUNG_SPLIT,
+			.node = NODE_NOBODY,
+			.considered = s->parts_n,
+			.reason = SPAN_LIT("all parts are done") });
 	rung_arrive(r, t);
 }
 
@@ -243,12 +254,14 @@ static void on_child_failed(struct router *r, struct task *parent, const struct 
 	else
 		fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
 	finish_note_fail(parent, &why);
-	note_step(r, parent, (struct explain_note){ .kind = STEP_FAILED,
-	                                            .rung = RUNG_SPLIT,
-	                                            .node = child->node,
-	                                            .code = why.code,
-	                                            .reason = span_str(why.detail) });
-	give_up(r, parent, why.code, child->role == ROLE_PLAN ? "it cannot be split" : "a part did not succeed");
+	note_step(r, parent,
+		(struct explain_note){ .kind = STEP_FAILED,
+			.rung = RUNG_SPLIT,
+			.node = child->node,
+			.code = why.code,
+			.reason = span_str(why.detail) });
+	give_up(r, parent, why.code,
+		child->role == ROLE_PLAN ? "it cannot be split" : "a part did not succeed");
 }
 
 void split_child_ended(struct router *r, struct task *child)

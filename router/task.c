@@ -18,8 +18,8 @@ static const uint8_t matrix[STATES][TASK_EVENTS] = {
 
 const char *task_event_name(enum task_event e)
 {
-	static const char *const names[TASK_EVENTS] = { "PLACE", "ACCEPT", "BACK",   "HOP",    "SPLIT",
-		                                            "DONE",  "FAIL",   "CANCEL", "EXPIRE", "EXHAUST" };
+	static const char *const names[TASK_EVENTS] = { "PLACE", "ACCEPT", "BACK", "HOP", "SPLIT",
+		"DONE", "FAIL", "CANCEL", "EXPIRE", "EXHAUST" };
 
 	return e < TASK_EVENTS ? names[e] : "?";
 }
@@ -156,7 +156,8 @@ struct task *tasks_find(const struct tasks *ts, struct ulid id)
 	return NULL;
 }
 
-int tasks_set_key(struct tasks *ts, struct task *t, struct span key, const unsigned char hash[TASK_HASH])
+int tasks_set_key(
+	struct tasks *ts, struct task *t, struct span key, const unsigned char hash[TASK_HASH])
 {
 	t->key = mem_str(key);
 	t->hash = mem_dup(span_of(hash, TASK_HASH));

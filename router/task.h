@@ -39,9 +39,9 @@ struct split {
 	struct ulid *parts; /* ids, in order */
 	uint32_t parts_n;
 	uint32_t parts_done;
-	struct ulid plan;  /* the child that plans */
-	struct ulid join;  /* the child that joins; zero until then */
-	bool released;     /* the parent has ended or goes another way: what its children do is not its business */
+	struct ulid plan; /* the child that plans */
+	struct ulid join; /* the child that joins; zero until then */
+	bool released; /* the parent has ended or goes another way: what its children do is not its business */
 	unsigned char *join_body; /* encoded Body of the join, before the parts' results */
 	size_t join_len;
 	char join_kind[LIMIT_KIND_BYTES + 1];
@@ -49,19 +49,19 @@ struct split {
 
 struct task {
 	struct ulid id;
-	uint32_t index;    /* of itself */
-	uint32_t tenant;   /* index in the tenants */
-	uint32_t kind;     /* index in the registry's kinds */
-	uint8_t state;     /* enum state */
-	uint8_t role;      /* enum task_role */
+	uint32_t index;  /* of itself */
+	uint32_t tenant; /* index in the tenants */
+	uint32_t kind;   /* index in the registry's kinds */
+	uint8_t state;   /* enum state */
+	uint8_t role;    /* enum task_role */
 	uint8_t priority;
-	uint8_t rung_at;   /* index in the ladder */
+	uint8_t rung_at; /* index in the ladder */
 	bool fast;
 	bool waiting;      /* stands in a wait queue */
 	bool blocked_told; /* the record says already that all nodes are full */
 	uint8_t depth;     /* 0; parts are one deeper */
 	struct ladder ladder;
-	uint8_t tries;     /* on this rung */
+	uint8_t tries; /* on this rung */
 	uint8_t avoid_n;
 	uint16_t permille;
 	uint32_t avoid[PLACE_AVOID];
@@ -73,28 +73,28 @@ struct task {
 	int64_t accepted_ns;
 	int64_t deadline_ns;
 	int64_t start_within_ns; /* on each rung; 0: the rung's default */
-	int64_t rung_ns;   /* when it came to this rung */
-	int64_t lease_ns;  /* ASSIGNED, RUNNING: when the attempt is lost */
-	int64_t retry_ns;  /* QUEUED: not before; 0: at once */
+	int64_t rung_ns;         /* when it came to this rung */
+	int64_t lease_ns;        /* ASSIGNED, RUNNING: when the attempt is lost */
+	int64_t retry_ns;        /* QUEUED: not before; 0: at once */
 	int64_t assigned_ns;
 	int64_t started_ns;
 	int64_t ended_ns;
 	int64_t max_price_ucr;
 	int64_t price_ucr; /* of the node that has or had it */
 	int64_t run_us;
-	uint64_t seq;      /* of its events */
-	uint64_t offer_seq; /* the last offer of the node that listed the attempt */
-	int failed_code;   /* of the last failure, 0: none */
+	uint64_t seq;        /* of its events */
+	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
+	int failed_code;     /* of the last failure, 0: none */
 	unsigned char *body; /* encoded; freed at the end */
 	uint32_t body_len;
 	uint32_t result_len;
 	unsigned char *result; /* encoded Body, if it succeeded */
-	struct fail *fail; /* if it did not */
-	char *note;        /* of its progress, or NULL */
-	char *key;         /* idempotency key, or NULL */
-	char *stream;      /* or NULL: its id */
-	char *model;       /* asked for, or NULL */
-	unsigned char *hash; /* TASK_HASH bytes, if it has a key */
+	struct fail *fail;     /* if it did not */
+	char *note;            /* of its progress, or NULL */
+	char *key;             /* idempotency key, or NULL */
+	char *stream;          /* or NULL: its id */
+	char *model;           /* asked for, or NULL */
+	unsigned char *hash;   /* TASK_HASH bytes, if it has a key */
 	struct split *split;
 	struct explain explain;
 	struct list on_node; /* in struct node.tasks */
@@ -123,7 +123,8 @@ struct task *tasks_at(const struct tasks *ts, uint32_t index);
 /* NULL if unknown. */
 struct task *tasks_find(const struct tasks *ts, struct ulid id);
 /* Give a task its idempotency key and content hash. 0 or ERR_NO_MEMORY. */
-int tasks_set_key(struct tasks *ts, struct task *t, struct span key, const unsigned char hash[TASK_HASH]) MUST_USE;
+int tasks_set_key(struct tasks *ts, struct task *t, struct span key,
+	const unsigned char hash[TASK_HASH]) MUST_USE;
 struct task *tasks_find_key(const struct tasks *ts, uint32_t tenant, struct span key);
 /* Look at the task at this time at the latest: an earlier time moves it, a later one does not. */
 void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns);

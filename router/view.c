@@ -51,8 +51,8 @@ static int64_t term(uint32_t us)
 	return us == UINT32_MAX ? INT64_MAX / 8 : (int64_t)us;
 }
 
-static bool view_candidates(const struct view *v, const struct explain_note *note, const struct explain_seen *seen,
-                            struct step_view *s)
+static bool view_candidates(const struct view *v, const struct explain_note *note,
+	const struct explain_seen *seen, struct step_view *s)
 {
 	if (note->seen_n == 0)
 		return true;
@@ -65,8 +65,9 @@ static bool view_candidates(const struct view *v, const struct explain_note *not
 			.node = node_name(v, seen[i].node),
 			.verdict = seen[i].verdict,
 			.note = explain_seen_note(seen, note->seen_n, i),
-			.cost = { term(seen[i].term_us[0]), term(seen[i].term_us[1]), term(seen[i].term_us[2]),
-			          term(seen[i].term_us[3]), term(seen[i].term_us[4]) },
+			.cost = { term(seen[i].term_us[0]), term(seen[i].term_us[1]),
+				term(seen[i].term_us[2]), term(seen[i].term_us[3]),
+				term(seen[i].term_us[4]) },
 		};
 	return true;
 }
@@ -80,7 +81,8 @@ static void view_end(const struct view *v, const struct task *t, struct step_vie
 		.node = node_name(v, t->node),
 		.attempt = t->attempt,
 		.code = t->fail == NULL ? 0 : t->fail->code,
-		.reason = t->fail == NULL ? span_str(state_name(t->state)) : span_str(t->fail->detail),
+		.reason = t->fail == NULL ? span_str(state_name(t->state))
+					  : span_str(t->fail->detail),
 	};
 }
 
@@ -94,7 +96,8 @@ static bool view_steps(const struct view *v, const struct task *t, struct explai
 	x->steps = arena_alloc(v->arena, (t->explain.steps_n + 2u) * sizeof *x->steps);
 	if (x->steps == NULL)
 		return false;
-	x->steps[x->steps_n++] = (struct step_view){ .kind = STEP_ACCEPTED, .rung = t->ladder.rung[0] };
+	x->steps[x->steps_n++] =
+		(struct step_view){ .kind = STEP_ACCEPTED, .rung = t->ladder.rung[0] };
 	while (explain_next(&t->explain, &at, &note, &seen)) {
 		struct step_view *s = &x->steps[x->steps_n++];
 
@@ -244,9 +247,10 @@ static void answer_nodes(const struct view *v, const struct query *q, struct que
 	ret->nodes = arena_alloc(v->arena, (most + 1u) * sizeof *ret->nodes);
 	bool fits = ret->nodes != NULL;
 
-	for (uint32_t i = 0; fits && i < g->nodes.cap && ret->nodes_n < most && bytes < ENDED_LIST_BYTES; i++) {
+	for (uint32_t i = 0;
+		fits && i < g->nodes.cap && ret->nodes_n < most && bytes < ENDED_LIST_BYTES; i++) {
 		if (!slots_is_taken(&g->nodes, i) ||
-		    (q->kind == QUERY_DRAIN && !span_is(q->node, registry_node(g, i)->name)))
+			(q->kind == QUERY_DRAIN && !span_is(q->node, registry_node(g, i)->name)))
 			continue;
 		struct node_view *nv = &ret->nodes[ret->nodes_n];
 
@@ -294,7 +298,8 @@ static void answer_task(const struct view *v, const struct query *q, struct quer
 	const struct task *t = router_task(v->router, v->tenant, v->is_operator, q->task);
 
 	if (t == NULL) {
-		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0, "no such task of this tenant, or it is no longer kept");
+		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0,
+			"no such task of this tenant, or it is no longer kept");
 		return;
 	}
 	if (q->kind == QUERY_EXPLAIN) {
