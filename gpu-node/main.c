@@ -11,8 +11,7 @@ int main(int argc, char **argv)
 	struct gpu_conf conf = { 0 };
 	struct gpu gpu;
 	struct fail why;
-	int r = conf_load(
-		&conf, gpu_rows, "spu-gpu-node", "Runs tasks on OpenCL devices.", argc, argv);
+	int r = conf_load(&conf, gpu_rows, "gpu-node", "Runs tasks on OpenCL devices.", argc, argv);
 
 	if (r != 0)
 		return r < 0 ? 2 : 0;

@@ -4,6 +4,22 @@
  */
 #include "gpu-node/device/opencl.h"
 
+/* What PoCL and LLVM leave behind when they compile is not ours to free; in builds with AddressSanitizer only. */
+#if defined(__has_feature)
+#define HAS_ASAN __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAS_ASAN 1
+#else
+#define HAS_ASAN 0
+#endif
+#if HAS_ASAN
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libpocl\nleak:libLLVM\nleak:libclang\n";
+}
+#endif
+
 struct row {
 	cl_int code;
 	int err;
