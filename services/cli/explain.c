@@ -66,7 +66,9 @@ static void put_step(struct buf *b, const struct step_view *s)
 		buf_str(b, ", policy ");
 		text_safe(b, s->policy);
 	}
-	if (s->considered > 0)
+	if (s->considered > 0 && (s->kind == STEP_SPLIT || s->kind == STEP_JOIN))
+		buf_fmt(b, ", %u parts", s->considered);
+	else if (s->considered > 0)
 		buf_fmt(b, ", %u node%s looked at", s->considered, s->considered == 1 ? "" : "s");
 	if (s->code != 0)
 		buf_fmt(b, " [%s]", err_row(s->code)->name);

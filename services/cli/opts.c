@@ -187,8 +187,8 @@ static int count_args(const struct opts *o, struct fail *why)
 		return 0;
 	if (o->args.n < row->low)
 		return fail_set(why, ERR_INVALID, NULL, 0, "%s needs more: spu %s %s", row->name, row->name, row->args);
-	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unexpected argument: spu %s %s", o->args.at[row->high],
-		row->name, row->args);
+	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unexpected argument: spu %s%s%s", o->args.at[row->high],
+		row->name, row->args[0] != 0 ? " " : "", row->args);
 }
 
 int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
