@@ -139,7 +139,16 @@ static void on_run(struct work_job *job)
 
 static void on_end(struct work_job *job)
 {
+	CONTAINER(job, struct cpu_run, work)->backend->pooled_n--;
 	run_end(CONTAINER(job, struct cpu_run, work));
+}
+
+static int post(struct cpu_run *run)
+{
+	int r = work_post(run->backend->pool, &run->work);
+
+	run->backend->pooled_n += r == 0;
+	return r;
 }
 
 static void wake(void *ctx, int64_t now_ns)
@@ -154,7 +163,7 @@ static void wake(void *ctx, int64_t now_ns)
 		run_end(run);
 		return;
 	}
-	r = work_post(run->backend->pool, &run->work);
+	r = post(run);
 	if (r < 0) {
 		run->ran = true;
 		(void)fail_set(&run->why, r, NULL, 0, NULL);
@@ -232,7 +241,7 @@ static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct
 		return why->code;
 	run->asleep = delay_ns > 0;
 	r = run->asleep ? loop_timer_set(b->loop, &run->sleep, b->loop->now_ns + delay_ns)
-			: work_post(b->pool, &run->work);
+			: post(run);
 	if (r < 0) {
 		run_free(run);
 		return fail_set(why, r, NULL, 0, NULL);
@@ -293,17 +302,16 @@ static void cpu_cancel(void *self, struct ulid task, uint32_t attempt)
 static int cpu_open(void *self, struct node *n, struct fail *why)
 {
 	struct cpu_backend *b = self;
-	unsigned threads;
 
 	b->node = n;
 	b->loop = &node_daemon(n)->loop;
 	b->beat = (struct loop_timer){ .on_due = on_beat, .ctx = b };
 	b->processors = machine_processors();
 	machine_device(b->device, sizeof(b->device));
-	threads = b->conf->threads > 0 ? (unsigned)b->conf->threads : b->processors;
-	b->pool = work_open(b->loop, threads, (uint32_t)b->conf->slots);
+	b->threads = b->conf->threads > 0 ? (unsigned)b->conf->threads : b->processors;
+	b->pool = work_open(b->loop, b->threads, (uint32_t)b->conf->slots);
 	if (b->pool == NULL)
-		return fail_set(why, ERR_NO_MEMORY, "threads", threads, "no pool of threads");
+		return fail_set(why, ERR_NO_MEMORY, "threads", b->threads, "no pool of threads");
 	return 0;
 }
 
@@ -324,6 +332,7 @@ static int cpu_offer(void *self, struct arena *a, struct offer *o)
 	}
 	o->kinds_n = n;
 	o->slots = (uint32_t)b->conf->slots;
+	o->queued = b->pooled_n > b->threads ? b->pooled_n - b->threads : 0;
 	o->device = span_str(b->device);
 	o->health = 1000;
 	o->load = machine_load(b->processors);

@@ -26,6 +26,8 @@ struct cpu_backend {
 	struct work_pool *pool;
 	struct list runs; /* struct cpu_run: everything held */
 	uint32_t runs_n;
+	uint32_t pooled_n;      /* of them in the pool: waiting for a thread, or on one */
+	unsigned threads;       /* of the pool */
 	int64_t held_bytes;     /* of the inputs of runs */
 	struct loop_timer beat; /* progress reports, while something runs */
 	struct arena arena;     /* of calls on the owner thread */
