@@ -27,7 +27,8 @@ static int open_log(const char *dir, const char *name)
 }
 
 /* In the child, before exec. Descriptors come in above 3, so that none is overwritten. */
-static _Noreturn void become(const struct plan_process *process, pid_t parent, int null, int log, int ready)
+static _Noreturn void become(
+	const struct plan_process *process, pid_t parent, int null, int log, int ready)
 {
 	sigset_t none;
 
@@ -36,8 +37,8 @@ static _Noreturn void become(const struct plan_process *process, pid_t parent, i
 	/* The parent may have died before the line above. */
 	if (getppid() != parent || setpgid(0, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		_exit(127);
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0 ||
-		dup2(ready, PLAN_READY_FD) < 0)
+	if (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
+		dup2(log, STDERR_FILENO) < 0 || dup2(ready, PLAN_READY_FD) < 0)
 		_exit(127);
 	execv(process->argv[0], process->argv);
 	dprintf(STDERR_FILENO, "spu: %s: %s\n", process->argv[0], strerror(errno));
@@ -65,7 +66,8 @@ static void close_all(const int *fds, unsigned n)
 
 pid_t child_start(const struct plan_process *process, const char *dir, int *ret_ready_fd)
 {
-	int fds[] = { lift(open("/dev/null", O_RDONLY | O_CLOEXEC)), lift(open_log(dir, process->name)), -1 };
+	int fds[] = { lift(open("/dev/null", O_RDONLY | O_CLOEXEC)),
+		lift(open_log(dir, process->name)), -1 };
 	int ready[2] = { -1, -1 };
 	pid_t parent = getpid(), pid = -1;
 

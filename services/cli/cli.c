@@ -88,7 +88,9 @@ static int open_signals(struct cli *c)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return ERR_IO;
 	c->signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-		.events = EPOLLIN, .on_ready = on_signal, .ctx = c };
+		.events = EPOLLIN,
+		.on_ready = on_signal,
+		.ctx = c };
 	return c->signals.fd < 0 ? ERR_IO : loop_fd_add(&c->loop, &c->signals);
 }
 
@@ -109,7 +111,8 @@ static int choose_tenant(struct cli *c)
 	if (tenant == NULL || tenant[0] == '\0')
 		tenant = "local";
 	if (!fmt_is_token(span_str(tenant)))
-		return cli_usage("SPU_TENANT: %s: 1 to 64 letters, digits, _ or - are allowed", tenant);
+		return cli_usage(
+			"SPU_TENANT: %s: 1 to 64 letters, digits, _ or - are allowed", tenant);
 	span_copy(span_str(tenant), c->tenant, sizeof(c->tenant));
 	return 0;
 }
@@ -135,14 +138,16 @@ static int await_bus(struct cli *c)
 	if (c->interrupted)
 		return EXIT_INTERRUPTED;
 	if (c->bus->state != BUS_UP)
-		return cli_fail_text(ERR_NO_NODE, "no NATS server answers at %s; is the mesh running? (spu up)", c->url);
+		return cli_fail_text(ERR_NO_NODE,
+			"no NATS server answers at %s; is the mesh running? (spu up)", c->url);
 	return 0;
 }
 
 static int open_client(struct cli *c)
 {
 	struct bus_nats_conf conf = { .url = c->url, .name = "spu" };
-	struct client_conf client = { .tenant = span_str(c->tenant), .timeout_ns = c->opts.timeout_ns };
+	struct client_conf client = { .tenant = span_str(c->tenant),
+		.timeout_ns = c->opts.timeout_ns };
 	struct fail why = { 0 };
 	int r;
 

@@ -30,13 +30,13 @@ struct run {
 	struct buf body;
 	struct lane *lanes;
 	uint32_t lanes_n;
-	uint32_t busy;     /* lanes with an open task */
+	uint32_t busy; /* lanes with an open task */
 	int64_t began_ns, ended_ns;
 	uint64_t done, failed, refused;
-	struct fail why;   /* of the first one that failed or was refused */
+	struct fail why; /* of the first one that failed or was refused */
 	struct hist latency_us;
 	struct loop_timer timer;
-	bool is_over;      /* no more submits */
+	bool is_over; /* no more submits */
 	int finished;
 };
 
@@ -127,11 +127,12 @@ static int build(struct run *run)
 	run->lanes = mem_alloc(run->lanes_n * sizeof(*run->lanes));
 	if (data != NULL) {
 		memset(data, 'x', bytes);
-		body_put_item(&run->body, (struct span){ 0 }, (struct span){ 0 }, span_of(data, bytes));
+		body_put_item(
+			&run->body, (struct span){ 0 }, (struct span){ 0 }, span_of(data, bytes));
 	}
-	run->submit = (struct submit){
-		.kind = span_str(o->kind != NULL ? o->kind : "util.echo"), .body = buf_span(&run->body), .fast = true
-	};
+	run->submit = (struct submit){ .kind = span_str(o->kind != NULL ? o->kind : "util.echo"),
+		.body = buf_span(&run->body),
+		.fast = true };
 	if (data == NULL || run->lanes == NULL || buf_err(&run->body) < 0)
 		r = fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else
@@ -146,7 +147,7 @@ static int report(const struct run *run)
 	int64_t took_ns = run->ended_ns - run->began_ns;
 	int64_t per_s = took_ns <= 0 ? 0 : (int64_t)((__int128)run->done * NS_PER_S / took_ns);
 	char p50[24], p99[24], max[24];
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 
 	json_init(&j);
 	if (run->c->opts.json) {
@@ -185,8 +186,9 @@ static int start(struct run *run)
 	if (r < 0)
 		return cli_fail_text(r, "no timer is left");
 	if (!o->quiet)
-		fprintf(stderr, "%u %.*s tasks in flight for %lld s\n", run->lanes_n, (int)run->submit.kind.len,
-			(const char *)run->submit.kind.at, (long long)seconds);
+		fprintf(stderr, "%u %.*s tasks in flight for %lld s\n", run->lanes_n,
+			(int)run->submit.kind.len, (const char *)run->submit.kind.at,
+			(long long)seconds);
 	run->busy = run->lanes_n;
 	for (uint32_t i = 0; i < run->lanes_n; i++) {
 		run->lanes[i].run = run;

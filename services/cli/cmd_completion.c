@@ -35,9 +35,12 @@ static void print_words(const char *words)
 	else if (strcmp(words, "COMMANDS") == 0)
 		print_commands();
 	else if (strcmp(words, "TASKS") == 0)
-		fputs("$(spu tasks --quiet 2>/dev/null | awk 'NR > 1 && length($1) == 26 { print $1 }')", stdout);
+		fputs("$(spu tasks --quiet 2>/dev/null | awk 'NR > 1 && length($1) == 26 { print "
+		      "$1 }')",
+			stdout);
 	else if (strcmp(words, "NODES") == 0)
-		fputs("$(spu nodes --quiet 2>/dev/null | awk 'NR > 1 && $1 !~ /:$/ { print $1 }')", stdout);
+		fputs("$(spu nodes --quiet 2>/dev/null | awk 'NR > 1 && $1 !~ /:$/ { print $1 }')",
+			stdout);
 	else
 		fputs(words, stdout);
 }
@@ -89,22 +92,28 @@ static void print_bash(void)
 	const struct command_row *row;
 
 	fputs("# bash completion of spu; made by: spu completion bash\n_spu()\n{\n"
-	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options= words= params=\n"
-	      "\tCOMPREPLY=()\n\tif [[ $COMP_CWORD -eq 1 ]]; then\n\t\tmapfile -t COMPREPLY < <(compgen -W '",
+	      "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} options= "
+	      "words= params=\n"
+	      "\tCOMPREPLY=()\n\tif [[ $COMP_CWORD -eq 1 ]]; then\n\t\tmapfile -t COMPREPLY < "
+	      "<(compgen -W '",
 		stdout);
 	print_commands();
 	fputs("' -- \"$word\")\n\t\treturn\n\tfi\n\tcase $before in\n\t", stdout);
 	print_files();
-	fputs(")\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n\t\tcompopt -o filenames 2>/dev/null\n"
+	fputs(")\n\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n\t\tcompopt -o filenames "
+	      "2>/dev/null\n"
 	      "\t\treturn\n\t\t;;\n\tesac\n\tcase ${COMP_WORDS[1]} in\n",
 		stdout);
 	for (unsigned i = 0; (row = command_at(i)) != NULL; i++)
 		print_command(row);
-	fputs("\tesac\n\tif [[ ${COMP_WORDS[1]} == submit && $COMP_CWORD -gt 2 && $word != -* ]]; then\n", stdout);
+	fputs("\tesac\n\tif [[ ${COMP_WORDS[1]} == submit && $COMP_CWORD -gt 2 && $word != -* ]]; "
+	      "then\n",
+		stdout);
 	print_params();
 	fputs("\twords=$params\n\t[[ -n $params ]] && compopt -o nospace 2>/dev/null\n\tfi\n"
 	      "\t[[ $word == -* ]] && words=$options\n"
-	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -F _spu spu\n",
+	      "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -F _spu "
+	      "spu\n",
 		stdout);
 }
 

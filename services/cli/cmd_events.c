@@ -40,8 +40,10 @@ static void put_what(struct buf *b, const struct event *e)
 		buf_fmt(b, "chunk %llu, %zu bytes", (unsigned long long)e->chunk_seq, e->data.len);
 		return;
 	case EVENT_END:
-		buf_fmt(b, "%s%s%s, %zu bytes", state_name(e->result.state), e->result.fail.code != 0 ? " " : "",
-			e->result.fail.code != 0 ? err_row(e->result.fail.code)->name : "", e->result.body.len);
+		buf_fmt(b, "%s%s%s, %zu bytes", state_name(e->result.state),
+			e->result.fail.code != 0 ? " " : "",
+			e->result.fail.code != 0 ? err_row(e->result.fail.code)->name : "",
+			e->result.body.len);
 		return;
 	case EVENT_NONE:
 		return;
@@ -50,7 +52,7 @@ static void put_what(struct buf *b, const struct event *e)
 
 static int print_line(const struct event *e)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	char id[ULID_TEXT + 1], at[24];
 
 	ulid_text(e->task, id);
@@ -67,7 +69,7 @@ static int print_json(const struct event *e)
 {
 	static const char *const names[] = { "none", "change", "progress", "chunk", "end" };
 	static const struct body nothing;
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 
 	json_init(&j);
 	json_open(&j, NULL, '{');

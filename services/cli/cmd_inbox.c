@@ -22,7 +22,8 @@ static void add_question(struct table *t, const struct question_view *q)
 	table_text(t, COLOUR_NONE, span_str(id));
 	table_text(t, COLOUR_NONE, q->kind);
 	table_text(t, COLOUR_NONE, span_str(view_time(q->asked_ms, at)));
-	table_text(t, COLOUR_NONE, span_str(q->deadline_ms == 0 ? "" : view_time(q->deadline_ms, until)));
+	table_text(t, COLOUR_NONE,
+		span_str(q->deadline_ms == 0 ? "" : view_time(q->deadline_ms, until)));
 	table_text(t, COLOUR_NONE, fmt_clip(q->prompt, 60));
 }
 
@@ -51,8 +52,8 @@ static void question_json(struct json *j, const struct question_view *q, const s
 
 static int show_list(struct cli *c, const struct ask_reply *r)
 {
-	CLEANUP(table_done) struct table t;
-	CLEANUP(json_done) struct json j;
+	CLEANUP(table_done) struct table t = { 0 };
+	CLEANUP(json_done) struct json j = { 0 };
 	int err = 0;
 
 	json_init(&j);
@@ -68,14 +69,15 @@ static int show_list(struct cli *c, const struct ask_reply *r)
 	if (!c->opts.json)
 		err = table_print(&t);
 	if (err == 0 && !c->opts.json && !c->opts.quiet)
-		fprintf(stderr, r->questions_n == 0 ? "no question waits\n" : "answer with: spu inbox answer TASK TEXT\n");
+		fprintf(stderr, r->questions_n == 0 ? "no question waits\n"
+						    : "answer with: spu inbox answer TASK TEXT\n");
 	return err < 0 ? cli_fail_text(err, "the list cannot be written") : 0;
 }
 
 /* The items below the prompt; what is no text is only named. */
 static int print_items(const struct question_view *q, const struct body *body)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 4 * (size_t)LIMIT_MESSAGE_BYTES);
 	for (struct span rest = q->prompt; rest.len > 0;) {
@@ -100,8 +102,8 @@ static int print_items(const struct question_view *q, const struct body *body)
 
 static int show_question(struct cli *c, const struct ask_reply *r)
 {
-	CLEANUP(arena_done) struct arena a;
-	CLEANUP(json_done) struct json j;
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(json_done) struct json j = { 0 };
 	struct body body = { 0 };
 	struct fail why = { 0 };
 	int err;
@@ -127,7 +129,8 @@ static int show_taken(struct cli *c, const struct ask_reply *r)
 	if (c->opts.json)
 		printf("{\"task\":\"%s\",\"taken\":true}\n", c->opts.args.at[1]);
 	else if (!c->opts.quiet)
-		printf("%s %s\n", c->opts.args.at[1], strcmp(c->opts.args.at[0], "answer") == 0 ? "answered" : "declined");
+		printf("%s %s\n", c->opts.args.at[1],
+			strcmp(c->opts.args.at[0], "answer") == 0 ? "answered" : "declined");
 	return 0;
 }
 
@@ -138,7 +141,8 @@ static int build_answer(const struct cli *c, struct buf *body, struct fail *why)
 	int r = 0;
 
 	if (o->args.n > 2)
-		body_put_item(body, SPAN_LIT("answer"), SPAN_LIT("text/plain"), span_str(o->args.at[2]));
+		body_put_item(
+			body, SPAN_LIT("answer"), SPAN_LIT("text/plain"), span_str(o->args.at[2]));
 	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
 		r = input_item(body, o->in.at[i], why);
 	if (o->args.n <= 2 && o->in.n == 0)
@@ -162,7 +166,7 @@ static struct span person(const struct cli *c)
 
 static int answer(struct cli *c, struct ask *q)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct fail why = { 0 };
 	int r;
 
@@ -198,7 +202,8 @@ int cmd_inbox(struct cli *c)
 	if (i == ARRAY_LEN(rows))
 		return cli_usage("inbox %s: it is list, show, answer or decline", name);
 	if (c->opts.args.n > rows[i].args)
-		return cli_usage("inbox %s: %s: unexpected argument", name, c->opts.args.at[rows[i].args]);
+		return cli_usage(
+			"inbox %s: %s: unexpected argument", name, c->opts.args.at[rows[i].args]);
 	q.kind = rows[i].kind;
 	if (q.kind != ASK_LIST && c->opts.args.n < 2)
 		return cli_usage("inbox %s needs a task's id", name);

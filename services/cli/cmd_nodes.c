@@ -17,7 +17,7 @@ static enum colour node_colour(const struct node_view *n)
 /* The kinds by name; those not to be had in brackets. */
 static void add_kinds(struct table *t, const struct offer *o)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 32768);
 	for (size_t i = 0; i < o->kinds_n; i++) {
@@ -54,7 +54,7 @@ static void add_node(struct table *t, const struct node_view *n)
 
 static int show_table(const struct query_reply *r)
 {
-	CLEANUP(table_done) struct table t;
+	CLEANUP(table_done) struct table t = { 0 };
 
 	table_init(&t, "", "node class state >busy >load >silent >done >failed device kinds");
 	for (size_t i = 0; i < r->nodes_n; i++)
@@ -72,15 +72,17 @@ static void print_reasons(const struct query_reply *r)
 			const struct kind_offer *o = &n->offer.kinds[k];
 
 			if (!o->ready && o->why.len > 0)
-				printf("%.*s: no %.*s: %.*s\n", (int)n->node.len, (const char *)n->node.at, (int)o->kind.len,
-					(const char *)o->kind.at, (int)o->why.len, (const char *)o->why.at);
+				printf("%.*s: no %.*s: %.*s\n", (int)n->node.len,
+					(const char *)n->node.at, (int)o->kind.len,
+					(const char *)o->kind.at, (int)o->why.len,
+					(const char *)o->why.at);
 		}
 	}
 }
 
 static int show_lines(const struct query_reply *r)
 {
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 	int err = 0;
 
 	json_init(&j);
@@ -112,7 +114,9 @@ int cmd_nodes(struct cli *c)
 
 int cmd_drain(struct cli *c)
 {
-	struct query q = { .kind = QUERY_DRAIN, .node = span_str(c->opts.args.at[0]), .on = !c->opts.off };
+	struct query q = {
+		.kind = QUERY_DRAIN, .node = span_str(c->opts.args.at[0]), .on = !c->opts.off
+	};
 	int r;
 
 	if (!fmt_is_token(q.node))

@@ -51,8 +51,9 @@ static void read_processes(const struct cli *c, struct processes *p)
 	FILE *f;
 
 	p->n = 0;
-	if (state_dir_find(c->opts.dir, p->dir, NULL) < 0 || !state_dir_url(c->opts.dir, url, sizeof(url)) ||
-		strcmp(url, c->url) != 0 || state_dir_path(p->dir, "processes", path) < 0)
+	if (state_dir_find(c->opts.dir, p->dir, NULL) < 0 ||
+		!state_dir_url(c->opts.dir, url, sizeof(url)) || strcmp(url, c->url) != 0 ||
+		state_dir_path(p->dir, "processes", path) < 0)
 		return;
 	f = fopen(path, "re");
 	if (f == NULL)
@@ -60,7 +61,8 @@ static void read_processes(const struct cli *c, struct processes *p)
 	while (p->n < PROCESSES_MAX && fgets(line, sizeof(line), f) != NULL) {
 		struct process *at = &p->at[p->n];
 
-		if (sscanf(line, "%64s %d %15s %u %lld", at->name, &at->pid, at->state, &at->restarts, &at->since_ms) != 5)
+		if (sscanf(line, "%64s %d %15s %u %lld", at->name, &at->pid, at->state,
+			    &at->restarts, &at->since_ms) != 5)
 			continue;
 		at->memory_bytes = memory_of(at->pid);
 		p->n++;
@@ -70,7 +72,7 @@ static void read_processes(const struct cli *c, struct processes *p)
 
 static int print_processes(const struct processes *p)
 {
-	CLEANUP(table_done) struct table t;
+	CLEANUP(table_done) struct table t = { 0 };
 	int64_t now_ms = clocks_wall() / NS_PER_MS;
 
 	if (p->n == 0)
@@ -82,8 +84,10 @@ static int print_processes(const struct processes *p)
 		char text[24];
 
 		table_text(&t, COLOUR_NONE, span_str(at->name));
-		table_text(&t, strcmp(at->state, "ready") == 0 ? COLOUR_GOOD : COLOUR_WARN, span_str(at->state));
-		table_text(&t, COLOUR_NONE, span_str(fmt_duration_text((now_ms - at->since_ms) * NS_PER_MS, text)));
+		table_text(&t, strcmp(at->state, "ready") == 0 ? COLOUR_GOOD : COLOUR_WARN,
+			span_str(at->state));
+		table_text(&t, COLOUR_NONE,
+			span_str(fmt_duration_text((now_ms - at->since_ms) * NS_PER_MS, text)));
 		table_fmt(&t, COLOUR_NONE, "%d", at->pid);
 		table_text(&t, COLOUR_NONE, span_str(fmt_bytes_text(at->memory_bytes, text)));
 		table_fmt(&t, COLOUR_NONE, "%u", at->restarts);
@@ -95,16 +99,20 @@ static void print_mesh(const struct cli *c, const struct mesh_view *m)
 {
 	char up[24], jitter[24];
 
-	printf("%srouter %.*s%s at %s, up %s, policy %.*s\n", colour_on(COLOUR_BOLD), (int)m->router.len,
-		(const char *)m->router.at, colour_off(), c->url, fmt_duration_text(m->up_ms * NS_PER_MS, up),
-		(int)m->policy.len, (const char *)m->policy.at);
+	printf("%srouter %.*s%s at %s, up %s, policy %.*s\n", colour_on(COLOUR_BOLD),
+		(int)m->router.len, (const char *)m->router.at, colour_off(), c->url,
+		fmt_duration_text(m->up_ms * NS_PER_MS, up), (int)m->policy.len,
+		(const char *)m->policy.at);
 	printf("  now    %u queued, %u running, %u nodes up\n", m->queued, m->running, m->nodes_up);
-	printf("  tasks  %llu accepted, %llu refused\n", (unsigned long long)m->accepted, (unsigned long long)m->refused);
+	printf("  tasks  %llu accepted, %llu refused\n", (unsigned long long)m->accepted,
+		(unsigned long long)m->refused);
 	printf("  ended  %llu succeeded, %llu failed, %llu cancelled, %llu expired, %llu dead\n",
-		(unsigned long long)m->succeeded, (unsigned long long)m->failed, (unsigned long long)m->cancelled,
-		(unsigned long long)m->expired, (unsigned long long)m->dead);
-	printf("  also   %llu hops, %llu stale reports, control loop jitter p99 %s\n", (unsigned long long)m->hops,
-		(unsigned long long)m->stale, fmt_duration_text(m->jitter_p99_us * NS_PER_US, jitter));
+		(unsigned long long)m->succeeded, (unsigned long long)m->failed,
+		(unsigned long long)m->cancelled, (unsigned long long)m->expired,
+		(unsigned long long)m->dead);
+	printf("  also   %llu hops, %llu stale reports, control loop jitter p99 %s\n",
+		(unsigned long long)m->hops, (unsigned long long)m->stale,
+		fmt_duration_text(m->jitter_p99_us * NS_PER_US, jitter));
 }
 
 static void mesh_json(struct json *j, const struct mesh_view *m)
@@ -129,7 +137,7 @@ static void mesh_json(struct json *j, const struct mesh_view *m)
 
 static int print_json(const struct cli *c, const struct mesh_view *m, const struct processes *p)
 {
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 
 	json_init(&j);
 	json_open(&j, NULL, '{');

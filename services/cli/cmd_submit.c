@@ -47,7 +47,8 @@ static int build_submit(const struct submission *s, struct submit *ret, struct f
 	if (o->start_within_ns >= 0)
 		ret->start_within_ms = o->start_within_ns / NS_PER_MS;
 	if (o->allow != NULL && ladder_parse(span_str(o->allow), &ret->allow) < 0)
-		return fail_set(why, ERR_INVALID, "allow", 0, "--allow %s: rungs are cpu, gpu, api, split, human", o->allow);
+		return fail_set(why, ERR_INVALID, "allow", 0,
+			"--allow %s: rungs are cpu, gpu, api, split, human", o->allow);
 	return 0;
 }
 
@@ -57,8 +58,8 @@ static void say_accepted(const struct submission *s, const struct submit_reply *
 
 	ulid_text(r->task, id);
 	if (s->c->opts.no_wait && s->c->opts.json)
-		printf("{\"task\":\"%s\",\"state\":\"%s\",\"existing\":%s}\n", id, state_name(r->state),
-			r->existing ? "true" : "false");
+		printf("{\"task\":\"%s\",\"state\":\"%s\",\"existing\":%s}\n", id,
+			state_name(r->state), r->existing ? "true" : "false");
 	else if (s->c->opts.no_wait)
 		printf("%s\n", id);
 	else if (!s->c->opts.quiet)

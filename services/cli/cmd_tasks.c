@@ -21,18 +21,20 @@ static void add_task(struct table *t, const struct task_view *v)
 	table_text(t, COLOUR_NONE, v->node);
 	table_fmt(t, COLOUR_NONE, "%u", v->attempt);
 	table_text(t, COLOUR_NONE, span_str(view_time(v->accepted_ms, at)));
-	table_text(t, COLOUR_NONE, span_str(fmt_duration_text((until_ms - v->accepted_ms) * NS_PER_MS, time)));
+	table_text(t, COLOUR_NONE,
+		span_str(fmt_duration_text((until_ms - v->accepted_ms) * NS_PER_MS, time)));
 	if (v->parts > 0)
 		table_fmt(t, COLOUR_NONE, "%u of %u parts", v->parts_done, v->parts);
 	else if (!state_is_final(v->state) && v->permille > 0)
-		table_fmt(t, COLOUR_NONE, "%u %% %.*s", v->permille / 10, (int)v->note.len, (const char *)v->note.at);
+		table_fmt(t, COLOUR_NONE, "%u %% %.*s", v->permille / 10, (int)v->note.len,
+			(const char *)v->note.at);
 	else
 		table_text(t, COLOUR_NONE, v->note);
 }
 
 static int show_table(const struct query_reply *r)
 {
-	CLEANUP(table_done) struct table t;
+	CLEANUP(table_done) struct table t = { 0 };
 	int err;
 
 	table_init(&t, "", "task kind state rung node >attempt accepted >time note");
@@ -40,13 +42,14 @@ static int show_table(const struct query_reply *r)
 		add_task(&t, &r->tasks[i]);
 	err = table_print(&t);
 	if (err == 0 && r->tasks_total > r->tasks_n)
-		printf("%zu of %llu; --state and --limit choose\n", r->tasks_n, (unsigned long long)r->tasks_total);
+		printf("%zu of %llu; --state and --limit choose\n", r->tasks_n,
+			(unsigned long long)r->tasks_total);
 	return err;
 }
 
 static int show_lines(const struct query_reply *r)
 {
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 	int err = 0;
 
 	json_init(&j);
@@ -66,14 +69,16 @@ static int show(struct cli *c, const struct query_reply *r)
 
 int cmd_tasks(struct cli *c)
 {
-	struct query q = { .kind = QUERY_TASKS, .limit = c->opts.limit < 0 ? 0 : (uint32_t)c->opts.limit };
+	struct query q = { .kind = QUERY_TASKS,
+		.limit = c->opts.limit < 0 ? 0 : (uint32_t)c->opts.limit };
 	int r;
 
 	for (unsigned s = STATE_QUEUED; c->opts.state != NULL && s < STATES; s++)
 		if (strcasecmp(c->opts.state, state_name((enum state)s)) == 0)
 			q.state = (enum state)s;
 	if (c->opts.state != NULL && q.state == STATE_NONE)
-		return cli_usage("--state %s: states are QUEUED ASSIGNED RUNNING SPLIT SUCCEEDED FAILED CANCELLED EXPIRED DEAD",
+		return cli_usage("--state %s: states are QUEUED ASSIGNED RUNNING SPLIT SUCCEEDED "
+				 "FAILED CANCELLED EXPIRED DEAD",
 			c->opts.state);
 	r = cli_open(c);
 	return r != 0 ? r : cli_query(c, &q, show);

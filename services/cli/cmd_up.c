@@ -34,12 +34,13 @@ static void say_where(const struct start *s)
 
 	if (s->c->opts.quiet)
 		return;
-	fprintf(stderr, "\nthe mesh runs\n"
-	                "  NATS    %s\n"
-	                "  state   %s (logs in %s/log)\n"
-	                "  nodes   spu nodes\n"
-	                "  submit  spu submit blob.compress --in FILE --out FILE.zst\n"
-	                "  stop    %s\n",
+	fprintf(stderr,
+		"\nthe mesh runs\n"
+		"  NATS    %s\n"
+		"  state   %s (logs in %s/log)\n"
+		"  nodes   spu nodes\n"
+		"  submit  spu submit blob.compress --in FILE --out FILE.zst\n"
+		"  stop    %s\n",
 		p->url, p->dir, p->dir, s->ready_fd < 0 ? "Ctrl-C, or spu down" : "spu down");
 	if (!is_usual)
 		fprintf(stderr, "  first   export SPU_DIR='%s', so that spu finds it\n", p->dir);
@@ -181,7 +182,8 @@ int cmd_down(struct cli *c)
 		return cli_fail_text(ERR_DENIED, "process %d: %s", (int)owner, strerror(errno));
 	while (state_dir_owner(dir) == owner) {
 		if (clocks_mono() - began_ns > DOWN_NS)
-			return cli_fail_text(ERR_TIMEOUT, "process %d was told to stop, and still runs", (int)owner);
+			return cli_fail_text(ERR_TIMEOUT,
+				"process %d was told to stop, and still runs", (int)owner);
 		nanosleep(&look, NULL);
 	}
 	if (!c->opts.quiet)

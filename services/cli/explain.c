@@ -53,7 +53,8 @@ static enum colour step_colour(enum step_kind kind)
 static void put_step(struct buf *b, const struct step_view *s)
 {
 	if (s->kind == STEP_HOP)
-		buf_fmt(b, " from %s to %s", rung_name(s->rung), s->to == RUNG_NONE ? "nothing: no rung is left" : rung_name(s->to));
+		buf_fmt(b, " from %s to %s", rung_name(s->rung),
+			s->to == RUNG_NONE ? "nothing: no rung is left" : rung_name(s->to));
 	else if (s->rung != RUNG_NONE)
 		buf_fmt(b, " at rung %s", rung_name(s->rung));
 	if (s->node.len > 0) {
@@ -83,7 +84,8 @@ static void add_cost(struct table *t, int64_t us)
 {
 	char text[24];
 
-	table_text(t, COLOUR_NONE, us == 0 ? SPAN_LIT("0") : span_str(fmt_duration_text(us * NS_PER_US, text)));
+	table_text(t, COLOUR_NONE,
+		us == 0 ? SPAN_LIT("0") : span_str(fmt_duration_text(us * NS_PER_US, text)));
 }
 
 static bool is_costed(enum verdict v)
@@ -93,14 +95,15 @@ static bool is_costed(enum verdict v)
 
 static int print_candidates(const struct step_view *s)
 {
-	CLEANUP(table_done) struct table t;
+	CLEANUP(table_done) struct table t = { 0 };
 
 	table_init(&t, "                ", "node verdict >cost >wait >run >move >price >risk note");
 	for (size_t i = 0; i < s->candidates_n; i++) {
 		const struct candidate_view *v = &s->candidates[i];
 
 		table_text(&t, COLOUR_NONE, v->node);
-		table_text(&t, v->verdict == VERDICT_CHOSEN ? COLOUR_GOOD : COLOUR_NONE, span_str(verdict_name(v->verdict)));
+		table_text(&t, v->verdict == VERDICT_CHOSEN ? COLOUR_GOOD : COLOUR_NONE,
+			span_str(verdict_name(v->verdict)));
 		if (is_costed(v->verdict)) {
 			add_cost(&t, total_us(&v->cost));
 			add_cost(&t, v->cost.wait_us);
@@ -119,15 +122,17 @@ static int print_candidates(const struct step_view *s)
 
 static int print_step(const struct step_view *s)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	char at[24];
 
 	buf_init(&b, 16384);
 	put_step(&b, s);
 	if (buf_err(&b) < 0)
 		return buf_err(&b);
-	printf("  %12s  %s%s%s%s\n", s->at_us == 0 ? "0" : fmt_duration_text(s->at_us * NS_PER_US, at),
-		colour_on(step_colour(s->kind)), step_text(s->kind), colour_off(), (const char *)b.at);
+	printf("  %12s  %s%s%s%s\n",
+		s->at_us == 0 ? "0" : fmt_duration_text(s->at_us * NS_PER_US, at),
+		colour_on(step_colour(s->kind)), step_text(s->kind), colour_off(),
+		(const char *)b.at);
 	return s->candidates_n > 0 ? print_candidates(s) : 0;
 }
 
@@ -156,8 +161,9 @@ static int print_story(const struct explain_view *e)
 	int r = 0;
 
 	ulid_text(e->task.task, id);
-	printf("%s%s%s  %.*s  %s%s%s\nladder: ", colour_on(COLOUR_BOLD), id, colour_off(), (int)e->task.kind.len,
-		(const char *)e->task.kind.at, colour_on(view_state_colour(e->task.state)), state_name(e->task.state),
+	printf("%s%s%s  %.*s  %s%s%s\nladder: ", colour_on(COLOUR_BOLD), id, colour_off(),
+		(int)e->task.kind.len, (const char *)e->task.kind.at,
+		colour_on(view_state_colour(e->task.state)), state_name(e->task.state),
 		colour_off());
 	print_ladder(&e->ladder);
 	printf("\n");
@@ -210,7 +216,7 @@ static void step_json(struct json *j, const struct step_view *s)
 
 static int print_json(const struct explain_view *e)
 {
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 
 	json_init(&j);
 	json_open(&j, NULL, '{');

@@ -38,7 +38,8 @@ static const char *place_text(char to[100], struct span node, enum rung rung)
 {
 	to[0] = '\0';
 	if (node.len > 0)
-		(void)snprintf(to, 100, " on %.*s (%s)", (int)node.len, (const char *)node.at, rung_name(rung));
+		(void)snprintf(to, 100, " on %.*s (%s)", (int)node.len, (const char *)node.at,
+			rung_name(rung));
 	else if (rung != RUNG_NONE)
 		(void)snprintf(to, 100, " (%s)", rung_name(rung));
 	return to;
@@ -52,8 +53,9 @@ void follow_event(void *ctx, const struct event *e)
 	f->task = e->task;
 	switch (e->kind) {
 	case EVENT_CHANGE:
-		progress_say(&f->progress, "%s%s%s%.*s", state_name(e->state), place_text(place, e->node, e->rung),
-			e->reason.len > 0 ? ": " : "", (int)e->reason.len, (const char *)e->reason.at);
+		progress_say(&f->progress, "%s%s%s%.*s", state_name(e->state),
+			place_text(place, e->node, e->rung), e->reason.len > 0 ? ": " : "",
+			(int)e->reason.len, (const char *)e->reason.at);
 		return;
 	case EVENT_PROGRESS:
 		progress_say(&f->progress, "%u %% %.*s", e->permille / 10, (int)e->note.len,
@@ -139,7 +141,8 @@ static void on_status(void *ctx, const struct query_reply *r)
 		progress_say(&f->progress, "%u %% %.*s", t->permille / 10, (int)t->note.len,
 			(const char *)t->note.at);
 	else
-		progress_say(&f->progress, "%s%s", state_name(t->state), place_text(place, t->node, t->rung));
+		progress_say(&f->progress, "%s%s", state_name(t->state),
+			place_text(place, t->node, t->rung));
 	ask_again(f);
 }
 
@@ -161,7 +164,8 @@ int follow_ask(struct follow *f, struct ulid task, int64_t every_ns, int64_t mos
 	f->timer.on_due = on_due;
 	f->timer.ctx = f;
 	/* Without events the first answer is wanted at once. */
-	return loop_timer_set(l, &f->timer, clocks_now(&l->clocks) + (every_ns == most_ns ? every_ns : 0));
+	return loop_timer_set(
+		l, &f->timer, clocks_now(&l->clocks) + (every_ns == most_ns ? every_ns : 0));
 }
 
 int follow_wait(struct follow *f)

@@ -14,9 +14,9 @@ struct follow {
 	struct loop_timer timer;
 	int64_t every_ns; /* between questions; grows up to most_ns */
 	int64_t most_ns;
-	bool is_asking;   /* a question is on its way */
-	bool has_ended;   /* the result was shown */
-	int done;         /* both are settled */
+	bool is_asking; /* a question is on its way */
+	bool has_ended; /* the result was shown */
+	int done;       /* both are settled */
 	int exit;
 };
 

@@ -44,7 +44,8 @@ static void print_all(FILE *to)
 {
 	const struct command_row *row;
 
-	fprintf(to, "spu %s: hand tasks to a mesh of CPU, GPU, API and human nodes\n\n", SPU_VERSION);
+	fprintf(to, "spu %s: hand tasks to a mesh of CPU, GPU, API and human nodes\n\n",
+		SPU_VERSION);
 	fputs("usage: spu COMMAND [OPTION]...\n\ncommands:\n", to);
 	for (unsigned i = 0; (row = command_at(i)) != NULL; i++)
 		fprintf(to, "  %-11s %s\n", row->name, row->text);
@@ -60,8 +61,8 @@ static void print_all(FILE *to)
 
 static void print_command(FILE *to, const struct command_row *row)
 {
-	fprintf(to, "usage: spu %s%s%s [OPTION]...\n%s\n", row->name, row->args[0] != 0 ? " " : "", row->args,
-		row->text);
+	fprintf(to, "usage: spu %s%s%s [OPTION]...\n%s\n", row->name, row->args[0] != 0 ? " " : "",
+		row->args, row->text);
 	if (has_options(row)) {
 		fputs("\noptions:\n", to);
 		print_options(to, row);

@@ -16,8 +16,9 @@
 
 static int too_big(const char *path, struct fail *why)
 {
-	return fail_set(why, ERR_TOO_BIG, "in", LIMIT_BODY_BYTES, "%s: the inputs are larger than %u bytes together",
-		path, (unsigned)LIMIT_BODY_BYTES);
+	return fail_set(why, ERR_TOO_BIG, "in", LIMIT_BODY_BYTES,
+		"%s: the inputs are larger than %u bytes together", path,
+		(unsigned)LIMIT_BODY_BYTES);
 }
 
 static int read_all(struct buf *b, int fd, const char *path, struct fail *why)
@@ -27,7 +28,9 @@ static int read_all(struct buf *b, int fd, const char *path, struct fail *why)
 		ssize_t n;
 
 		if (room == NULL)
-			return buf_err(b) == ERR_TOO_BIG ? too_big(path, why) : fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+			return buf_err(b) == ERR_TOO_BIG
+				       ? too_big(path, why)
+				       : fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 		n = read(fd, room, READ_BYTES);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -58,9 +61,15 @@ static const char *media_of(const char *name, struct span data)
 	static const struct {
 		const char *ending, *media;
 	} rows[] = {
-		{ ".png", "image/png" }, { ".jpg", "image/jpeg" }, { ".jpeg", "image/jpeg" },
-		{ ".md", "text/markdown" }, { ".json", "application/json" }, { ".html", "text/html" },
-		{ ".csv", "text/csv" }, { ".zst", "application/zstd" }, { ".gz", "application/gzip" },
+		{ ".png", "image/png" },
+		{ ".jpg", "image/jpeg" },
+		{ ".jpeg", "image/jpeg" },
+		{ ".md", "text/markdown" },
+		{ ".json", "application/json" },
+		{ ".html", "text/html" },
+		{ ".csv", "text/csv" },
+		{ ".zst", "application/zstd" },
+		{ ".gz", "application/gzip" },
 		{ ".pdf", "application/pdf" },
 	};
 	const char *dot = strrchr(name, '.');
@@ -73,7 +82,7 @@ static const char *media_of(const char *name, struct span data)
 
 int input_item(struct buf *body, const char *path, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf data;
+	CLEANUP(buf_done) struct buf data = { 0 };
 	const char *slash = strrchr(path, '/');
 	const char *name = strcmp(path, "-") == 0 ? "stdin" : slash == NULL ? path : slash + 1;
 	int r;
@@ -84,7 +93,8 @@ int input_item(struct buf *body, const char *path, struct fail *why)
 		return r;
 	if (!fmt_is_text(span_str(name)))
 		name = "";
-	body_put_item(body, span_str(name), span_str(media_of(name, buf_span(&data))), buf_span(&data));
+	body_put_item(
+		body, span_str(name), span_str(media_of(name, buf_span(&data))), buf_span(&data));
 	return buf_err(body) < 0 ? too_big(path, why) : 0;
 }
 
@@ -95,13 +105,14 @@ int input_params(struct buf *body, const struct opts_list *args, unsigned from, 
 		struct span key;
 
 		if (strchr(args->at[i], '=') == NULL)
-			return fail_set(why, ERR_INVALID, NULL, 0, "%s: a parameter is KEY=VALUE (a file: --in FILE)",
-				args->at[i]);
+			return fail_set(why, ERR_INVALID, NULL, 0,
+				"%s: a parameter is KEY=VALUE (a file: --in FILE)", args->at[i]);
 		key = span_cut(&value, '=');
 		body_put_param(body, key, value);
 	}
-	return buf_err(body) < 0 ? fail_set(why, ERR_TOO_BIG, NULL, LIMIT_BODY_BYTES, "the parameters are too large")
-	                         : 0;
+	return buf_err(body) < 0 ? fail_set(why, ERR_TOO_BIG, NULL, LIMIT_BODY_BYTES,
+					   "the parameters are too large")
+				 : 0;
 }
 
 /* Name the parameter that was perhaps meant. */
@@ -122,15 +133,16 @@ static int hint(const struct kind_row *row, int r, struct fail *why)
 
 int input_check(struct span kind, struct span body, struct fail *why)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 	const struct kind_row *row = kind_find(kind);
 	struct body decoded = { 0 };
 	int r;
 
 	arena_init(&a, ARENA_BYTES);
 	if (!fmt_is_kind(kind))
-		return fail_set(why, ERR_INVALID, "kind", LIMIT_KIND_BYTES, "%.*s: not a kind's name (spu kinds lists them)",
-			(int)kind.len, (const char *)kind.at);
+		return fail_set(why, ERR_INVALID, "kind", LIMIT_KIND_BYTES,
+			"%.*s: not a kind's name (spu kinds lists them)", (int)kind.len,
+			(const char *)kind.at);
 	r = body_decode(&a, body, &decoded, why);
 	if (r == 0 && row != NULL)
 		r = kind_check(row, &decoded, why);

@@ -68,7 +68,8 @@ void json_id(struct json *j, const char *key, struct ulid value)
 
 static void put_base64(struct buf *b, struct span s)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 	for (size_t i = 0; i < s.len; i += 3) {
 		size_t n = s.len - i < 3 ? s.len - i : 3;
@@ -101,7 +102,8 @@ int json_print(struct json *j)
 
 	buf_byte(&j->buf, '\n');
 	r = buf_err(&j->buf);
-	if (r == 0 && (fwrite(j->buf.at, 1, j->buf.len, stdout) != j->buf.len || fflush(stdout) != 0))
+	if (r == 0 &&
+		(fwrite(j->buf.at, 1, j->buf.len, stdout) != j->buf.len || fflush(stdout) != 0))
 		r = ERR_IO;
 	buf_reset(&j->buf);
 	j->comma = false;

@@ -46,7 +46,8 @@ static const struct opt_row *row_find(const struct command_row *command, struct 
 
 	for (unsigned i = 0; (row = option_at(i)) != NULL; i++)
 		if (span_is(name, row->name) &&
-			(option_is_of(row, NULL) || (command != NULL && option_is_of(row, command))))
+			(option_is_of(row, NULL) ||
+				(command != NULL && option_is_of(row, command))))
 			return row;
 	return NULL;
 }
@@ -60,21 +61,25 @@ static int bad_value(const struct opt_row *row, const char *value, struct fail *
 		return fail_set(why, ERR_INVALID, row->name, 0,
 			"--%s %s: 1 to 64 letters, digits, _ or - are allowed", row->name, value);
 	case OPT_TIME:
-		return fail_set(why, ERR_INVALID, row->name, 0, "--%s %s: not a time from %s to %s (such as 5s or 10m)",
-			row->name, value, fmt_duration_text(row->low, low), fmt_duration_text(row->high, high));
+		return fail_set(why, ERR_INVALID, row->name, 0,
+			"--%s %s: not a time from %s to %s (such as 5s or 10m)", row->name, value,
+			fmt_duration_text(row->low, low), fmt_duration_text(row->high, high));
 	default:
 		if (row->high == INT64_MAX)
-			return fail_set(why, ERR_INVALID, row->name, 0, "--%s %s: not a number from %lld up", row->name,
-				value, (long long)row->low);
-		return fail_set(why, ERR_INVALID, row->name, 0, "--%s %s: not a number from %lld to %lld",
-			row->name, value, (long long)row->low, (long long)row->high);
+			return fail_set(why, ERR_INVALID, row->name, 0,
+				"--%s %s: not a number from %lld up", row->name, value,
+				(long long)row->low);
+		return fail_set(why, ERR_INVALID, row->name, 0,
+			"--%s %s: not a number from %lld to %lld", row->name, value,
+			(long long)row->low, (long long)row->high);
 	}
 }
 
 static int list_add(struct opts_list *list, const char *value, const char *name, struct fail *why)
 {
 	if (list->n == OPTS_ARGS)
-		return fail_set(why, ERR_INVALID, name, OPTS_ARGS, "more than %u %s", OPTS_ARGS, name);
+		return fail_set(
+			why, ERR_INVALID, name, OPTS_ARGS, "more than %u %s", OPTS_ARGS, name);
 	list->at[list->n++] = value;
 	return 0;
 }
@@ -117,10 +122,12 @@ static int unknown_option(const struct opts *o, const char *arg, struct span nam
 
 	near_init(&near, name);
 	for (unsigned i = 0; (row = option_at(i)) != NULL; i++)
-		if (option_is_of(row, NULL) || (o->command != NULL && option_is_of(row, o->command)))
+		if (option_is_of(row, NULL) ||
+			(o->command != NULL && option_is_of(row, o->command)))
 			near_try(&near, row->name);
 	if (near.best != NULL)
-		return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown option; did you mean --%s?", arg, near.best);
+		return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown option; did you mean --%s?",
+			arg, near.best);
 	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown option", arg);
 }
 
@@ -137,7 +144,8 @@ static int take_option(struct opts *o, int argc, char **argv, int i, struct fail
 		return fail_set(why, ERR_INVALID, row->name, 0, "--%s takes no value", row->name);
 	if (row->type != OPT_FLAG && g.value == NULL) {
 		if (i + 1 == argc)
-			return fail_set(why, ERR_INVALID, row->name, 0, "--%s needs a value (%s)", row->name, row->noun);
+			return fail_set(why, ERR_INVALID, row->name, 0, "--%s needs a value (%s)",
+				row->name, row->noun);
 		g.value = argv[i + 1];
 		taken = 2;
 	}
@@ -154,7 +162,8 @@ static int unknown_command(const char *name, struct fail *why)
 	for (unsigned i = 0; (row = command_at(i)) != NULL; i++)
 		near_try(&near, row->name);
 	if (near.best != NULL)
-		return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown command; did you mean %s?", name, near.best);
+		return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown command; did you mean %s?",
+			name, near.best);
 	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unknown command", name);
 }
 
@@ -186,9 +195,10 @@ static int count_args(const struct opts *o, struct fail *why)
 	if (row == NULL || o->help || (o->args.n >= row->low && o->args.n <= row->high))
 		return 0;
 	if (o->args.n < row->low)
-		return fail_set(why, ERR_INVALID, NULL, 0, "%s needs more: spu %s %s", row->name, row->name, row->args);
-	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unexpected argument: spu %s%s%s", o->args.at[row->high],
-		row->name, row->args[0] != 0 ? " " : "", row->args);
+		return fail_set(why, ERR_INVALID, NULL, 0, "%s needs more: spu %s %s", row->name,
+			row->name, row->args);
+	return fail_set(why, ERR_INVALID, NULL, 0, "%s: unexpected argument: spu %s%s%s",
+		o->args.at[row->high], row->name, row->args[0] != 0 ? " " : "", row->args);
 }
 
 int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
@@ -196,8 +206,16 @@ int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
 	bool ended = false;
 	int command, r;
 
-	*o = (struct opts){ .timeout_ns = -1, .deadline_ns = -1, .price_ucr = -1, .priority = -1,
-		.start_within_ns = -1, .limit = -1, .port = -1, .cpu_nodes = -1, .seconds = -1, .in_flight = -1,
+	*o = (struct opts){ .timeout_ns = -1,
+		.deadline_ns = -1,
+		.price_ucr = -1,
+		.priority = -1,
+		.start_within_ns = -1,
+		.limit = -1,
+		.port = -1,
+		.cpu_nodes = -1,
+		.seconds = -1,
+		.in_flight = -1,
 		.bytes = -1 };
 	command = find_command(o, argc, argv, why);
 	if (command < 0)

@@ -47,9 +47,11 @@ static int find_program(const char *name, char to[PATH_MAX], struct fail *why)
 	while (rest.len > 0)
 		if (try_folder(span_cut(&rest, ':'), name, to))
 			return 0;
-	if (try_folder(SPAN_LIT("/usr/sbin"), name, to) || try_folder(SPAN_LIT("/usr/local/sbin"), name, to))
+	if (try_folder(SPAN_LIT("/usr/sbin"), name, to) ||
+		try_folder(SPAN_LIT("/usr/local/sbin"), name, to))
 		return 0;
-	return fail_set(why, ERR_UNKNOWN, NULL, 0, "the program %s is neither beside spu nor in PATH%s", name,
+	return fail_set(why, ERR_UNKNOWN, NULL, 0,
+		"the program %s is neither beside spu nor in PATH%s", name,
 		strcmp(name, "nats-server") == 0 ? " (apt-get install nats-server)" : "");
 }
 
@@ -65,7 +67,8 @@ static int add_arg(struct plan_process *process, const char *arg, struct fail *w
 }
 
 /* program and arguments, ended by NULL. */
-static int add_process(struct plan *p, unsigned stage, const char *name, const char *const *args, struct fail *why)
+static int add_process(
+	struct plan *p, unsigned stage, const char *name, const char *const *args, struct fail *why)
 {
 	struct plan_process *process = &p->processes[p->n];
 	char path[PATH_MAX];
@@ -83,9 +86,11 @@ static int add_process(struct plan *p, unsigned stage, const char *name, const c
 	return r;
 }
 
-static int add_daemon(struct plan *p, unsigned stage, const char *program, const char *name, struct fail *why)
+static int add_daemon(
+	struct plan *p, unsigned stage, const char *program, const char *name, struct fail *why)
 {
-	const char *const args[] = { program, "--url", p->url, "--name", name, "--ready-fd", "3", NULL };
+	const char *const args[] = { program, "--url", p->url, "--name", name, "--ready-fd", "3",
+		NULL };
 
 	_Static_assert(PLAN_READY_FD == 3, "as said to the daemons");
 	return add_process(p, stage, name, args, why);
@@ -180,7 +185,7 @@ static void put_path(struct buf *b, const char *key, const char *dir, const char
 
 int plan_write(const struct plan *p, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	int r;
 
 	buf_init(&b, 65536);

@@ -25,7 +25,8 @@ struct plan {
 	char dir[PATH_MAX];
 	char url[64];
 	uint16_t port;
-	struct plan_process processes[SUPERVISE_MAX]; /* the first is nats-server, which knows no ready descriptor */
+	struct plan_process processes
+		[SUPERVISE_MAX]; /* the first is nats-server, which knows no ready descriptor */
 	unsigned n;
 };
 

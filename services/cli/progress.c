@@ -20,12 +20,13 @@ static size_t columns(void)
 {
 	struct winsize size;
 
-	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u : 79;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1u
+									       : 79;
 }
 
 void progress_say(struct progress *p, const char *format, ...)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	char text[sizeof(p->last)];
 	struct span safe;
 	va_list args;

@@ -49,7 +49,8 @@ static void file_name(const struct item *item, size_t i, char to[NAME_BYTES])
 		(void)span_cut(&name, '/');
 	len = span_copy(fmt_clip(name, NAME_BYTES - 1), to, NAME_BYTES);
 	for (size_t k = 0; k < len; k++)
-		if ((unsigned char)to[k] < ' ' || to[k] == 0x7f || to[k] == '\\' || (k == 0 && to[k] == '.'))
+		if ((unsigned char)to[k] < ' ' || to[k] == 0x7f || to[k] == '\\' ||
+			(k == 0 && to[k] == '.'))
 			to[k] = '_';
 	if (len == 0)
 		(void)snprintf(to, NAME_BYTES, "item-%zu", i + 1);
@@ -77,7 +78,7 @@ static int write_to_folder(const char *folder, const struct body *body)
 /* On a terminal text ends with a line's end, and its control characters do nothing. */
 static int write_terminal(const struct body *body, struct ulid task)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	char id[ULID_TEXT + 1];
 
 	ulid_text(task, id);
@@ -86,7 +87,8 @@ static int write_terminal(const struct body *body, struct ulid task)
 		struct span rest = body->items[i].data;
 
 		if (!fmt_is_text(rest))
-			return cli_fail_text(ERR_UNSUPPORTED, "the result is not text; get it with: spu wait %s --out FILE", id);
+			return cli_fail_text(ERR_UNSUPPORTED,
+				"the result is not text; get it with: spu wait %s --out FILE", id);
 		while (rest.len > 0) {
 			struct span line = span_cut(&rest, '\n');
 
@@ -96,15 +98,19 @@ static int write_terminal(const struct body *body, struct ulid task)
 	}
 	if (buf_err(&b) < 0)
 		return cli_fail_text(buf_err(&b), "the result cannot be shown");
-	return fwrite(b.at, 1, b.len, stdout) == b.len && fflush(stdout) == 0 ? 0 : cli_fail_text(ERR_IO, "stdout");
+	return fwrite(b.at, 1, b.len, stdout) == b.len && fflush(stdout) == 0
+		       ? 0
+		       : cli_fail_text(ERR_IO, "stdout");
 }
 
 static int write_stdout(const struct body *body)
 {
 	for (size_t i = 0; i < body->items_n; i++)
-		if (fwrite(body->items[i].data.at, 1, body->items[i].data.len, stdout) != body->items[i].data.len)
+		if (fwrite(body->items[i].data.at, 1, body->items[i].data.len, stdout) !=
+			body->items[i].data.len)
 			return cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
-	return fflush(stdout) == 0 ? 0 : cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
+	return fflush(stdout) == 0 ? 0
+				   : cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
 }
 
 static int write_items(const struct cli *c, struct ulid task, const struct body *body)
@@ -118,7 +124,8 @@ static int write_items(const struct cli *c, struct ulid task, const struct body 
 		return write_to_folder(out, body);
 	ulid_text(task, id);
 	if (body->items_n != 1)
-		return cli_fail_text(ERR_INVALID, "the result has %zu items; get them with: spu wait %s --out FOLDER/",
+		return cli_fail_text(ERR_INVALID,
+			"the result has %zu items; get them with: spu wait %s --out FOLDER/",
 			body->items_n, id);
 	return write_file(out, body->items[0].data);
 }
@@ -126,7 +133,7 @@ static int write_items(const struct cli *c, struct ulid task, const struct body 
 static void say_facts(const struct body *body)
 {
 	for (size_t i = 0; i < body->params_n; i++) {
-		CLEANUP(buf_done) struct buf b;
+		CLEANUP(buf_done) struct buf b = { 0 };
 
 		buf_init(&b, LIMIT_PARAM_BYTES * 2);
 		text_safe(&b, body->params[i].key);
@@ -199,9 +206,10 @@ void result_json(struct json *j, const struct result *r, const struct body *body
 	json_shut(j, ']');
 }
 
-static int show_json(const struct cli *c, struct ulid task, const struct result *r, const struct body *body)
+static int show_json(
+	const struct cli *c, struct ulid task, const struct result *r, const struct body *body)
 {
-	CLEANUP(json_done) struct json j;
+	CLEANUP(json_done) struct json j = { 0 };
 	bool is_file = c->opts.out != NULL && strcmp(c->opts.out, "-") != 0;
 	int exit = 0, err;
 
@@ -220,7 +228,7 @@ static int show_json(const struct cli *c, struct ulid task, const struct result 
 
 int result_show(struct cli *c, struct ulid task, const struct result *r)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct body body = { 0 };
 	struct fail why = { 0 };
 	int exit = 0;
@@ -240,6 +248,7 @@ int result_show(struct cli *c, struct ulid task, const struct result *r)
 		return write_items(c, task, &body);
 	if (r->fail.code != 0)
 		return cli_fail(&r->fail);
-	return r->state == STATE_CANCELLED ? cli_fail_text(ERR_CANCELLED, "the task was cancelled")
-	                                   : cli_fail_text(ERR_LOST, "the task ended as %s", state_name(r->state));
+	return r->state == STATE_CANCELLED
+		       ? cli_fail_text(ERR_CANCELLED, "the task was cancelled")
+		       : cli_fail_text(ERR_LOST, "the task ended as %s", state_name(r->state));
 }

@@ -41,14 +41,18 @@ int state_dir_find(const char *dir, char to[PATH_MAX], struct fail *why)
 	if (at == NULL && (at = env("HOME")) != NULL)
 		below = "/.local/state/spu";
 	if (at == NULL)
-		return fail_set(why, ERR_INVALID, NULL, 0, "neither --dir nor HOME says where the state is");
+		return fail_set(why, ERR_INVALID, NULL, 0,
+			"neither --dir nor HOME says where the state is");
 	if (at[0] == '/')
 		n = snprintf(to, PATH_MAX, "%s%s", at, below);
 	else if (getcwd(to, PATH_MAX) == NULL)
 		return io_error(why, "the current folder");
 	else
-		n = (int)strlen(to) + snprintf(to + strlen(to), PATH_MAX - strlen(to), "/%s%s", at, below);
-	return n < PATH_MAX ? 0 : fail_set(why, ERR_INVALID, "dir", PATH_MAX, "the folder's name is too long");
+		n = (int)strlen(to) +
+		    snprintf(to + strlen(to), PATH_MAX - strlen(to), "/%s%s", at, below);
+	return n < PATH_MAX ? 0
+			    : fail_set(why, ERR_INVALID, "dir", PATH_MAX,
+				      "the folder's name is too long");
 }
 
 int state_dir_make(const char *dir, struct fail *why)
@@ -79,7 +83,8 @@ int state_dir_write(const char *dir, const char *name, const char *text, struct 
 	FILE *f;
 	int r;
 
-	if (state_dir_path(dir, name, path) < 0 || snprintf(new, sizeof(new), "%s/%s.new", dir, name) >= PATH_MAX)
+	if (state_dir_path(dir, name, path) < 0 ||
+		snprintf(new, sizeof(new), "%s/%s.new", dir, name) >= PATH_MAX)
 		return fail_set(why, ERR_INVALID, "dir", PATH_MAX, "the folder's name is too long");
 	f = fopen(new, "we");
 	if (f == NULL)
@@ -103,9 +108,11 @@ int state_dir_lock(const char *dir, int *ret_fd, struct fail *why)
 		return io_error(why, path);
 	if (fcntl(fd, F_SETLK, &whole) < 0) {
 		int r = errno == EAGAIN || errno == EACCES
-		                ? fail_set(why, ERR_CONFLICT, NULL, 0, "a mesh already runs in %s (process %d); spu down stops it",
-		                          dir, (int)state_dir_owner(dir))
-		                : io_error(why, path);
+				? fail_set(why, ERR_CONFLICT, NULL, 0,
+					  "a mesh already runs in %s (process %d); spu down stops "
+					  "it",
+					  dir, (int)state_dir_owner(dir))
+				: io_error(why, path);
 
 		close(fd);
 		return r;

@@ -5,7 +5,8 @@
 
 const char *supervise_state_name(enum supervise_state s)
 {
-	static const char *const names[] = { "new", "starting", "ready", "killed", "waiting", "stopping", "gone" };
+	static const char *const names[] = { "new", "starting", "ready", "killed", "waiting",
+		"stopping", "gone" };
 
 	return names[s];
 }
@@ -26,13 +27,16 @@ unsigned supervise_add(struct supervise *s, unsigned stage)
 	return s->n++;
 }
 
-static void act(struct supervise_actions *a, enum supervise_action_kind kind, unsigned child, int64_t wait_ns)
+static void act(struct supervise_actions *a, enum supervise_action_kind kind, unsigned child,
+	int64_t wait_ns)
 {
 	CHECK(a->n < ARRAY_LEN(a->at));
-	a->at[a->n++] = (struct supervise_action){ .kind = kind, .child = child, .wait_ns = wait_ns };
+	a->at[a->n++] =
+		(struct supervise_action){ .kind = kind, .child = child, .wait_ns = wait_ns };
 }
 
-static void set_state(struct supervise_child *c, int64_t now_ns, enum supervise_state state, int64_t due_ns)
+static void set_state(
+	struct supervise_child *c, int64_t now_ns, enum supervise_state state, int64_t due_ns)
 {
 	c->state = state;
 	c->since_ns = now_ns;
@@ -114,7 +118,8 @@ static void ended(struct supervise *s, int64_t now_ns, unsigned i, struct superv
 		c->backoff_ns = SUPERVISE_BACKOFF_NS;
 	act(a, SUPERVISE_AGAIN, i, c->backoff_ns);
 	set_state(c, now_ns, SUPERVISE_BACKOFF, now_ns + c->backoff_ns);
-	c->backoff_ns = c->backoff_ns * 2 < SUPERVISE_BACKOFF_MOST_NS ? c->backoff_ns * 2 : SUPERVISE_BACKOFF_MOST_NS;
+	c->backoff_ns = c->backoff_ns * 2 < SUPERVISE_BACKOFF_MOST_NS ? c->backoff_ns * 2
+								      : SUPERVISE_BACKOFF_MOST_NS;
 }
 
 static void kill_all(struct supervise *s, struct supervise_actions *a)
@@ -147,8 +152,8 @@ static void tick(struct supervise *s, int64_t now_ns, struct supervise_actions *
 	}
 }
 
-void supervise_step(struct supervise *s, int64_t now_ns, enum supervise_event_kind kind, unsigned child,
-	struct supervise_actions *actions)
+void supervise_step(struct supervise *s, int64_t now_ns, enum supervise_event_kind kind,
+	unsigned child, struct supervise_actions *actions)
 {
 	actions->n = 0;
 	switch (kind) {

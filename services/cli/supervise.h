@@ -17,7 +17,7 @@
 #define SUPERVISE_BACKOFF_MOST_NS (30 * NS_PER_S)
 #define SUPERVISE_HEALTHY_NS (60 * NS_PER_S) /* ready for so long: the next backoff is the first */
 #define SUPERVISE_READY_NS (30 * NS_PER_S)   /* not ready by then: killed */
-#define SUPERVISE_STOP_NS (12 * NS_PER_S)    /* not gone by then: killed; more than a daemon's drain */
+#define SUPERVISE_STOP_NS (12 * NS_PER_S) /* not gone by then: killed; more than a daemon's drain */
 
 enum supervise_state {
 	SUPERVISE_NEW,      /* its stage has not begun */
@@ -44,7 +44,7 @@ struct supervise {
 	unsigned n;
 	unsigned stages; /* the highest stage + 1 */
 	bool stopping;
-	bool was_ready;  /* all were, once */
+	bool was_ready; /* all were, once */
 	bool has_left;
 };
 
@@ -80,7 +80,7 @@ void supervise_init(struct supervise *s);
 /* Before BEGIN; the child's number, counted from 0. CHECKs SUPERVISE_MAX. */
 unsigned supervise_add(struct supervise *s, unsigned stage);
 /* actions is emptied first. child is ignored where the event has none. */
-void supervise_step(struct supervise *s, int64_t now_ns, enum supervise_event_kind kind, unsigned child,
-	struct supervise_actions *actions);
+void supervise_step(struct supervise *s, int64_t now_ns, enum supervise_event_kind kind,
+	unsigned child, struct supervise_actions *actions);
 /* When the next TICK is due; INT64_MAX: not before another event. */
 int64_t supervise_wake(const struct supervise *s);

@@ -17,7 +17,8 @@ static bool has_colour(void)
 	const char *no = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
 
-	return isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+	return isatty(STDOUT_FILENO) && (no == NULL || no[0] == '\0') &&
+	       (term == NULL || strcmp(term, "dumb") != 0);
 }
 
 const char *colour_on(enum colour colour)
@@ -121,7 +122,8 @@ void table_end_row(struct table *t)
 }
 
 /* One cell; the last column is not filled up. Blanks that would end the line are left out. */
-static unsigned print_cell(const struct table *t, unsigned column, const char *cell, unsigned blanks)
+static unsigned print_cell(
+	const struct table *t, unsigned column, const char *cell, unsigned blanks)
 {
 	enum colour colour = (enum colour)(cell[0] - 1);
 	unsigned width = width_of(span_str(cell + 1));

@@ -29,7 +29,7 @@ struct mesh;
 struct running {
 	struct mesh *mesh;
 	unsigned i;
-	pid_t pid; /* 0: does not run */
+	pid_t pid;            /* 0: does not run */
 	struct loop_fd ready; /* fd -1: none */
 };
 
@@ -146,7 +146,9 @@ static void start(struct mesh *m, unsigned i)
 		on_probe(m, m->loop.now_ns);
 		return;
 	}
-	run->ready = (struct loop_fd){ .fd = fd, .events = EPOLLIN, .on_ready = on_ready_fd, .ctx = run };
+	run->ready = (struct loop_fd){
+		.fd = fd, .events = EPOLLIN, .on_ready = on_ready_fd, .ctx = run
+	};
 	if (loop_fd_add(&m->loop, &run->ready) < 0) {
 		close(fd);
 		run->ready.fd = -1; /* killed as one that does not become ready */
@@ -166,10 +168,12 @@ static void perform(struct mesh *m, const struct supervise_action *a)
 		if (a->kind == SUPERVISE_KILL)
 			tell("%-12s is killed", name_of(m, a->child));
 		if (m->running[a->child].pid > 0)
-			(void)kill(m->running[a->child].pid, a->kind == SUPERVISE_KILL ? SIGKILL : SIGTERM);
+			(void)kill(m->running[a->child].pid,
+				a->kind == SUPERVISE_KILL ? SIGKILL : SIGTERM);
 		return;
 	case SUPERVISE_AGAIN:
-		tell("%-12s starts again in %s", name_of(m, a->child), fmt_duration_text(a->wait_ns, wait));
+		tell("%-12s starts again in %s", name_of(m, a->child),
+			fmt_duration_text(a->wait_ns, wait));
 		return;
 	case SUPERVISE_ALL_READY:
 		m->on_ready(m->ctx);
@@ -205,11 +209,11 @@ static void say_end(const struct mesh *m, unsigned i, int status)
 	if (m->supervise.stopping)
 		SAY(m, "%-12s stopped", name_of(m, i));
 	else if (WIFSIGNALED(status))
-		tell("%-12s was ended by signal %d (%s); see %s/log/%s.log", name_of(m, i), WTERMSIG(status),
-			strsignal(WTERMSIG(status)), m->plan->dir, name_of(m, i));
+		tell("%-12s was ended by signal %d (%s); see %s/log/%s.log", name_of(m, i),
+			WTERMSIG(status), strsignal(WTERMSIG(status)), m->plan->dir, name_of(m, i));
 	else
-		tell("%-12s ended with status %d; see %s/log/%s.log", name_of(m, i), WEXITSTATUS(status), m->plan->dir,
-			name_of(m, i));
+		tell("%-12s ended with status %d; see %s/log/%s.log", name_of(m, i),
+			WEXITSTATUS(status), m->plan->dir, name_of(m, i));
 }
 
 static void reap(struct mesh *m)
@@ -247,18 +251,20 @@ static void on_signal(void *ctx, uint32_t events)
 /* Tell `spu status`. */
 static void write_processes(struct mesh *m)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct fail why = { 0 };
 
 	buf_init(&b, 65536);
 	for (unsigned i = 0; i < m->plan->n; i++) {
 		const struct supervise_child *c = &m->supervise.children[i];
 
-		buf_fmt(&b, "%s %d %s %u %lld\n", name_of(m, i), (int)m->running[i].pid, supervise_state_name(c->state),
-			c->restarts, (long long)(c->since_ns / NS_PER_MS));
+		buf_fmt(&b, "%s %d %s %u %lld\n", name_of(m, i), (int)m->running[i].pid,
+			supervise_state_name(c->state), c->restarts,
+			(long long)(c->since_ns / NS_PER_MS));
 	}
 	buf_byte(&b, 0);
-	if (buf_err(&b) == 0 && state_dir_write(m->plan->dir, "processes", (const char *)b.at, &why) < 0)
+	if (buf_err(&b) == 0 &&
+		state_dir_write(m->plan->dir, "processes", (const char *)b.at, &why) < 0)
 		tell("%s", why.detail);
 	m->changed = false;
 }
@@ -287,7 +293,9 @@ static int open_signals(struct mesh *m)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return ERR_IO;
 	m->signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
-		.events = EPOLLIN, .on_ready = on_signal, .ctx = m };
+		.events = EPOLLIN,
+		.on_ready = on_signal,
+		.ctx = m };
 	return m->signals.fd < 0 ? ERR_IO : loop_fd_add(&m->loop, &m->signals);
 }
 

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 # lib.sh: what end-to-end tests source: a mesh in the test's own folder, started by `spu up` and stopped at the
 # end, and checks that write TAP. A test ends with `finish`.

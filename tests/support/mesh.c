@@ -26,7 +26,8 @@ static int run_spu(const char *const *args)
 		execv(path, (char *const *)(uintptr_t)args);
 		_exit(127);
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+									       : -1;
 }
 
 static int read_url(struct mesh *m)
@@ -49,11 +50,12 @@ int mesh_up(struct mesh *m, unsigned cpu_nodes)
 {
 	const char *tmp = getenv("TMPDIR");
 	char nodes[16];
-	const char *const args[] = { "spu", "up", "--detach", "--quiet", "--no-gpu", "--dir", m->dir, "--cpu-nodes",
-		nodes, NULL };
+	const char *const args[] = { "spu", "up", "--detach", "--quiet", "--no-gpu", "--dir",
+		m->dir, "--cpu-nodes", nodes, NULL };
 
 	*m = (struct mesh){ 0 };
-	if (snprintf(m->dir, sizeof(m->dir), "%s/mesh-XXXXXX", tmp == NULL ? "/tmp" : tmp) >= (int)sizeof(m->dir) ||
+	if (snprintf(m->dir, sizeof(m->dir), "%s/mesh-XXXXXX", tmp == NULL ? "/tmp" : tmp) >=
+			(int)sizeof(m->dir) ||
 		mkdtemp(m->dir) == NULL)
 		return -1;
 	(void)snprintf(nodes, sizeof(nodes), "%u", cpu_nodes);

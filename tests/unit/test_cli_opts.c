@@ -38,7 +38,9 @@ static const char *parse(const char *line)
 static void test_values(void **state)
 {
 	(void)state;
-	assert_string_equal(parse("submit util.echo a=b --in x --in=y --deadline 10m --priority 9 --fast c=d"), "");
+	assert_string_equal(
+		parse("submit util.echo a=b --in x --in=y --deadline 10m --priority 9 --fast c=d"),
+		"");
 	assert_string_equal(opts.command->name, "submit");
 	assert_int_equal(opts.args.n, 3);
 	assert_string_equal(opts.args.at[0], "util.echo");
@@ -75,12 +77,14 @@ static void test_refusals(void **state)
 	static const char *const rows[][2] = {
 		{ "sumbit", "sumbit: unknown command; did you mean submit?" },
 		{ "xyzzyxyzzy", "xyzzyxyzzy: unknown command" },
-		{ "submit x --prioritty 3", "--prioritty: unknown option; did you mean --priority?" },
+		{ "submit x --prioritty 3",
+			"--prioritty: unknown option; did you mean --priority?" },
 		{ "nodes --priority 3", "--priority: unknown option" },
 		{ "submit x --priority 10", "--priority 10: not a number from 0 to 9" },
 		{ "submit x --priority x", "--priority x: not a number from 0 to 9" },
 		{ "submit x --price -1", "--price -1: not a number from 0 up" },
-		{ "submit x --deadline soon", "--deadline soon: not a time from 1 ms to 30 d (such as 5s or 10m)" },
+		{ "submit x --deadline soon",
+			"--deadline soon: not a time from 1 ms to 30 d (such as 5s or 10m)" },
 		{ "submit x --key a.b", "--key a.b: 1 to 64 letters, digits, _ or - are allowed" },
 		{ "submit x --out", "--out needs a value (FILE)" },
 		{ "submit x --fast=yes", "--fast takes no value" },
@@ -119,8 +123,13 @@ static void test_near(void **state)
 {
 	static const char *const words[] = { "submit", "status", "up", "down", "tasks" };
 	static const char *const rows[][2] = {
-		{ "sumit", "submit" }, { "task", "tasks" }, { "dwon", "down" }, { "u", "up" }, { "q", NULL },
-		{ "zebra", NULL }, { "", NULL },
+		{ "sumit", "submit" },
+		{ "task", "tasks" },
+		{ "dwon", "down" },
+		{ "u", "up" },
+		{ "q", NULL },
+		{ "zebra", NULL },
+		{ "", NULL },
 	};
 
 	(void)state;
@@ -159,7 +168,8 @@ static void test_json(void **state)
 	assert_int_equal(buf_err(&j.buf), 0);
 	buf_byte(&j.buf, 0);
 	assert_string_equal((const char *)j.buf.at,
-		"{\"a\":\"x\\\"\\n\",\"b\":-5,\"c\":[true,{}],\"base64\":\"/wABAg==\",\"e\":\"ok\",\"base64\":\"//4=\","
+		"{\"a\":\"x\\\"\\n\",\"b\":-5,\"c\":[true,{}],\"base64\":\"/"
+		"wABAg==\",\"e\":\"ok\",\"base64\":\"//4=\","
 		"\"base64\":\"/w==\"}");
 	json_done(&j);
 }

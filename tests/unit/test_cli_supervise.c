@@ -12,7 +12,7 @@
 
 struct row {
 	int64_t at_ms;
-	char event;    /* b begin, r ready, e ended, s stop, t tick */
+	char event; /* b begin, r ready, e ended, s stop, t tick */
 	unsigned child;
 	const char *actions;
 };
@@ -49,12 +49,14 @@ static void run(struct supervise *s, const struct row *rows, size_t n)
 		char text[512] = "";
 
 		supervise_step(s, rows[i].at_ms * NS_PER_MS,
-			(enum supervise_event_kind)(strchr(letters, rows[i].event) - letters), rows[i].child, &a);
+			(enum supervise_event_kind)(strchr(letters, rows[i].event) - letters),
+			rows[i].child, &a);
 		for (unsigned k = 0; k < a.n; k++)
 			put(text, sizeof(text), &a.at[k]);
 		if (strcmp(text, rows[i].actions) != 0)
-			fail_msg("row %zu (%c%u at %d ms): \"%s\", expected \"%s\"", i, rows[i].event, rows[i].child,
-				(int)rows[i].at_ms, text, rows[i].actions);
+			fail_msg("row %zu (%c%u at %d ms): \"%s\", expected \"%s\"", i,
+				rows[i].event, rows[i].child, (int)rows[i].at_ms, text,
+				rows[i].actions);
 	}
 }
 
@@ -224,7 +226,8 @@ static void test_random(void **state)
 				if (act->kind == SUPERVISE_START) {
 					assert_false(runs[act->child]);
 					runs[act->child] = true;
-				} else if (act->kind == SUPERVISE_TERM || act->kind == SUPERVISE_KILL) {
+				} else if (act->kind == SUPERVISE_TERM ||
+					   act->kind == SUPERVISE_KILL) {
 					assert_true(runs[act->child]);
 				}
 			}

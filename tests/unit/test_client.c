@@ -24,7 +24,7 @@ struct note {
 struct bench {
 	struct loop loop;
 	struct bus_net *net;
-	struct bus *bus;    /* of the client */
+	struct bus *bus; /* of the client */
 	struct bus *router;
 	struct client *client;
 	struct arena arena;
@@ -54,7 +54,8 @@ static const char *heard(void)
 	for (unsigned i = 0; i < bench.notes_n; i++) {
 		size_t at = strlen(text);
 
-		(void)snprintf(text + at, sizeof(text) - at, "%s%s", i == 0 ? "" : " ", bench.notes[i].text);
+		(void)snprintf(text + at, sizeof(text) - at, "%s%s", i == 0 ? "" : " ",
+			bench.notes[i].text);
 	}
 	bench.notes_n = 0;
 	return text;
@@ -64,7 +65,8 @@ static void on_submits(void *ctx, const struct bus_msg *m)
 {
 	(void)ctx;
 	arena_reset(&bench.arena);
-	assert_int_equal(submits_decode(&bench.arena, m->data, &bench.submits, &bench.submits_n, NULL), 0);
+	assert_int_equal(
+		submits_decode(&bench.arena, m->data, &bench.submits, &bench.submits_n, NULL), 0);
 	span_copy(m->reply, bench.reply, sizeof(bench.reply));
 	span_copy(bench.submits[0].stream, bench.stream, sizeof(bench.stream));
 	bench.messages++;
@@ -85,7 +87,9 @@ static int setup(void **state)
 
 static void open_client(uint32_t tasks_max, int64_t timeout_ns)
 {
-	struct client_conf conf = { .tenant = SPAN_LIT("local"), .tasks_max = tasks_max, .timeout_ns = timeout_ns };
+	struct client_conf conf = {
+		.tenant = SPAN_LIT("local"), .tasks_max = tasks_max, .timeout_ns = timeout_ns
+	};
 
 	bench.client = client_open(&bench.loop, bench.bus, &conf);
 	assert_non_null(bench.client);
@@ -93,7 +97,8 @@ static void open_client(uint32_t tasks_max, int64_t timeout_ns)
 
 static void open_router(void)
 {
-	assert_non_null(bus_subscribe(bench.router, "spu.submit.local", "spu-router", on_submits, NULL));
+	assert_non_null(
+		bus_subscribe(bench.router, "spu.submit.local", "spu-router", on_submits, NULL));
 }
 
 static int teardown(void **state)
@@ -131,11 +136,13 @@ static void on_event(void *ctx, const struct event *e)
 	char text[64];
 
 	if (e->kind == EVENT_END)
-		(void)snprintf(text, sizeof(text), "%s=%s", (const char *)ctx, state_name(e->result.state));
+		(void)snprintf(text, sizeof(text), "%s=%s", (const char *)ctx,
+			state_name(e->result.state));
 	else if (e->kind == EVENT_PROGRESS)
 		(void)snprintf(text, sizeof(text), "%s@%u", (const char *)ctx, e->permille);
 	else
-		(void)snprintf(text, sizeof(text), "%s>%s", (const char *)ctx, state_name(e->state));
+		(void)snprintf(
+			text, sizeof(text), "%s>%s", (const char *)ctx, state_name(e->state));
 	note(text);
 }
 
@@ -147,7 +154,9 @@ static void *named(const char *name)
 
 static void submit(const char *name)
 {
-	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = span_str(name), .stream = SPAN_LIT("mine") };
+	struct submit s = {
+		.kind = SPAN_LIT("util.echo"), .key = span_str(name), .stream = SPAN_LIT("mine")
+	};
 
 	assert_int_equal(client_submit(bench.client, &s, on_reply, on_event, named(name)), 0);
 }
@@ -184,7 +193,9 @@ static void reply(const char *to, const char *what)
 
 static void event(char letter, uint64_t seq, enum event_kind kind)
 {
-	struct event e = { .task = task_of(letter), .seq = seq, .kind = kind, .state = STATE_RUNNING };
+	struct event e = {
+		.task = task_of(letter), .seq = seq, .kind = kind, .state = STATE_RUNNING
+	};
 	char subject[SUBJECT_BYTES];
 	struct buf b;
 
@@ -193,8 +204,11 @@ static void event(char letter, uint64_t seq, enum event_kind kind)
 	e.result.body = SPAN_LIT("");
 	buf_init(&b, 1 << 20);
 	events_put(&b, &e);
-	assert_int_equal(subject_build(SUBJECT_EVENT, SPAN_LIT("local"), span_str(bench.stream), subject), 0);
-	assert_int_equal(bus_publish(bench.router, subject, NULL, span_of(NULL, 0), buf_span(&b)), 0);
+	assert_int_equal(
+		subject_build(SUBJECT_EVENT, SPAN_LIT("local"), span_str(bench.stream), subject),
+		0);
+	assert_int_equal(
+		bus_publish(bench.router, subject, NULL, span_of(NULL, 0), buf_span(&b)), 0);
 	buf_done(&b);
 }
 
@@ -313,8 +327,9 @@ static void test_broken_replies(void **state)
 	assert_string_equal(heard(), "a:BUSY b:BUSY");
 	submit("a");
 	turn();
-	assert_int_equal(
-		bus_publish(bench.router, bench.reply, NULL, span_of(NULL, 0), SPAN_LIT("\x0a\xff")), 0);
+	assert_int_equal(bus_publish(bench.router, bench.reply, NULL, span_of(NULL, 0),
+				 SPAN_LIT("\x0a\xff")),
+		0);
 	turn();
 	assert_string_equal(heard(), "a:MALFORMED");
 	assert_int_equal(client_open_tasks(bench.client), 0);
@@ -436,7 +451,8 @@ static void test_watch(void **state)
 
 static void on_query(void *ctx, const struct bus_msg *m)
 {
-	struct query_reply r = { .kind = REPLY_MESH, .mesh = { .router = SPAN_LIT("r1"), .accepted = 5 } };
+	struct query_reply r = { .kind = REPLY_MESH,
+		.mesh = { .router = SPAN_LIT("r1"), .accepted = 5 } };
 	char to[SUBJECT_BYTES];
 	struct query q;
 	struct buf b;
@@ -459,8 +475,8 @@ static void on_query_reply(void *ctx, const struct query_reply *r)
 	char text[64];
 
 	(void)ctx;
-	(void)snprintf(text, sizeof(text), "%s:%d", r->fail.code == 0 ? "ok" : err_row(r->fail.code)->name,
-		(int)r->mesh.accepted);
+	(void)snprintf(text, sizeof(text), "%s:%d",
+		r->fail.code == 0 ? "ok" : err_row(r->fail.code)->name, (int)r->mesh.accepted);
 	note(text);
 }
 
@@ -478,7 +494,8 @@ static void test_query(void **state)
 
 	(void)state;
 	open_client(0, 0);
-	assert_non_null(bus_subscribe(bench.router, "spu.query.local", "spu-router", on_query, NULL));
+	assert_non_null(
+		bus_subscribe(bench.router, "spu.query.local", "spu-router", on_query, NULL));
 	assert_int_equal(client_query(bench.client, &mesh, on_query_reply, NULL), 0);
 	turn();
 	assert_string_equal(heard(), "ok:5");

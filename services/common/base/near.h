@@ -10,7 +10,7 @@
 
 struct near {
 	struct span word;
-	const char *best; /* NULL: nothing is near */
+	const char *best;   /* NULL: nothing is near */
 	unsigned less_than; /* a better one has less */
 };
 

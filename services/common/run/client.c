@@ -18,9 +18,10 @@
 #define TIMEOUT_NS (10 * NS_PER_S)
 #define TASKS_MAX 65536u
 #define ASKS_MAX 1024u
-#define ARENA_BYTES ((size_t)16 << 20) /* of a decoded message; protobuf-c takes several times its size */
-#define SUBMIT_EXTRA_BYTES 512u         /* of a submit without its body, at most */
-#define RANDOM_TEXT 32u                 /* two random numbers as hexadecimal digits */
+#define ARENA_BYTES                                                                                \
+	((size_t)16 << 20)      /* of a decoded message; protobuf-c takes several times its size */
+#define SUBMIT_EXTRA_BYTES 512u /* of a submit without its body, at most */
+#define RANDOM_TEXT 32u         /* two random numbers as hexadecimal digits */
 
 struct open_task {
 	struct ulid id; /* zero: not answered */
@@ -79,7 +80,7 @@ struct client {
 	struct buf question;
 	struct loop_timer timer; /* wakes the loop when there is something to send or to tell */
 	struct loop_hook hook;
-	bool awake;   /* the timer is set to now */
+	bool awake; /* the timer is set to now */
 	bool closing;
 	char submit_subject[SUBJECT_BYTES];
 	char query_subject[SUBJECT_BYTES];
@@ -163,7 +164,8 @@ static void answer(struct client *c, uint32_t index, struct submit_reply r)
 
 /* Tell the tasks of a batch: each its reply, those without one the failure. A lone refusal of many submits
  * is meant for all. */
-static void batch_end(struct batch *b, const struct submit_reply *replies, size_t n, const struct fail *why)
+static void batch_end(
+	struct batch *b, const struct submit_reply *replies, size_t n, const struct fail *why)
 {
 	struct client *c = b->c;
 	struct chain tasks = b->tasks;
@@ -179,8 +181,9 @@ static void batch_end(struct batch *b, const struct submit_reply *replies, size_
 		next = ((struct open_task *)slots_at(&c->tasks, at))->next;
 		answer(c, at, i < n ? replies[i] : (struct submit_reply){ .fail = *why });
 	}
-	client_held_drop(&c->held,
-		list_is_empty(&c->open) ? UINT64_MAX : CONTAINER(c->open.next, struct batch, link)->number);
+	client_held_drop(&c->held, list_is_empty(&c->open)
+					   ? UINT64_MAX
+					   : CONTAINER(c->open.next, struct batch, link)->number);
 }
 
 static void no_reply(struct fail *why, int err, const char *who)
@@ -204,7 +207,8 @@ static void on_submitted(void *ctx, int err, const struct bus_msg *m)
 	arena_reset(&c->message);
 	if (err < 0)
 		no_reply(&why, err, "router");
-	else if (submit_replies_decode(&c->message, m->data, &replies, &n, &why) == 0 && n < b->tasks.n)
+	else if (submit_replies_decode(&c->message, m->data, &replies, &n, &why) == 0 &&
+		 n < b->tasks.n)
 		fail_set(&why, ERR_MALFORMED, "reply", b->tasks.n, "fewer replies than submits");
 	batch_end(b, replies, n, &why);
 }
@@ -223,10 +227,12 @@ static void send_gathered(struct client *c)
 	if (index == SLOT_NONE)
 		return;
 	b = slots_at(&c->batches, index);
-	*b = (struct batch){ .c = c, .index = index, .number = ++c->batch_number, .tasks = c->gathering };
+	*b = (struct batch){
+		.c = c, .index = index, .number = ++c->batch_number, .tasks = c->gathering
+	};
 	list_init(&b->link);
-	b->err = requests_send(c->requests, c->submit_subject, buf_span(&c->gathered), c->timeout_ns,
-		on_submitted, b);
+	b->err = requests_send(c->requests, c->submit_subject, buf_span(&c->gathered),
+		c->timeout_ns, on_submitted, b);
 	list_push(b->err < 0 ? &c->failed : &c->open, &b->link);
 	buf_reset(&c->gathered);
 	c->gathering = no_tasks;
@@ -280,7 +286,8 @@ static void on_events(void *ctx, const struct bus_msg *m)
 	if (events_decode(&c->message, m->data, &events, &n, NULL) < 0)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t index = events[i].kind == EVENT_NONE ? SLOT_NONE : task_find(c, events[i].task);
+		uint32_t index =
+			events[i].kind == EVENT_NONE ? SLOT_NONE : task_find(c, events[i].task);
 
 		if (index != SLOT_NONE)
 			deliver(c, index, &events[i]);
@@ -316,24 +323,28 @@ static int open_subjects(struct client *c, struct span tenant, char events[SUBJE
 		r = subject_build(SUBJECT_EVENT, tenant, stream, events);
 	if (r == 0)
 		(void)snprintf(c->watch_pattern, sizeof(c->watch_pattern), "%s.%.*s.*",
-			subject_row(SUBJECT_EVENT)->prefix, (int)tenant.len, (const char *)tenant.at);
+			subject_row(SUBJECT_EVENT)->prefix, (int)tenant.len,
+			(const char *)tenant.at);
 	return r;
 }
 
 static void random_text(char to[RANDOM_TEXT + 1])
 {
-	(void)snprintf(to, RANDOM_TEXT + 1, "%016" PRIx64 "%016" PRIx64, keys_random(), keys_random());
+	(void)snprintf(
+		to, RANDOM_TEXT + 1, "%016" PRIx64 "%016" PRIx64, keys_random(), keys_random());
 }
 
 /* The parts that can fail. */
 static bool open_parts(struct client *c, struct span tenant, uint32_t tasks_max)
 {
-	char events[SUBJECT_BYTES], random[RANDOM_TEXT + 1], prefix[sizeof("_INBOX.") + RANDOM_TEXT];
+	char events[SUBJECT_BYTES], random[RANDOM_TEXT + 1],
+		prefix[sizeof("_INBOX.") + RANDOM_TEXT];
 
 	random_text(c->stream);
 	random_text(random);
 	(void)snprintf(prefix, sizeof(prefix), "_INBOX.%s", random);
-	if (open_subjects(c, tenant, events) < 0 || loop_timer_set(c->loop, &c->timer, INT64_MAX) < 0)
+	if (open_subjects(c, tenant, events) < 0 ||
+		loop_timer_set(c->loop, &c->timer, INT64_MAX) < 0)
 		return false;
 	c->requests = requests_new(c->loop, c->bus, prefix, tasks_max + c->asks_max);
 	c->events = bus_subscribe(c->bus, events, NULL, on_events, c);
@@ -468,7 +479,9 @@ int client_submit(struct client *c, const struct submit *s, client_reply_fn *on_
 		return r;
 	}
 	t = slots_at(&c->tasks, index);
-	*t = (struct open_task){ .next = SLOT_NONE, .on_reply = on_reply, .on_event = on_event, .ctx = ctx };
+	*t = (struct open_task){
+		.next = SLOT_NONE, .on_reply = on_reply, .on_event = on_event, .ctx = ctx
+	};
 	chain_add(c, &c->gathering, index);
 	if (c->gathering.n == 1)
 		wake(c, true);
@@ -547,7 +560,8 @@ int client_query(struct client *c, const struct query *q, client_query_fn *on_re
 	CHECK(on_reply != NULL);
 	buf_reset(&c->question);
 	query_encode(&c->question, q);
-	return send_question(c, c->query_subject, (struct open_ask){ .on_query = on_reply, .ctx = ctx });
+	return send_question(
+		c, c->query_subject, (struct open_ask){ .on_query = on_reply, .ctx = ctx });
 }
 
 int client_ask(struct client *c, const struct ask *q, client_ask_fn *on_reply, void *ctx)
@@ -555,7 +569,8 @@ int client_ask(struct client *c, const struct ask *q, client_ask_fn *on_reply, v
 	CHECK(on_reply != NULL);
 	buf_reset(&c->question);
 	ask_encode(&c->question, q);
-	return send_question(c, c->ask_subject, (struct open_ask){ .on_ask = on_reply, .ctx = ctx });
+	return send_question(
+		c, c->ask_subject, (struct open_ask){ .on_ask = on_reply, .ctx = ctx });
 }
 
 int client_watch(struct client *c, client_event_fn *on_event, void *ctx)

@@ -105,8 +105,8 @@ bool client_held_take(struct client_held *h, struct ulid task, struct arena *a, 
 	if (first == SLOT_NONE)
 		return false;
 	/* The decoder copies what its spans point to: the bytes may go. */
-	r = events_decode(a, buf_span(&((struct held_event *)slots_at(&h->events, first))->bytes), &events,
-		&n, NULL);
+	r = events_decode(a, buf_span(&((struct held_event *)slots_at(&h->events, first))->bytes),
+		&events, &n, NULL);
 	drop(h, first);
 	if (r < 0 || n != 1)
 		return false;

@@ -11,7 +11,7 @@
 #include "base/slots.h"
 #include "wire/task.h"
 
-#define CLIENT_HELD_MAX 65536u              /* events */
+#define CLIENT_HELD_MAX 65536u               /* events */
 #define CLIENT_HELD_BYTES ((size_t)64 << 20) /* encoded */
 
 struct client_held {
