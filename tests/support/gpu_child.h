@@ -28,5 +28,3 @@ void gpu_child_put(
 bool gpu_child_take(struct gpu_child *c, struct frame *ret, int ms);
 /* The next frame that is no PROGRESS; the test fails if none comes in half a minute. */
 void gpu_child_answer(struct gpu_child *c, struct frame *ret);
-
-/* LeakSanitizer is told of the drivers' own leaks here. */

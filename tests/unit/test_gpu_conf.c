@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * test_gpu_conf: settings of spu-gpu-node that are completed and checked.
+ * test_gpu_conf: settings of spu-gpu-node that are completed and checked, and the list of devices read.
  */
 #include "tests/support/test.h"
 
@@ -66,11 +66,54 @@ static void test_device_program_is_beside_this_one(void **state)
 	assert_non_null(strstr(c.device_program, "/spu-gpu-device"));
 }
 
+static void test_listing_parse(void **state)
+{
+	static const char good[] =
+		"{\"index\":3,\"name\":\"N\",\"type\":\"gpu\",\"platform\":\"P\",\"driver\":\"D\","
+		"\"uuid\":\"u\",\"pci\":\"0000:01:00\",\"memory_bytes\":5,\"units\":6,\"same_as\":"
+		"1}";
+	static const char *const bad[] = { "", "{", "[]", "3", "{}", "{\"index\":-1}",
+		"{\"index\":64}", "{\"index\":1,\"name\":5}", "{\"index\":1,\"index\":1}",
+		"nonsense" };
+	struct listing_row row;
+
+	(void)state;
+	assert_int_equal(listing_parse(span_str(good), &row), 0);
+	assert_int_equal(row.index, 3);
+	assert_string_equal(row.name, "N");
+	assert_string_equal(row.place, "0000:01:00");
+	assert_int_equal(row.same_as, 1);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(listing_parse(span_str(bad[i]), &row), ERR_MALFORMED);
+}
+
+static void test_devices_setting(void **state)
+{
+	static const char *const good[] = { "all", "gpu", "cpu", "0", "0,2", " 3 , 63" };
+	static const char *const bad[] = { "", "none", "64", "-1", "0,,1", "0;1", "gpu,cpu" };
+	const struct listing_row cpu = { .index = 0, .type = "cpu", .same_as = -1 };
+	const struct listing_row gpu_row = { .index = 2, .type = "gpu", .same_as = -1 };
+	const struct listing_row again = { .index = 3, .type = "gpu", .same_as = 2 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_int_equal(listing_check(good[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(listing_check(bad[i]), ERR_INVALID);
+	assert_true(listing_wants("all", &cpu) && listing_wants("all", &gpu_row));
+	assert_true(listing_wants("cpu", &cpu) && !listing_wants("cpu", &gpu_row));
+	assert_true(listing_wants("0,2", &gpu_row) && listing_wants("0,2", &cpu));
+	assert_false(listing_wants("1", &cpu));
+	assert_false(listing_wants("all", &again));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings_are_checked),
 		cmocka_unit_test(test_cache_has_a_place),
+		cmocka_unit_test(test_listing_parse),
+		cmocka_unit_test(test_devices_setting),
 		cmocka_unit_test(test_device_program_is_beside_this_one),
 	};
 

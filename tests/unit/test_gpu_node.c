@@ -567,49 +567,6 @@ static void test_devices_that_are_not_meant(void **state)
 	assert_non_null(strstr(offered("compute.matmul"), "devices = 7"));
 }
 
-/* Pure parts */
-
-static void test_listing_parse(void **state)
-{
-	static const char good[] =
-		"{\"index\":3,\"name\":\"N\",\"type\":\"gpu\",\"platform\":\"P\",\"driver\":\"D\","
-		"\"uuid\":\"u\",\"pci\":\"0000:01:00\",\"memory_bytes\":5,\"units\":6,\"same_as\":"
-		"1}";
-	static const char *const bad[] = { "", "{", "[]", "3", "{}", "{\"index\":-1}",
-		"{\"index\":64}", "{\"index\":1,\"name\":5}", "{\"index\":1,\"index\":1}",
-		"nonsense" };
-	struct listing_row row;
-
-	(void)state;
-	assert_int_equal(listing_parse(span_str(good), &row), 0);
-	assert_int_equal(row.index, 3);
-	assert_string_equal(row.name, "N");
-	assert_string_equal(row.place, "0000:01:00");
-	assert_int_equal(row.same_as, 1);
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(listing_parse(span_str(bad[i]), &row), ERR_MALFORMED);
-}
-
-static void test_devices_setting(void **state)
-{
-	static const char *const good[] = { "all", "gpu", "cpu", "0", "0,2", " 3 , 63" };
-	static const char *const bad[] = { "", "none", "64", "-1", "0,,1", "0;1", "gpu,cpu" };
-	const struct listing_row cpu = { .index = 0, .type = "cpu", .same_as = -1 };
-	const struct listing_row gpu_row = { .index = 2, .type = "gpu", .same_as = -1 };
-	const struct listing_row again = { .index = 3, .type = "gpu", .same_as = 2 };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(good); i++)
-		assert_int_equal(listing_check(good[i]), 0);
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
-		assert_int_equal(listing_check(bad[i]), ERR_INVALID);
-	assert_true(listing_wants("all", &cpu) && listing_wants("all", &gpu_row));
-	assert_true(listing_wants("cpu", &cpu) && !listing_wants("cpu", &gpu_row));
-	assert_true(listing_wants("0,2", &gpu_row) && listing_wants("0,2", &cpu));
-	assert_false(listing_wants("1", &cpu));
-	assert_false(listing_wants("all", &again));
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -634,8 +591,6 @@ int main(void)
 		T(test_list_that_crashes),
 		T(test_list_that_never_ends_printing),
 		T(test_devices_that_are_not_meant),
-		cmocka_unit_test(test_listing_parse),
-		cmocka_unit_test(test_devices_setting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
