@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * router_model: what must hold of a router machine after each of its steps: slots, lists, clocks, rows and
+ * counts agree with each other. In a header since fuzz targets link no support objects.
+ */
+#pragma once
+#include "base/check.h"
+#include "router/machine.h"
+
+static uint32_t model_length(const struct list *l)
+{
+	uint32_t n = 0;
+
+	for (const struct list *at = l->next; at != l; at = at->next)
+		n++;
+	return n;
+}
+
+/* One kind and class: open rows first, each of a node that may get an attempt, and owners know their place. */
+static void model_rows(const struct registry *g, uint32_t kind, enum rung rung)
+{
+	const struct kind_rows *k = &registry_kind_at(g, kind)->of[rung];
+
+	CHECK(k->open_n <= k->n && k->n <= k->cap);
+	for (uint32_t i = 0; i < k->n; i++) {
+		const struct node *n = CONTAINER(k->rows[i].load, struct node, load);
+		const struct node_kind *nk = k->owners[i];
+		bool open = n->state == NODE_UP && !n->draining && !n->drain_asked && nk->ready &&
+			    n->closed_until_ns == 0 && n->load.busy < n->load.slots;
+
+		CHECK(nk->row == i && nk->kind == kind && n->rung == rung);
+		CHECK(nk >= n->kinds && nk < n->kinds + n->kinds_n);
+		CHECK(open == (i < k->open_n));
+		CHECK(k->rows[i].price_ucr == nk->price_ucr);
+	}
+}
+
+static void model_registry(const struct registry *g)
+{
+	uint32_t rows = 0, kinds = 0, up = 0;
+
+	for (uint32_t i = 0; i < g->nodes.cap; i++) {
+		const struct node *n;
+
+		if (!slots_is_taken(&g->nodes, i))
+			continue;
+		n = slots_at(&g->nodes, i);
+		CHECK(n->state != NODE_NONE && heap_has(&g->due, i));
+		CHECK(n->load.busy == model_length(&n->tasks));
+		CHECK(n->load.busy == 0 || n->state == NODE_UP || n->state == NODE_SUSPECT);
+		up += n->state == NODE_UP;
+		kinds += n->kinds_n;
+	}
+	CHECK(up == g->up_n);
+	for (uint32_t i = 0; i < g->kinds.cap; i++)
+		for (int rung = 0; slots_is_taken(&g->kinds, i) && rung < RUNGS; rung++) {
+			model_rows(g, i, (enum rung)rung);
+			rows += registry_kind_at(g, i)->of[rung].n;
+		}
+	CHECK(rows == kinds);
+}
+
+static void model_task(const struct router *r, const struct task *t)
+{
+	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
+	bool is_final = state_is_final(t->state);
+
+	CHECK(on_node == !list_is_empty(&t->on_node));
+	CHECK(!t->waiting || t->state == STATE_QUEUED);
+	CHECK(t->waiting == !list_is_empty(&t->queued));
+	CHECK(t->state != STATE_QUEUED || t->waiting || t->retry_ns != 0);
+	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
+	CHECK(!is_final || (t->body == NULL && t->ended_ns > 0));
+	CHECK(is_final || t->body != NULL);
+	CHECK(t->result == NULL || t->state == STATE_SUCCEEDED);
+	CHECK(t->state != STATE_SPLIT || (t->split != NULL && !t->split->released));
+	CHECK(t->state == STATE_SPLIT || t->split == NULL || t->split->released);
+	CHECK(is_final || t->deadline_ns > r->now_ns || t->deadline_ns == 0 ||
+		heap_top(&r->tasks.due)->key <= r->now_ns);
+	CHECK(t->rung_at < t->ladder.n && t->attempt == t->attempts);
+	CHECK((t->role == ROLE_TASK) == (t->parent == TASK_NONE));
+	/* Ended ones are kept; a child once its parent has let it go. */
+	if (t->role == ROLE_TASK)
+		CHECK(is_final == !list_is_empty(&t->kept));
+	else if (!list_is_empty(&t->kept))
+		CHECK(is_final && t->result == NULL);
+	else
+		CHECK(tasks_at(&r->tasks, t->parent)->state == STATE_SPLIT);
+}
+
+static void model_waits(const struct router *r, uint32_t waiting)
+{
+	uint32_t n = 0;
+
+	CHECK(list_is_empty(&r->dirty));
+	for (uint32_t i = 0; i < r->conf.registry.kinds_max * RUNGS; i++) {
+		const struct wait *w = r->waits[i];
+		uint32_t length = 0;
+
+		for (int level = 0; w != NULL && level < WAIT_LEVELS; level++)
+			length += model_length(&w->level[level]);
+		CHECK(w == NULL || w->n == length);
+		n += length;
+	}
+	CHECK(n == waiting);
+}
+
+/* Everything, in O(machine). */
+static inline void router_model_check(const struct router *r)
+{
+	uint32_t count[STATES] = { 0 };
+	uint32_t kept = 0, waiting = 0;
+
+	for (uint32_t i = 0; i < r->tasks.slots.cap; i++) {
+		const struct task *t;
+
+		if (!slots_is_taken(&r->tasks.slots, i))
+			continue;
+		t = tasks_at(&r->tasks, i);
+		CHECK(t->index == i && tasks_find(&r->tasks, t->id) == t);
+		model_task(r, t);
+		count[t->state]++;
+		kept += !list_is_empty(&t->kept);
+		waiting += t->waiting;
+	}
+	CHECK(memcmp(count, r->tasks.count, sizeof count) == 0);
+	CHECK(kept == r->tasks.ended_n && kept == model_length(&r->tasks.ended));
+	CHECK(kept <= r->conf.results_max);
+	CHECK(router_open(r) <= r->conf.tasks_max);
+	model_registry(&r->registry);
+	model_waits(r, waiting);
+}
