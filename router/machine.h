@@ -34,14 +34,22 @@ struct router {
 	const struct router_out *out; /* of this step */
 };
 
+/* Milliseconds that a peer named, as nanoseconds: at most most_ns. */
+static inline int64_t peer_ns(int64_t ms, int64_t most_ns)
+{
+	return ms > most_ns / NS_PER_MS ? most_ns : ms * NS_PER_MS;
+}
+
 /* --- rung.c */
 
 /* Put a QUEUED task on its current rung: into the wait queue, or split it, or end it where none is left. */
 void rung_arrive(struct router *r, struct task *t);
 /* Leave the rung of a QUEUED task for the next one, or end it. */
 void rung_hop(struct router *r, struct task *t, int code, const char *reason);
-/* A QUEUED task again on the same rung, after delay_ns. */
+/* A QUEUED task whose attempt failed, again on the same rung after delay_ns; the rung's clock starts anew. */
 void rung_again(struct router *r, struct task *t, int64_t delay_ns);
+/* A QUEUED task that was refused, again on the same rung; the clock goes on. */
+void rung_back(struct router *r, struct task *t);
 /* Place what can be placed: looks at all dirty queues. */
 void rung_dispatch(struct router *r);
 /* A waiting or delayed task's time has come. */
@@ -49,8 +57,8 @@ void rung_due(struct router *r, struct task *t);
 /* Take a task out of its wait queue, if it stands in one. */
 void rung_leave(struct router *r, struct task *t);
 void rung_wake_all(struct router *r);
-/* registry's on_open. */
-void rung_on_open(void *ctx, uint32_t kind, enum rung rung);
+/* registry's on_change. */
+void rung_on_change(void *ctx, uint32_t kind, enum rung rung);
 bool rung_is_last(const struct task *t);
 
 /* --- report.c */

@@ -195,47 +195,61 @@ static void row_add(struct registry *g, struct node *n, struct node_kind *nk)
 	row_fill(&k->rows[nk->row], n, nk);
 }
 
-/* Move a row over the border between open and closed. */
-static void row_open(struct registry *g, const struct node *n, struct node_kind *nk, bool open)
+static enum fit fit_of_row(const struct kind_rows *k, uint32_t row)
+{
+	return row < k->open_n ? FIT_OPEN : row < k->able_n ? FIT_ABLE : FIT_SHUT;
+}
+
+/* Move a row over the borders between open, able and shut. */
+static void row_move(
+	struct registry *g, const struct node *n, struct node_kind *nk, enum fit to)
 {
 	struct kind_rows *k = rows_of(g, n, nk);
+	enum fit from = fit_of_row(k, nk->row);
 
-	if (open == (nk->row < k->open_n))
+	if (from == to)
 		return;
-	if (open)
-		rows_swap(k, nk->row, k->open_n++);
-	else
+	if (from == FIT_OPEN)
 		rows_swap(k, nk->row, --k->open_n);
-	if (open && g->on_open != NULL)
-		g->on_open(g->ctx, nk->kind, n->rung);
+	if (to == FIT_SHUT)
+		rows_swap(k, nk->row, --k->able_n);
+	if (from == FIT_SHUT)
+		rows_swap(k, nk->row, k->able_n++);
+	if (to == FIT_OPEN)
+		rows_swap(k, nk->row, k->open_n++);
+	if (g->on_change != NULL && (to == FIT_OPEN || k->able_n == 0))
+		g->on_change(g->ctx, nk->kind, n->rung);
 }
 
 static void row_drop(struct registry *g, const struct node *n, struct node_kind *nk)
 {
 	struct kind_rows *k = rows_of(g, n, nk);
 
-	row_open(g, n, nk, false);
+	row_move(g, n, nk, FIT_SHUT);
 	rows_swap(k, nk->row, k->n - 1);
 	k->n--;
 }
 
-static bool node_is_open(const struct node *n)
+static enum fit node_fit(const struct node *n)
 {
-	return n->state == NODE_UP && !n->draining && !n->drain_asked && n->closed_until_ns == 0 &&
-	       n->load.busy < n->load.slots;
+	if ((n->state != NODE_UP && n->state != NODE_SUSPECT) || n->draining || n->drain_asked)
+		return FIT_SHUT;
+	if (n->state == NODE_SUSPECT || n->closed_until_ns != 0 || n->load.busy >= n->load.slots)
+		return FIT_ABLE;
+	return FIT_OPEN;
 }
 
-/* Bring the node's rows to the right side after something changed. */
+/* Bring the node's rows to the right place after something changed. */
 static void node_sort(struct registry *g, struct node *n)
 {
-	n->open = node_is_open(n);
+	n->fit = node_fit(n);
 	for (uint32_t i = 0; i < n->kinds_n; i++)
-		row_open(g, n, &n->kinds[i], n->open && n->kinds[i].ready);
+		row_move(g, n, &n->kinds[i], n->kinds[i].ready ? n->fit : FIT_SHUT);
 }
 
 static void node_sort_if(struct registry *g, struct node *n)
 {
-	if (n->open != node_is_open(n))
+	if (n->fit != node_fit(n))
 		node_sort(g, n);
 }
 
@@ -401,13 +415,21 @@ static void set_device(struct node *n, struct span device)
 	n->device = mem_str(device); /* without memory the name is not shown: no more than that */
 }
 
+/* Older than what is known. Who said goodbye has nothing more to offer in that life. */
+static bool is_old(const struct node *n, const struct offer *o)
+{
+	if (o->incarnation != n->incarnation)
+		return o->incarnation < n->incarnation;
+	return n->state == NODE_GONE || o->seq <= n->seq;
+}
+
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
 	enum heard *ret_heard, uint32_t *ret_node)
 {
 	uint32_t i = registry_find(g, name);
 	enum heard heard = HEARD_NEWS;
 
-	if (has_twins(o))
+	if (has_twins(o) || span_is(name, "all")) /* spu.down.all is heard by every node */
 		return ERR_INVALID;
 	if (i == NODE_NOBODY) {
 		i = node_add(g, name);
@@ -417,8 +439,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		return ERR_BUSY;
 	struct node *n = registry_node(g, i);
 
-	if (o->incarnation < n->incarnation ||
-		(o->incarnation == n->incarnation && o->seq <= n->seq)) {
+	if (heard != HEARD_NEW && is_old(n, o)) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
 		return 0;
@@ -569,17 +590,27 @@ int64_t registry_wake(const struct registry *g)
 	return top == NULL ? INT64_MAX : top->key;
 }
 
+static const struct node_kind *kind_of(const struct node *n, uint32_t kind)
+{
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		if (n->kinds[i].kind == kind)
+			return &n->kinds[i];
+	return NULL;
+}
+
+bool registry_offers(const struct registry *g, uint32_t node, uint32_t kind)
+{
+	return kind_of(registry_node(g, node), kind) != NULL;
+}
+
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
 	const struct place_need *need, struct span *ret_note)
 {
 	const struct node *n = registry_node(g, node);
-	const struct node_kind *nk = NULL;
+	const struct node_kind *nk = kind_of(n, kind);
 	enum verdict v;
 
 	*ret_note = (struct span){ NULL, 0 };
-	for (uint32_t i = 0; i < n->kinds_n && nk == NULL; i++)
-		if (n->kinds[i].kind == kind)
-			nk = &n->kinds[i];
 	if (nk == NULL)
 		return VERDICT_KIND;
 	if (n->state == NODE_DOWN || n->state == NODE_GONE)
@@ -595,5 +626,5 @@ enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t 
 		return v;
 	if (n->state == NODE_SUSPECT)
 		return VERDICT_SUSPECT;
-	return n->open ? VERDICT_NONE : VERDICT_FULL;
+	return n->fit == FIT_OPEN ? VERDICT_NONE : VERDICT_FULL;
 }

@@ -31,6 +31,10 @@ struct node_kind {
 	char *model;     /* or NULL */
 };
 
+/* One that is open may get an attempt now; one that is able may get one later (full, closed for a while,
+ * suspect); the rest could not serve whatever is waited for (down, draining, not ready). */
+enum fit { FIT_OPEN, FIT_ABLE, FIT_SHUT };
+
 struct node {
 	char name[LIMIT_TOKEN_BYTES + 1];
 	enum node_state state;
@@ -44,7 +48,7 @@ struct node {
 	int64_t closed_until_ns; /* it refused: no assignment before */
 	bool draining;           /* its own word */
 	bool drain_asked;        /* an operator's word */
-	bool open;               /* stands among the open rows */
+	enum fit fit; /* of its rows that are ready */
 	uint64_t done, failed, lost;
 	struct list tasks; /* attempts it holds: struct task.on_node */
 	char *device;      /* or NULL */
@@ -52,11 +56,12 @@ struct node {
 	uint32_t machine_load;
 };
 
-/* One kind and class: rows for placement and who they belong to; rows[0..open_n) are open. */
+/* One kind and class: rows for placement and who they belong to: rows[0..open_n) are open, those before able_n
+ * are able, the rest is shut. */
 struct kind_rows {
 	struct place_row *rows;
 	struct node_kind **owners; /* same order */
-	uint32_t n, cap, open_n;
+	uint32_t n, cap, open_n, able_n;
 	uint32_t cursor;
 };
 
@@ -82,8 +87,8 @@ struct registry {
 	struct slots kinds;
 	struct map kind_by_name;
 	uint32_t up_n;
-	/* Told when a row opens: tasks may wait for it. */
-	void (*on_open)(void *ctx, uint32_t kind, enum rung rung);
+	/* Told when a row opens, and when the last that was able is shut: tasks that wait should be looked at. */
+	void (*on_change)(void *ctx, uint32_t kind, enum rung rung);
 	void *ctx;
 };
 
@@ -126,6 +131,8 @@ uint32_t registry_tick(struct registry *g, int64_t now_ns);
 /* When registry_tick has something to do; INT64_MAX: never. */
 int64_t registry_wake(const struct registry *g);
 
+/* Does the node's offer name the kind, ready or not? */
+bool registry_offers(const struct registry *g, uint32_t node, uint32_t kind);
 /* Why a node does not serve a kind, or VERDICT_NONE if it could; *ret_note: its own words, or empty. */
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
 	const struct place_need *need, struct span *ret_note);

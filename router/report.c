@@ -84,27 +84,35 @@ static bool goes_down(int code)
 	       code == ERR_BUG;
 }
 
-/* A detached attempt failed: retry by class, hop, or end. */
-static void failed(struct router *r, struct task *t, const struct fail *why)
+/* How long until the next try. A node that is gone needs no pause: another one is asked. What the node asks
+ * for is heard, but does not put a task off for longer than any pause of ours. */
+static int64_t pause(struct router *r, const struct task *t, const struct fail *why, int code)
 {
-	int code = why->code == 0 ? ERR_BUG : why->code;
-	int64_t delay;
+	int64_t delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
+	int64_t asked = peer_ns(why->retry_after_ms, r->conf.backoff_max_ns);
 
-	t->failed_code = code;
-	finish_note_fail(t, why);
-	if (code == ERR_EXPIRED ||
-		code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
+	return delay > asked ? delay : asked;
+}
+
+/* A detached attempt failed: retry by class, hop, or end. */
+static void failed(struct router *r, struct task *t, const struct fail *said)
+{
+	struct fail why = *said;
+	int code;
+
+	if (why.code == 0)
+		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
+	code = why.code;
+	finish_note_fail(t, &why);
+	if (code == ERR_EXPIRED || code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
 		code = ERR_LOST;
 	if (err_row(code)->retry) {
-		delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
-		again_or_hop(r, t, code,
-			delay > why->retry_after_ms * NS_PER_MS ? delay
-								: why->retry_after_ms * NS_PER_MS);
+		again_or_hop(r, t, code, pause(r, t, &why, code));
 	} else if (goes_down(code)) {
 		task_move(&r->tasks, t, TASK_BACK);
 		rung_hop(r, t, code, "refused by this class");
 	} else {
-		finish(r, t, TASK_FAIL, why);
+		finish(r, t, TASK_FAIL, &why);
 	}
 }
 
@@ -157,20 +165,25 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 	}
 }
 
-/* What should be on the node and is not listed was lost on the way. */
+/* What should be on the node and is not listed was lost on the way. A loss may end others on the same node:
+ * so they are gathered first, and each that ends meanwhile leaves that list by itself. */
 static void not_listed(struct router *r, uint32_t node, const struct offer *o)
 {
 	struct node *n = registry_node(&r->registry, node);
-	struct list *next;
+	struct list lost, *next;
 
+	list_init(&lost);
 	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
-		struct task *t = CONTAINER(l, struct task, on_node);
+		const struct task *t = CONTAINER(l, struct task, on_node);
 
 		next = l->next;
 		if (t->offer_seq == o->seq || r->now_ns - t->assigned_ns < LIST_GRACE_NS)
 			continue;
-		report_lost(r, t, "the node does not hold it");
+		list_drop(l);
+		list_push(&lost, l);
 	}
+	while (!list_is_empty(&lost))
+		report_lost(r, CONTAINER(lost.next, struct task, on_node), "the node does not hold it");
 }
 
 static void on_offer(struct router *r, struct span name, const struct offer *o)
@@ -213,7 +226,7 @@ static void started(struct router *r, struct task *t)
 
 static void on_refuse(struct router *r, struct task *t, const struct up *u)
 {
-	int64_t close_ns = u->fail.retry_after_ms * NS_PER_MS;
+	int64_t close_ns = peer_ns(u->fail.retry_after_ms, r->conf.lease_ns);
 	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
 
 	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
@@ -221,11 +234,9 @@ static void on_refuse(struct router *r, struct task *t, const struct up *u)
 	if (code == ERR_BUSY || code == ERR_CLOSED || code == ERR_NO_MEMORY) {
 		if (close_ns < REFUSED_CLOSE_NS)
 			close_ns = REFUSED_CLOSE_NS;
-		if (close_ns > r->conf.lease_ns)
-			close_ns = r->conf.lease_ns;
 		registry_close(&r->registry, t->node, r->now_ns + close_ns);
 		task_move(&r->tasks, t, TASK_BACK);
-		rung_again(r, t, 0);
+		rung_back(r, t);
 		return;
 	}
 	failed(r, t, &u->fail);

@@ -9,6 +9,7 @@
 
 #include "base/pure.h"
 
+#define DAY_NS (24 * 3600 * NS_PER_S)
 #define ARENA_MAX (4u << 20)
 #define RETRY_AFTER_MS 1000
 #define HASH_SEED 13u
@@ -62,7 +63,7 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 		router_free(r);
 		return NULL;
 	}
-	r->registry.on_open = rung_on_open;
+	r->registry.on_change = rung_on_change;
 	r->registry.ctx = r;
 	return r;
 }
@@ -170,7 +171,7 @@ static int fill(struct router *r, struct task *t, const struct router_event *e)
 	t->priority = (uint8_t)s->priority;
 	t->fast = s->fast;
 	t->max_price_ucr = s->max_price_ucr;
-	t->start_within_ns = s->start_within_ms * NS_PER_MS;
+	t->start_within_ns = peer_ns(s->start_within_ms, LIMIT_DEADLINE_DAYS * DAY_NS);
 	t->deadline_ns =
 		s->deadline_ms == 0 ? default_deadline(r, &t->ladder) : s->deadline_ms * NS_PER_MS;
 	t->body = mem_dup(s->body);

@@ -10,7 +10,10 @@
 #include "base/pure.h"
 
 #define BLOCKED_MAX 16u /* waiting tasks looked at behind one that cannot be placed */
-#define LOOK_MAX 64u    /* closed rows looked at for somebody who could serve it later */
+#define WALK_MAX 1024u  /* the same with those passed by since one before them needs the same */
+#define MISSES 8u       /* needs remembered in one walk */
+#define LOOK_MAX 64u    /* able rows looked at for somebody who could serve it later */
+#define EXPLAIN_SCAN_MAX 4096u /* nodes looked at for the record of a hop */
 
 enum tried { TRIED_PLACED, TRIED_FULL, TRIED_NOBODY };
 
@@ -37,7 +40,7 @@ static void mark(struct router *r, struct wait *w)
 		list_push(&r->dirty, &w->dirty);
 }
 
-void rung_on_open(void *ctx, uint32_t kind, enum rung rung)
+void rung_on_change(void *ctx, uint32_t kind, enum rung rung)
 {
 	struct router *r = ctx;
 	struct wait *w = r->waits[kind * RUNGS + (uint32_t)rung];
@@ -53,12 +56,14 @@ void rung_wake_all(struct router *r)
 			mark(r, r->waits[i]);
 }
 
-static int64_t start_by(const struct router *r, const struct task *t)
+/* Start the clock of the rung, after delay_ns. */
+static void start_clock(struct router *r, struct task *t, int64_t delay_ns)
 {
 	int64_t within =
 		t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
 
-	return t->rung_ns + within;
+	t->start_by_ns = r->now_ns + delay_ns + within;
+	tasks_wake_by(&r->tasks, t, t->start_by_ns);
 }
 
 void rung_leave(struct router *r, struct task *t)
@@ -91,13 +96,14 @@ void rung_arrive(struct router *r, struct task *t)
 		split_begin(r, t);
 		return;
 	}
-	tasks_wake_by(&r->tasks, t, start_by(r, t));
+	start_clock(r, t, 0);
 	enqueue(r, t);
 }
 
 void rung_again(struct router *r, struct task *t, int64_t delay_ns)
 {
 	t->blocked_told = false;
+	start_clock(r, t, delay_ns);
 	if (delay_ns <= 0) {
 		enqueue(r, t);
 		return;
@@ -106,12 +112,19 @@ void rung_again(struct router *r, struct task *t, int64_t delay_ns)
 	tasks_wake_by(&r->tasks, t, t->retry_ns);
 }
 
+void rung_back(struct router *r, struct task *t)
+{
+	t->blocked_told = false;
+	tasks_wake_by(&r->tasks, t, t->start_by_ns);
+	enqueue(r, t);
+}
+
 /* --- hops ------------------------------------------------------------------------------------------- */
 
 static struct place_need need_of(const struct task *t)
 {
 	struct place_need n = {
-		.max_price_ucr = t->max_price_ucr,
+		.max_price_ucr = t->max_price_ucr - t->spent_ucr,
 		.model = span_str(t->model),
 		.body_bytes = t->body_len,
 		.avoid_n = t->avoid_n,
@@ -121,24 +134,36 @@ static struct place_need need_of(const struct task *t)
 	return n;
 }
 
-/* Why each node of the rung's class was passed by, as candidates of a step. */
-static void explain_class(struct router *r, struct task *t, struct explain_note *note,
-	struct place_seen *seen, struct span *notes)
+static void explain_node(struct router *r, const struct task *t, struct explain_note *note,
+	struct place_seen *seen, struct span *notes, uint32_t node)
 {
 	struct place_need need = need_of(t);
-	enum rung class = note->rung == RUNG_SPLIT ? RUNG_CPU : note->rung;
+	uint32_t i = note->seen_n;
 
-	for (uint32_t i = 0; i < r->registry.nodes.cap; i++) {
-		if (!slots_is_taken(&r->registry.nodes, i) ||
-			registry_node(&r->registry, i)->rung != class)
+	if (i == PLACE_SEEN)
+		return;
+	seen[i] = (struct place_seen){ .node = node };
+	seen[i].verdict = registry_verdict(&r->registry, node, t->kind, &need, &notes[i]);
+	note->seen_n++;
+}
+
+/* Why each node of the rung's class was passed by, as candidates of a step: first those that know the kind. */
+static void explain_class(struct router *r, const struct task *t, struct explain_note *note,
+	struct place_seen *seen, struct span *notes)
+{
+	enum rung class = note->rung == RUNG_SPLIT ? RUNG_CPU : note->rung;
+	const struct registry *g = &r->registry;
+	const struct kind_rows *rows = &registry_kind_at(g, t->kind)->of[class];
+
+	note->considered = rows->n;
+	for (uint32_t i = 0; i < rows->n && i < PLACE_SEEN; i++)
+		explain_node(r, t, note, seen, notes, rows->rows[i].load->node);
+	for (uint32_t i = 0; i < g->nodes.cap && i < EXPLAIN_SCAN_MAX; i++) {
+		if (!slots_is_taken(&g->nodes, i) || registry_node(g, i)->rung != class ||
+			registry_offers(g, i, t->kind))
 			continue;
 		note->considered++;
-		if (note->seen_n == PLACE_SEEN)
-			continue;
-		seen[note->seen_n] = (struct place_seen){ .node = i };
-		seen[note->seen_n].verdict =
-			registry_verdict(&r->registry, i, t->kind, &need, &notes[note->seen_n]);
-		note->seen_n++;
+		explain_node(r, t, note, seen, notes, i);
 	}
 	note->seen = seen;
 	note->seen_notes = notes;
@@ -249,24 +274,15 @@ static void assign(
 	event_change(r, t, NULL);
 }
 
-/* Is there anybody who could serve it, though not now? */
-static bool somebody_later(struct router *r, const struct task *t, const struct kind_rows *rows)
+/* Is there anybody who could serve it, though not now? Where too many are full to ask all of them: yes. */
+static bool somebody_later(const struct task *t, const struct kind_rows *rows)
 {
 	struct place_need need = need_of(t);
-	struct span note;
 
 	need.avoid_n = 0;
-	for (uint32_t i = rows->open_n; i < rows->n && i < rows->open_n + LOOK_MAX; i++) {
-		switch (registry_verdict(
-			&r->registry, rows->rows[i].load->node, t->kind, &need, &note)) {
-		case VERDICT_NONE:
-		case VERDICT_FULL:
-		case VERDICT_SUSPECT:
+	for (uint32_t i = rows->open_n; i < rows->able_n; i++)
+		if (i - rows->open_n == LOOK_MAX || place_filter(&need, &rows->rows[i]) == VERDICT_NONE)
 			return true;
-		default:
-			break;
-		}
-	}
 	return false;
 }
 
@@ -291,7 +307,7 @@ static enum tried try_place(struct router *r, struct task *t)
 		assign(r, t, &rows->rows[out.pick], &out);
 		return TRIED_PLACED;
 	}
-	return somebody_later(r, t, rows) ? TRIED_FULL : TRIED_NOBODY;
+	return somebody_later(t, rows) ? TRIED_FULL : TRIED_NOBODY;
 }
 
 /* Nobody could be found for a waiting task: hop, or go on waiting. */
@@ -312,25 +328,72 @@ static void not_placed(struct router *r, struct task *t, enum tried tried)
 			.reason = SPAN_LIT("waits: all nodes that could serve it are full") });
 }
 
+/* The needs that found nobody in this walk: who needs the same need not be tried. */
+struct misses {
+	struct {
+		const struct task *task;
+		enum tried tried;
+	} of[MISSES];
+	unsigned n;
+};
+
+static bool same_model(const struct task *a, const struct task *b)
+{
+	return a->model == b->model ||
+		(a->model != NULL && b->model != NULL && strcmp(a->model, b->model) == 0);
+}
+
+static bool is_missed(const struct misses *m, const struct task *t, enum tried *ret)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct task *other = m->of[i].task;
+
+		if (other->max_price_ucr - other->spent_ucr == t->max_price_ucr - t->spent_ucr &&
+			same_model(other, t)) {
+			*ret = m->of[i].tried;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void miss(struct misses *m, const struct task *t, enum tried tried)
+{
+	if (m->n == MISSES)
+		return;
+	m->of[m->n].task = t;
+	m->of[m->n++].tried = tried;
+}
+
+/* In order of urgency, until none of those looked at last can be placed. While rows are open the look goes
+ * further, past those of whose like one was tried in vain: they must not keep others from idle nodes. */
 static void dispatch_one(struct router *r, struct wait *w)
 {
+	const struct kind_rows *rows = &registry_kind_at(&r->registry, w->kind)->of[w->rung];
 	struct wait_cursor c = { .begun = false };
-	unsigned blocked = 0;
+	struct misses misses = { .n = 0 };
+	unsigned blocked = 0, walked = 0;
 	struct task *t;
 
-	while (blocked < BLOCKED_MAX && (t = wait_next(w, &c)) != NULL) {
-		enum tried tried = try_place(r, t);
+	while (blocked < BLOCKED_MAX && walked < WALK_MAX && (t = wait_next(w, &c)) != NULL) {
+		enum tried tried;
+		bool known = is_missed(&misses, t, &tried);
 
+		if (!known)
+			tried = try_place(r, t);
 		if (tried == TRIED_PLACED)
 			continue;
+		walked++;
 		not_placed(r, t, tried);
-		if (t->waiting) {
-			blocked++;
+		if (t->waiting && task_rung(t) == w->rung) {
+			blocked += !known || rows->open_n == 0;
+			if (!known)
+				miss(&misses, t, tried);
 			continue;
 		}
 		/* It hopped, and may have ended and taken others of this queue along: walk afresh. */
 		c = (struct wait_cursor){ .begun = false };
-		blocked = 0;
+		misses.n = blocked = walked = 0;
 	}
 }
 
@@ -355,23 +418,24 @@ void rung_due(struct router *r, struct task *t)
 		}
 		t->retry_ns = 0;
 		enqueue(r, t);
+	}
+	if (r->now_ns < t->start_by_ns) {
+		tasks_wake_by(&r->tasks, t, t->start_by_ns);
 		return;
 	}
-	if (r->now_ns < start_by(r, t)) {
-		tasks_wake_by(&r->tasks, t, start_by(r, t));
-		return;
-	}
-	if (!rung_is_last(t)) {
+	if (!rung_is_last(t) || t->start_within_ns > 0) {
 		rung_hop(r, t, ERR_TIMEOUT, "not started in time on this rung");
 		return;
 	}
 	/* The last rung: full nodes are waited for, absent ones are not. */
-	struct kind_rows *rows = &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)];
-
-	if (t->start_within_ns > 0)
-		rung_hop(r, t, ERR_TIMEOUT, "not started in time on the last rung");
-	else if (rows->open_n == 0 && !somebody_later(r, t, rows))
+	switch (try_place(r, t)) {
+	case TRIED_PLACED:
+		break;
+	case TRIED_FULL:
+		start_clock(r, t, 0);
+		break;
+	case TRIED_NOBODY:
 		rung_hop(r, t, ERR_NO_NODE, "no node of this class can serve it");
-	else
-		tasks_wake_by(&r->tasks, t, r->now_ns + r->conf.start_within_ns[task_rung(t)]);
+		break;
+	}
 }

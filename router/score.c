@@ -10,6 +10,9 @@
 #include "base/pure.h"
 
 #define RUN_UNKNOWN_US 1000    /* optimistic, so that nobody stays unknown */
+/* Nodes say what they like; the terms and their total stay far from overflow. */
+#define RUN_MOST_US (INT64_C(30) * 24 * 3600 * 1000000)
+#define AHEAD_MOST (1 << 20)
 #define BYTES_PER_US 12        /* 100 Mbit/s: a small VPS's link */
 #define PRICE_US_PER_UCR 10    /* one credit (10^6 ucr) weighs as much as 10 s */
 #define RISK_US_PER_MILLI 1000 /* a node that fails always costs 1 s more */
@@ -50,12 +53,17 @@ enum verdict place_filter(const struct place_need *need, const struct place_row 
 	return VERDICT_NONE;
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 struct cost place_price(const struct place_need *need, const struct place_row *row)
 {
 	const struct place_load *l = row->load;
-	int64_t run = row->run_us > 0 ? row->run_us : RUN_UNKNOWN_US;
+	int64_t run = row->run_us > 0 ? least(row->run_us, RUN_MOST_US) : RUN_UNKNOWN_US;
 	int64_t slots = l->slots > 0 ? l->slots : 1;
-	int64_t ahead = (int64_t)l->queued + l->busy;
+	int64_t ahead = least((int64_t)l->queued + l->busy, AHEAD_MOST);
 
 	return (struct cost){
 		.wait_us = run * ahead / slots,

@@ -74,6 +74,7 @@ struct task {
 	int64_t deadline_ns;
 	int64_t start_within_ns; /* on each rung; 0: the rung's default */
 	int64_t rung_ns;         /* when it came to this rung */
+	int64_t start_by_ns; /* QUEUED: not placed by then, it leaves the rung */
 	int64_t lease_ns;        /* ASSIGNED, RUNNING: when the attempt is lost */
 	int64_t retry_ns;        /* QUEUED: not before; 0: at once */
 	int64_t assigned_ns;
@@ -81,10 +82,10 @@ struct task {
 	int64_t ended_ns;
 	int64_t max_price_ucr;
 	int64_t price_ucr; /* of the node that has or had it */
+	int64_t spent_ucr; /* by children that succeeded */
 	int64_t run_us;
 	uint64_t seq;        /* of its events */
 	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
-	int failed_code;     /* of the last failure, 0: none */
 	unsigned char *body; /* encoded; freed at the end */
 	uint32_t body_len;
 	uint32_t result_len;
