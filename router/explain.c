@@ -35,6 +35,11 @@ void explain_done(struct explain *x)
 	*x = (struct explain){ 0 };
 }
 
+uint32_t explain_bytes(const struct explain *x)
+{
+	return x->block == NULL ? 0 : (uint32_t)sizeof *x->block + x->block->cap;
+}
+
 static bool reserve(struct explain *x, uint32_t bytes)
 {
 	uint32_t len = x->block == NULL ? 0 : x->block->len;

@@ -40,6 +40,9 @@ void explain_done(struct explain *x);
 /* Write a step down; without memory or room it is counted in dropped. */
 void explain_add(struct explain *x, const struct explain_note *note);
 
+/* Memory that the record takes. */
+uint32_t explain_bytes(const struct explain *x);
+
 /* Read back: start with *at = 0; false when there are no more. seen points into the record; notes are read
  * with explain_seen_note. */
 struct explain_seen {

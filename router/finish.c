@@ -91,7 +91,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.body = span_of(t->result, t->result_len),
 		.rung = task_rung(t),
 		.attempts = t->attempts,
-		.price_ucr = t->state == STATE_SUCCEEDED ? t->price_ucr : 0,
+		.price_ucr = t->spent_ucr + (t->state == STATE_SUCCEEDED ? t->price_ucr : 0),
 		.run_us = t->run_us,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 	};
@@ -175,8 +175,9 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 void finish_keep(struct router *r, struct task *t)
 {
 	list_push(&r->tasks.ended, &t->kept);
+	t->kept_bytes = task_bytes(t);
 	r->tasks.ended_n++;
-	r->tasks.ended_bytes += task_bytes(t);
+	r->tasks.ended_bytes += t->kept_bytes;
 }
 
 void finish_evict(struct router *r)
@@ -189,6 +190,6 @@ void finish_evict(struct router *r)
 			r->now_ns < t->ended_ns + r->conf.keep_ns)
 			return;
 		r->counts.evicted++;
-		tasks_drop(&r->tasks, t);
+		router_drop_task(r, t);
 	}
 }

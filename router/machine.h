@@ -14,6 +14,7 @@
 
 struct tenant {
 	char name[LIMIT_TOKEN_BYTES + 1];
+	uint32_t tasks; /* open or kept; with the last one the tenant is forgotten */
 };
 
 struct router {
@@ -99,5 +100,7 @@ void note_step(struct router *r, struct task *t, struct explain_note note);
 
 /* --- router.c */
 
-/* A new task of this router; NULL at the ceiling or without memory. */
-struct task *router_add_task(struct router *r);
+/* A new task of a tenant; NULL at the ceiling or without memory. */
+struct task *router_add_task(struct router *r, uint32_t tenant);
+/* Forget a task, and its tenant with the last one. */
+void router_drop_task(struct router *r, struct task *t);

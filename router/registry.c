@@ -201,8 +201,7 @@ static enum fit fit_of_row(const struct kind_rows *k, uint32_t row)
 }
 
 /* Move a row over the borders between open, able and shut. */
-static void row_move(
-	struct registry *g, const struct node *n, struct node_kind *nk, enum fit to)
+static void row_move(struct registry *g, const struct node *n, struct node_kind *nk, enum fit to)
 {
 	struct kind_rows *k = rows_of(g, n, nk);
 	enum fit from = fit_of_row(k, nk->row);

@@ -48,7 +48,7 @@ struct node {
 	int64_t closed_until_ns; /* it refused: no assignment before */
 	bool draining;           /* its own word */
 	bool drain_asked;        /* an operator's word */
-	enum fit fit; /* of its rows that are ready */
+	enum fit fit;            /* of its rows that are ready */
 	uint64_t done, failed, lost;
 	struct list tasks; /* attempts it holds: struct task.on_node */
 	char *device;      /* or NULL */

@@ -104,7 +104,8 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
 	code = why.code;
 	finish_note_fail(t, &why);
-	if (code == ERR_EXPIRED || code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
+	if (code == ERR_EXPIRED ||
+		code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
 		code = ERR_LOST;
 	if (err_row(code)->retry) {
 		again_or_hop(r, t, code, pause(r, t, &why, code));
@@ -183,7 +184,8 @@ static void not_listed(struct router *r, uint32_t node, const struct offer *o)
 		list_push(&lost, l);
 	}
 	while (!list_is_empty(&lost))
-		report_lost(r, CONTAINER(lost.next, struct task, on_node), "the node does not hold it");
+		report_lost(
+			r, CONTAINER(lost.next, struct task, on_node), "the node does not hold it");
 }
 
 static void on_offer(struct router *r, struct span name, const struct offer *o)

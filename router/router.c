@@ -85,13 +85,18 @@ void router_free(struct router *r)
 
 /* --- submit ------------------------------------------------------------------------------------------ */
 
+static struct tenant *tenant_at(const struct router *r, uint32_t tenant)
+{
+	return slots_at(&r->tenants, tenant);
+}
+
 static uint32_t find_tenant(const struct router *r, struct span name)
 {
 	uint32_t at = 0;
 	uint32_t i;
 
 	while (map_next(&r->tenant_by_name, span_hash(name, HASH_SEED), &at, &i))
-		if (span_is(name, ((struct tenant *)slots_at(&r->tenants, i))->name))
+		if (span_is(name, tenant_at(r, i)->name))
 			return i;
 	return SLOT_NONE;
 }
@@ -105,9 +110,19 @@ static uint32_t need_tenant(struct router *r, struct span name)
 	i = slots_take(&r->tenants);
 	if (i == SLOT_NONE)
 		return i;
-	span_copy(name, ((struct tenant *)slots_at(&r->tenants, i))->name, LIMIT_TOKEN_BYTES + 1);
+	span_copy(name, tenant_at(r, i)->name, LIMIT_TOKEN_BYTES + 1);
 	map_put(&r->tenant_by_name, span_hash(name, HASH_SEED), i);
 	return i;
+}
+
+static void drop_idle_tenant(struct router *r, uint32_t tenant)
+{
+	const struct tenant *n = tenant_at(r, tenant);
+
+	if (n->tasks > 0)
+		return;
+	map_drop(&r->tenant_by_name, span_hash(span_str(n->name), HASH_SEED), tenant);
+	slots_drop(&r->tenants, tenant);
 }
 
 /* The rungs of the kind's ladder that the submitter allows, in the ladder's order. */
@@ -149,7 +164,7 @@ static int check_deadline(const struct router *r, const struct submit *s, struct
 	return 0;
 }
 
-struct task *router_add_task(struct router *r)
+struct task *router_add_task(struct router *r, uint32_t tenant)
 {
 	struct ulid id = ulid_make(r->now_ns / NS_PER_MS, &r->prng);
 	struct task *t = NULL;
@@ -157,10 +172,21 @@ struct task *router_add_task(struct router *r)
 	if (router_open(r) < r->conf.tasks_max)
 		t = tasks_add(&r->tasks, id);
 	if (t != NULL) {
+		t->tenant = tenant;
+		tenant_at(r, tenant)->tasks++;
 		t->accepted_ns = r->now_ns;
 		t->rung_ns = r->now_ns;
 	}
 	return t;
+}
+
+void router_drop_task(struct router *r, struct task *t)
+{
+	uint32_t tenant = t->tenant;
+
+	tasks_drop(&r->tasks, t);
+	tenant_at(r, tenant)->tasks--;
+	drop_idle_tenant(r, tenant);
 }
 
 /* Copy what the task keeps of the submit. */
@@ -210,11 +236,41 @@ static int repeat(const struct router *r, uint32_t tenant, const struct router_e
 }
 
 /* 0: accepted, *ret is the task; 1: known already; else refused, reply->fail says why. */
-static int accept_task(struct router *r, const struct router_event *e, struct submit_reply *reply,
+static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const struct router_event *e,
 	struct task **ret)
 {
+	struct fail *why = &e->reply->fail;
+	struct ladder ladder =
+		allowed(&registry_kind_at(&r->registry, kind)->ladder, &e->submit->allow);
+	struct task *t;
+	int err = repeat(r, tenant, e, e->reply);
+
+	if (err != 0)
+		return err;
+	err = check_deadline(r, e->submit, why);
+	if (err < 0)
+		return err;
+	if (ladder.n == 0)
+		return fail_set(why, ERR_INVALID, "allow", 0,
+			"the kind has none of these rungs on its ladder");
+	t = router_add_task(r, tenant);
+	if (t == NULL)
+		return refuse_busy(why, "tasks", r->conf.tasks_max);
+	t->kind = kind;
+	t->ladder = ladder;
+	if (fill(r, t, e) < 0) {
+		tasks_drop(&r->tasks, t);
+		tenant_at(r, tenant)->tasks--;
+		return refuse_busy(why, "memory", 0);
+	}
+	*ret = t;
+	return 0;
+}
+
+static int accept_task(struct router *r, const struct router_event *e, struct task **ret)
+{
 	const struct submit *s = e->submit;
-	struct fail *why = &reply->fail;
+	struct fail *why = &e->reply->fail;
 	uint32_t kind, tenant;
 	int err;
 
@@ -230,30 +286,9 @@ static int accept_task(struct router *r, const struct router_event *e, struct su
 	tenant = need_tenant(r, e->who);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);
-	err = repeat(r, tenant, e, reply);
-	if (err != 0)
-		return err;
-	err = check_deadline(r, s, why);
-	if (err < 0)
-		return err;
-	struct ladder ladder = allowed(&registry_kind_at(&r->registry, kind)->ladder, &s->allow);
-
-	if (ladder.n == 0)
-		return fail_set(why, ERR_INVALID, "allow", 0,
-			"the kind has none of these rungs on its ladder");
-	struct task *t = router_add_task(r);
-
-	if (t == NULL)
-		return refuse_busy(why, "tasks", r->conf.tasks_max);
-	t->kind = kind;
-	t->tenant = tenant;
-	t->ladder = ladder;
-	if (fill(r, t, e) < 0) {
-		tasks_drop(&r->tasks, t);
-		return refuse_busy(why, "memory", 0);
-	}
-	*ret = t;
-	return 0;
+	err = accept_as(r, tenant, kind, e, ret);
+	drop_idle_tenant(r, tenant);
+	return err;
 }
 
 static void submit(struct router *r, const struct router_event *e)
@@ -263,7 +298,7 @@ static void submit(struct router *r, const struct router_event *e)
 	int err;
 
 	*reply = (struct submit_reply){ .key = e->submit->key };
-	err = accept_task(r, e, reply, &t);
+	err = accept_task(r, e, &t);
 	if (err < 0)
 		r->counts.refused++;
 	if (t == NULL)
@@ -446,7 +481,7 @@ uint64_t router_incarnation(const struct router *r)
 
 struct span router_tenant(const struct router *r, uint32_t tenant)
 {
-	return span_str(((const struct tenant *)slots_at(&r->tenants, tenant))->name);
+	return span_str(tenant_at(r, tenant)->name);
 }
 
 const struct task *router_task(

@@ -281,7 +281,8 @@ static bool somebody_later(const struct task *t, const struct kind_rows *rows)
 
 	need.avoid_n = 0;
 	for (uint32_t i = rows->open_n; i < rows->able_n; i++)
-		if (i - rows->open_n == LOOK_MAX || place_filter(&need, &rows->rows[i]) == VERDICT_NONE)
+		if (i - rows->open_n == LOOK_MAX ||
+			place_filter(&need, &rows->rows[i]) == VERDICT_NONE)
 			return true;
 	return false;
 }
@@ -340,7 +341,7 @@ struct misses {
 static bool same_model(const struct task *a, const struct task *b)
 {
 	return a->model == b->model ||
-		(a->model != NULL && b->model != NULL && strcmp(a->model, b->model) == 0);
+	       (a->model != NULL && b->model != NULL && strcmp(a->model, b->model) == 0);
 }
 
 static bool is_missed(const struct misses *m, const struct task *t, enum tried *ret)

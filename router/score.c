@@ -9,7 +9,7 @@
 
 #include "base/pure.h"
 
-#define RUN_UNKNOWN_US 1000    /* optimistic, so that nobody stays unknown */
+#define RUN_UNKNOWN_US 1000 /* optimistic, so that nobody stays unknown */
 /* Nodes say what they like; the terms and their total stay far from overflow. */
 #define RUN_MOST_US (INT64_C(30) * 24 * 3600 * 1000000)
 #define AHEAD_MOST (1 << 20)

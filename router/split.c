@@ -20,13 +20,48 @@ static struct task *parent_of(struct router *r, const struct task *child)
 	return tasks_at(&r->tasks, child->parent);
 }
 
+static int64_t left_ucr(const struct task *t)
+{
+	return t->max_price_ucr - t->spent_ucr;
+}
+
+/* Where a task may not go, its children may not go either; but a task that is split is cut, and may be
+ * worked on, by CPU nodes. */
+static struct ladder child_ladder(const struct ladder *of_kind, const struct ladder *of_parent)
+{
+	struct ladder l = { .n = 0 };
+
+	for (uint8_t i = 0; i < of_kind->n; i++) {
+		bool may = of_kind->rung[i] == RUNG_CPU;
+
+		for (uint8_t k = 0; k < of_parent->n; k++)
+			may = may || of_parent->rung[k] == of_kind->rung[i];
+		if (may)
+			l.rung[l.n++] = of_kind->rung[i];
+	}
+	return l;
+}
+
+/* Can there be children of this kind? 0, ERR_UNKNOWN or ERR_DENIED. */
+static int check_child(struct router *r, const struct task *parent, struct span kind)
+{
+	uint32_t k = registry_kind(&r->registry, kind);
+
+	if (k == KIND_UNKNOWN)
+		return ERR_UNKNOWN;
+	return child_ladder(&registry_kind_at(&r->registry, k)->ladder, &parent->ladder).n == 0
+		       ? ERR_DENIED
+		       : 0;
+}
+
 /* A child of parent with this kind and a body that it takes over; NULL (and the body freed) if there is no
- * room or no such kind. */
+ * room or no such kind. It may cost what is left of the parent's highest price. */
 static struct task *add_child(struct router *r, struct task *parent, struct span kind,
 	enum task_role role, unsigned char *body, size_t body_len)
 {
-	uint32_t k = registry_kind(&r->registry, kind);
-	struct task *t = k == KIND_UNKNOWN || body == NULL ? NULL : router_add_task(r);
+	bool may = body != NULL && check_child(r, parent, kind) == 0;
+	uint32_t k = may ? registry_kind(&r->registry, kind) : KIND_UNKNOWN;
+	struct task *t = may ? router_add_task(r, parent->tenant) : NULL;
 
 	if (t == NULL) {
 		mem_free(body);
@@ -34,13 +69,12 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	}
 	t->kind = k;
 	t->role = (uint8_t)role;
-	t->tenant = parent->tenant;
-	t->ladder = registry_kind_at(&r->registry, k)->ladder;
+	t->ladder = child_ladder(&registry_kind_at(&r->registry, k)->ladder, &parent->ladder);
 	t->depth = (uint8_t)(parent->depth + 1);
 	t->parent = parent->index;
 	t->priority = parent->priority;
 	t->fast = parent->fast;
-	t->max_price_ucr = parent->max_price_ucr;
+	t->max_price_ucr = left_ucr(parent);
 	t->deadline_ns = parent->deadline_ns;
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
@@ -81,7 +115,7 @@ static bool has_planner(struct router *r)
 {
 	uint32_t k = registry_kind(&r->registry, SPAN_LIT("task.split"));
 
-	return k != KIND_UNKNOWN && registry_kind_at(&r->registry, k)->of[RUNG_CPU].n > 0;
+	return k != KIND_UNKNOWN && registry_kind_at(&r->registry, k)->of[RUNG_CPU].able_n > 0;
 }
 
 void split_begin(struct router *r, struct task *t)
@@ -126,10 +160,21 @@ void split_begin(struct router *r, struct task *t)
 
 /* --- parts -------------------------------------------------------------------------------------------- */
 
-/* Make the parts of a plan. They are queued only when all are made. */
+/* Are all kinds of the plan such that children can be of them? */
+static int check_plan(struct router *r, const struct task *parent, const struct split_plan *plan)
+{
+	int err = check_child(r, parent, plan->join.kind);
+
+	for (size_t i = 0; i < plan->parts_n && err == 0; i++)
+		err = check_child(r, parent, plan->parts[i].kind);
+	return err;
+}
+
+/* Make the parts of a plan, each with an equal share of the price, and one kept for the join. They are queued only when all are made. */
 static int make_parts(struct router *r, struct task *parent, const struct split_plan *plan)
 {
 	struct split *s = parent->split;
+	int64_t share = left_ucr(parent) / ((int64_t)plan->parts_n + 1);
 
 	s->parts = mem_alloc(plan->parts_n * sizeof *s->parts);
 	s->join_body = mem_dup(plan->join.body);
@@ -145,6 +190,7 @@ static int make_parts(struct router *r, struct task *parent, const struct split_
 		if (t == NULL)
 			return ERR_BUSY;
 		t->part = (uint32_t)i;
+		t->max_price_ucr = share;
 		s->parts[s->parts_n++] = t->id;
 	}
 	return 0;
@@ -160,6 +206,8 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 	arena_reset(&r->arena);
 	err = split_plan_decode(
 		&r->arena, span_of(planner->result, planner->result_len), &plan, &why);
+	if (err == 0)
+		err = check_plan(r, parent, &plan);
 	if (err == 0)
 		err = make_parts(r, parent, &plan);
 	if (err < 0) {
@@ -238,6 +286,7 @@ static void on_joined(struct router *r, struct task *parent, struct task *join)
 	parent->result_len = join->result_len;
 	parent->node = join->node;
 	parent->run_us = join->run_us;
+	parent->price_ucr = 0; /* what it cost was spent by its children */
 	join->result = NULL;
 	join->result_len = 0;
 	finish(r, parent, TASK_DONE, NULL);
@@ -272,6 +321,15 @@ void split_child_ended(struct router *r, struct task *child)
 	/* A child that ends because its parent lets it go changes nothing. */
 	if (parent->split->released)
 		return;
+	if (child->state == STATE_SUCCEEDED)
+		parent->spent_ucr += child->price_ucr + child->spent_ucr;
+	if (child->state == STATE_EXPIRED) { /* their deadline is one */
+		struct fail why = { 0 };
+
+		fail_set(&why, ERR_EXPIRED, "deadline_ms", parent->deadline_ns / NS_PER_MS, NULL);
+		finish(r, parent, TASK_EXPIRE, &why);
+		return;
+	}
 	if (child->state != STATE_SUCCEEDED)
 		on_child_failed(r, parent, child);
 	else if (role == ROLE_PLAN)

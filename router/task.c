@@ -9,6 +9,7 @@
 #include "base/pure.h"
 
 #define KEY_SEED 11u
+#define OVERHEAD_BYTES 256u /* rows in the maps, the heap, the allocator */
 
 static const uint8_t matrix[STATES][TASK_EVENTS] = {
 #define MOVE(from, event, to) [STATE_##from][TASK_##event] = STATE_##to,
@@ -129,7 +130,7 @@ void tasks_drop(struct tasks *ts, struct task *t)
 	if (!list_is_empty(&t->kept)) {
 		list_drop(&t->kept);
 		ts->ended_n--;
-		ts->ended_bytes -= task_bytes(t);
+		ts->ended_bytes -= t->kept_bytes;
 	}
 	ts->count[t->state]--;
 	map_drop(&ts->by_id, ulid_hash(t->id), i);
@@ -194,5 +195,12 @@ void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns)
 
 uint64_t task_bytes(const struct task *t)
 {
-	return sizeof *t + t->result_len + (t->fail == NULL ? 0 : sizeof *t->fail) + 256;
+	uint64_t parts = t->split == NULL ? 0
+					  : sizeof *t->split + t->split->join_len +
+						    t->split->parts_n * sizeof *t->split->parts;
+	uint64_t texts = span_str(t->note).len + span_str(t->key).len + span_str(t->stream).len +
+			 span_str(t->model).len;
+
+	return sizeof *t + t->result_len + (t->fail == NULL ? 0 : sizeof *t->fail) + parts + texts +
+	       explain_bytes(&t->explain) + OVERHEAD_BYTES;
 }

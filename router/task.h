@@ -74,7 +74,7 @@ struct task {
 	int64_t deadline_ns;
 	int64_t start_within_ns; /* on each rung; 0: the rung's default */
 	int64_t rung_ns;         /* when it came to this rung */
-	int64_t start_by_ns; /* QUEUED: not placed by then, it leaves the rung */
+	int64_t start_by_ns;     /* QUEUED: not placed by then, it leaves the rung */
 	int64_t lease_ns;        /* ASSIGNED, RUNNING: when the attempt is lost */
 	int64_t retry_ns;        /* QUEUED: not before; 0: at once */
 	int64_t assigned_ns;
@@ -100,6 +100,7 @@ struct task {
 	struct explain explain;
 	struct list on_node; /* in struct node.tasks */
 	struct list queued;  /* in a wait queue's level */
+	uint64_t kept_bytes; /* counted in the table's ended_bytes */
 	struct list kept;    /* ended ones, the oldest first */
 };
 

@@ -407,7 +407,10 @@ static void test_stale_reports_change_nothing(void **state)
 	kit_done(k, t, SPAN_LIT("right"));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		stale_one(k, t, "b",
-			(struct up){ .kind = kinds[i], .task = t->id, .attempt = 2, .body = SPAN_LIT("x") });
+			(struct up){ .kind = kinds[i],
+				.task = t->id,
+				.attempt = 2,
+				.body = SPAN_LIT("x") });
 	assert_true(span_is(span_of(t->result, t->result_len), "right"));
 }
 
@@ -465,7 +468,8 @@ static void test_fast_tasks_tell_their_end_only(void **state)
 
 	kit_up(k, UP_ACCEPT, t);
 	kit_up(k, UP_PROGRESS, t);
-	assert_true(kit_none(k, SAID_EVENT, EVENT_CHANGE) && kit_none(k, SAID_EVENT, EVENT_PROGRESS));
+	assert_true(
+		kit_none(k, SAID_EVENT, EVENT_CHANGE) && kit_none(k, SAID_EVENT, EVENT_PROGRESS));
 	kit_done(k, t, SPAN_LIT(""));
 	assert_string_equal(kit_next(k, SAID_EVENT, EVENT_END)->to, "t/mine");
 }

@@ -9,10 +9,12 @@
 #define WORKER "c cpu kinds=task.split,text.extract,task.reduce slots=16"
 
 /* The open child in this role with this number, or NULL. */
-static struct task *child(struct kit *k, const struct task *parent, enum task_role role, uint32_t part)
+static struct task *child(
+	struct kit *k, const struct task *parent, enum task_role role, uint32_t part)
 {
 	for (uint32_t i = 0; i < k->r->tasks.slots.cap; i++) {
-		struct task *t = slots_is_taken(&k->r->tasks.slots, i) ? tasks_at(&k->r->tasks, i) : NULL;
+		struct task *t =
+			slots_is_taken(&k->r->tasks.slots, i) ? tasks_at(&k->r->tasks, i) : NULL;
 
 		if (t != NULL && t->parent == parent->index && t->role == role && t->part == part &&
 			!state_is_final(t->state))
@@ -121,9 +123,9 @@ static void test_cancel_of_the_parent(void **state)
 
 	kit_done(k, done, SPAN_LIT(""));
 	kit_look_away(k);
-	assert_int_equal(kit_step(k,
-				 &(struct router_event){
-					 .kind = ROUTER_CANCEL, .who = SPAN_LIT("t"), .task = t->id }),
+	assert_int_equal(kit_step(k, &(struct router_event){ .kind = ROUTER_CANCEL,
+					     .who = SPAN_LIT("t"),
+					     .task = t->id }),
 		0);
 	assert_int_equal(t->state, STATE_CANCELLED);
 	assert_int_equal(router_open(k->r), 0);
@@ -139,7 +141,8 @@ static void test_cancel_of_a_part(void **state)
 	struct task *t = begin_parts(k, 3);
 	struct task *part = child(k, t, ROLE_PART, 2);
 
-	kit_step(k, &(struct router_event){ .kind = ROUTER_CANCEL, .who = SPAN_LIT("t"), .task = part->id });
+	kit_step(k, &(struct router_event){
+			    .kind = ROUTER_CANCEL, .who = SPAN_LIT("t"), .task = part->id });
 	assert_int_equal(task_rung(t), RUNG_HUMAN);
 	assert_int_equal(router_open(k->r), 1);
 }
@@ -188,7 +191,8 @@ static void test_plans_that_cannot_be_used(void **state)
 	static const struct {
 		size_t n;
 		const char *kind, *join;
-	} plans[] = { { 0, "text.extract", "task.reduce" }, { LIMIT_PARTS + 1, "text.extract", "task.reduce" },
+	} plans[] = { { 0, "text.extract", "task.reduce" },
+		{ LIMIT_PARTS + 1, "text.extract", "task.reduce" },
 		{ 2, "no.such.kind", "task.reduce" } };
 
 	gives_up(k, SPAN_LIT("\xff\xff garbage"));

@@ -205,7 +205,6 @@ static void test_allow_list(void **state)
 	assert_string_equal(k->reply.fail.field, "allow");
 }
 
-
 /* Right after the start the nodes have not told of themselves yet. */
 static void test_settle_time(void **state)
 {
