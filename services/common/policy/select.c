@@ -74,13 +74,27 @@ static void weigh_terms(struct terms *t, bool query)
 	}
 }
 
-/* How much `count` uses in a line of this length are worth, in 1/TF_ONE. */
-static int64_t saturate(const struct terms *t, const struct line *line, uint32_t count)
+static int64_t saturate(int64_t norm, int64_t count)
 {
-	int64_t mean = (int64_t)(t->words / t->lines_n) + 1;
-	int64_t norm = 500 + 500 * (int64_t)line->words / mean; /* of the length, in thousandths */
+	return TF_ONE * count * (1000 + K1) / (1000 * count + norm);
+}
 
-	return TF_ONE * (int64_t)count * (1000 + K1) / (1000 * (int64_t)count + K1 * norm / 1000);
+/* What of a line's worth does not change any more: divisions are dear, and gains are computed often. */
+static void set_scales(struct terms *t)
+{
+	t->mean = t->lines_n == 0 ? 1 : (int64_t)(t->words / t->lines_n) + 1;
+	for (uint32_t i = 0; i < t->lines_n; i++) {
+		struct line *line = &t->lines[i];
+
+		line->norm = K1 * (500 + 500 * (int64_t)line->words / t->mean) / 1000;
+		line->one = saturate(line->norm, 1);
+	}
+}
+
+/* How much `count` uses in the line are worth, in 1/TF_ONE. */
+static int64_t worth(const struct line *line, uint32_t count)
+{
+	return count == 1 ? line->one : saturate(line->norm, count);
 }
 
 static int64_t match_of(const struct terms *t, const struct line *line)
@@ -91,8 +105,7 @@ static int64_t match_of(const struct terms *t, const struct line *line)
 		const struct use *use = &t->uses[line->uses_from + i];
 
 		if (t->terms[use->term].wanted > 0)
-			sum += t->terms[use->term].wanted * QUERY_TIMES *
-			       saturate(t, line, use->count);
+			sum += t->terms[use->term].wanted * QUERY_TIMES * worth(line, use->count);
 	}
 	return sum;
 }
@@ -100,19 +113,19 @@ static int64_t match_of(const struct terms *t, const struct line *line)
 /* What picking the line would add now, with less for a long line: its place could hold others. */
 static int64_t gain_of(const struct terms *t, const struct line *line)
 {
-	int64_t sum = 0, fresh = 0, all = line->uses_n, mean;
+	int64_t sum = 0, fresh = 0, all = line->uses_n;
 
 	for (uint32_t i = 0; i < line->uses_n; i++) {
 		const struct use *use = &t->uses[line->uses_from + i];
 		const struct term *term = &t->terms[use->term];
+		int64_t add = term->weight * worth(line, use->count);
 
-		sum += term->weight * saturate(t, line, use->count) / (1 + term->covered);
+		sum += term->covered == 0 ? add : add / (1 + term->covered);
 		fresh += term->covered == 0;
 	}
 	if (all == 0 || line->repeats)
 		return 0;
-	mean = (int64_t)(t->words / t->lines_n) + 1;
-	sum = sum * 2 * mean / (mean + line->words);
+	sum = sum * 2 * t->mean / (t->mean + line->words);
 	sum += line->bonus * (1 + fresh) / (1 + all);
 	if (line->at.sentence.kind == SENTENCE_HEADING && line->at.index > 0)
 		sum /= 4; /* it names what others say */
@@ -251,6 +264,7 @@ int select_sentences(struct arena *a, const struct span *docs, size_t docs_n,
 	r = terms_read(&t, a, docs, docs_n);
 	if (r < 0)
 		return r;
+	set_scales(&t);
 	found = weigh_query(&t, want->query);
 	weigh_terms(&t, found > 0);
 	set_bonuses(&t, found > 0);

@@ -36,7 +36,7 @@ struct select_result {
 };
 
 /* Any bytes are accepted. If the best sentence alone is larger than bytes_max, its start is taken. The arena's
- * ceiling must allow about 100 bytes for each byte of text (sentences of one letter; 20 in prose); most of it
+ * ceiling must allow about 100 bytes for each byte of text (sentences of one letter; 35 in prose); most of it
  * is not touched. 0 or ERR_NO_MEMORY. */
 int select_sentences(struct arena *a, const struct span *docs, size_t docs_n,
 	const struct select_want *want, struct select_result *ret) MUST_USE;

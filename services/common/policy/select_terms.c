@@ -124,7 +124,7 @@ int terms_read(struct terms *t, struct arena *a, const struct span *docs, size_t
 	for (size_t i = 0; i < docs_n; i++) {
 		lines += text_bound(docs[i]);
 		/* A cut through a long word makes two of it. */
-		words += words_bound(docs[i]) + docs[i].len / (TEXT_SENTENCE_MAX / 2) + 1;
+		words += words_bound(docs[i].len) + docs[i].len / (TEXT_SENTENCE_MAX / 2) + 1;
 	}
 	if (words >= UINT32_MAX / 2)
 		return ERR_NO_MEMORY;

@@ -34,6 +34,8 @@ struct line {
 	bool opens;     /* the first sentence of its block */
 	bool repeats;   /* an earlier sentence has the same terms in the same order */
 	uint64_t hash;  /* of its terms */
+	int64_t norm;   /* BM25's k1 for its length, in thousandths */
+	int64_t one;    /* what a single use of a term is worth in it */
 	int64_t match;  /* with the query */
 	int64_t bonus;  /* for place, heading and neighbours */
 };
@@ -50,6 +52,7 @@ struct terms {
 	uint32_t *line_table; /* from hash to line + 1 */
 	uint32_t line_cap;
 	uint64_t words; /* in all lines */
+	int64_t mean;   /* words of a line, 1 more */
 };
 
 /* 0 or ERR_NO_MEMORY. */

@@ -14,10 +14,9 @@ static bool is_space(unsigned char c)
 }
 
 /* Bytes at which a sentence or a block can end: most are passed over by this alone. */
-static bool may_end(unsigned char c)
-{
-	return c == '.' || c == '\n' || c == '!' || c == '?' || c == 0xE3 || c == 0xEF;
-}
+static const bool may_end[256] = {
+	['.'] = true, ['\n'] = true, ['!'] = true, ['?'] = true, [0xE3] = true, [0xEF] = true
+};
 
 static bool is_digit(unsigned char c)
 {
@@ -213,7 +212,7 @@ size_t text_bound(struct span s)
 	size_t n = s.len / (TEXT_SENTENCE_MAX / 2) + 1;
 
 	for (size_t i = 0; i < s.len; i++)
-		n += may_end(s.at[i]);
+		n += may_end[s.at[i]];
 	return n;
 }
 
@@ -246,7 +245,7 @@ static size_t prose_end(struct span rest, bool *ret_block)
 
 	*ret_block = false;
 	for (; at < rest.len && at <= TEXT_SENTENCE_MAX; at++) {
-		if (!may_end(rest.at[at]))
+		if (!may_end[rest.at[at]])
 			continue;
 		if (rest.at[at] == '\n') {
 			struct span after = span_part(rest, at + 1, rest.len);

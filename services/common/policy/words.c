@@ -10,7 +10,17 @@
 #include "base/pure.h"
 
 #define STEM_BYTES 32 /* longer words are matched as they are */
-#define STOP_BYTES 7  /* the longest stop word */
+#define STOP_BYTES 8  /* room for the longest stop word and a zero */
+
+enum byte_kind { BYTE_GAP, BYTE_LETTER, BYTE_WIDE };
+
+/* What a byte says by itself. */
+/* clang-format off */
+static const unsigned char byte_kinds[256] = {
+	['0' ... '9'] = BYTE_LETTER, ['A' ... 'Z'] = BYTE_LETTER, ['_'] = BYTE_LETTER,
+	['a' ... 'z'] = BYTE_LETTER, [0x80 ... 0xFF] = BYTE_WIDE,
+};
+/* clang-format on */
 
 enum class {
 	CLASS_GAP,    /* between words */
@@ -18,24 +28,47 @@ enum class {
 	CLASS_PAIR,   /* of a script without spaces */
 };
 
-/* Sorted by bytes. */
-static const char *const stop_words[] = { "a", "about", "above", "after", "again", "all", "also",
-	"am", "an", "and", "any", "are", "as", "at", "be", "because", "been", "before", "being",
-	"below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do", "does",
-	"doing", "done", "down", "during", "each", "either", "else", "ever", "every", "few", "for",
-	"from", "further", "had", "has", "have", "having", "he", "her", "here", "hers", "him",
-	"his", "how", "however", "i", "if", "in", "into", "is", "it", "its", "itself", "just",
-	"may", "me", "might", "more", "most", "must", "my", "neither", "no", "nor", "not", "of",
-	"off", "on", "once", "only", "or", "other", "our", "ours", "out", "over", "own", "same",
-	"shall", "she", "should", "so", "some", "such", "than", "that", "the", "their", "theirs",
-	"them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under",
-	"until", "up", "upon", "very", "was", "we", "were", "what", "when", "where", "whether",
-	"which", "while", "who", "whom", "whose", "why", "will", "with", "within", "without",
-	"would", "you", "your", "yours" };
+/* Stop words by their first letter, each with zeros up to the record's end. */
+struct stop_row {
+	const char (*words)[STOP_BYTES];
+	size_t n;
+};
+/* clang-format off */
+#define WORDS(...) (const char[][STOP_BYTES]){ __VA_ARGS__ }
+#define ROW(letter, ...) [letter - 'a'] = { WORDS(__VA_ARGS__), sizeof(WORDS(__VA_ARGS__)) / STOP_BYTES }
+static const struct stop_row stop_rows['z' - 'a' + 1] = {
+	ROW('a', "a", "about", "above", "after", "again", "all", "also", "am", "an", "and",
+		"any", "are", "as", "at"),
+	ROW('b', "be", "because", "been", "before", "being", "below", "between", "both", "but",
+		"by"),
+	ROW('c', "can", "cannot", "could"),
+	ROW('d', "did", "do", "does", "doing", "done", "down", "during"),
+	ROW('e', "each", "either", "else", "ever", "every"),
+	ROW('f', "few", "for", "from", "further"),
+	ROW('h', "had", "has", "have", "having", "he", "her", "here", "hers", "him", "his",
+		"how", "however"),
+	ROW('i', "i", "if", "in", "into", "is", "it", "its", "itself"),
+	ROW('j', "just"),
+	ROW('m', "may", "me", "might", "more", "most", "must", "my"),
+	ROW('n', "neither", "no", "nor", "not"),
+	ROW('o', "of", "off", "on", "once", "only", "or", "other", "our", "ours", "out", "over",
+		"own"),
+	ROW('s', "same", "shall", "she", "should", "so", "some", "such"),
+	ROW('t', "than", "that", "the", "their", "theirs", "them", "then", "there", "these",
+		"they", "this", "those", "through", "to", "too"),
+	ROW('u', "under", "until", "up", "upon"),
+	ROW('v', "very"),
+	ROW('w', "was", "we", "were", "what", "when", "where", "whether", "which", "while",
+		"who", "whom", "whose", "why", "will", "with", "within", "without", "would"),
+	ROW('y', "you", "your", "yours"),
+};
+#undef ROW
+#undef WORDS
+/* clang-format on */
 
 static bool is_ascii_letter(unsigned char c)
 {
-	return (unsigned char)((c | 0x20) - 'a') < 26 || (unsigned char)(c - '0') < 10 || c == '_';
+	return byte_kinds[c] == BYTE_LETTER;
 }
 
 /* The class of a character of n > 1 bytes. */
@@ -67,8 +100,12 @@ static bool ends_with(const char *word, size_t len, const char *end)
 
 static bool has_vowel(const char *word, size_t len)
 {
+	static const bool vowels[256] = {
+		['a'] = true, ['e'] = true, ['i'] = true, ['o'] = true, ['u'] = true, ['y'] = true
+	};
+
 	for (size_t i = 0; i < len; i++) {
-		if (memchr("aeiouy", word[i], 6) != NULL)
+		if (vowels[(unsigned char)word[i]])
 			return true;
 	}
 	return false;
@@ -112,59 +149,78 @@ static size_t stem(char *word, size_t len)
 	return len > 3 && word[len - 1] == 'e' ? len - 1 : len;
 }
 
-static int order_of(const void *key, const void *row)
+static uint64_t record_of(const char *word)
 {
-	return strcmp(key, *(const char *const *)row);
+	uint64_t bits;
+
+	_Static_assert(sizeof(bits) == STOP_BYTES, "a record is compared as one number");
+	memcpy(&bits, word, sizeof(bits));
+	return bits;
 }
 
+/* Every word of a text comes by here, so records are compared as numbers. */
 static bool is_stop(const char *word, size_t len)
 {
-	if (len > STOP_BYTES)
+	char record[STOP_BYTES] = { 0 };
+	const struct stop_row *row;
+	uint64_t bits;
+
+	if (len >= STOP_BYTES || word[0] < 'a' || word[0] > 'z')
 		return false;
-	return (len == 1 && word[0] >= 'a' && word[0] <= 'z') ||
-	       bsearch(word, stop_words, ARRAY_LEN(stop_words), sizeof(stop_words[0]), order_of) !=
-		       NULL;
+	if (len == 1)
+		return true;
+	memcpy(record, word, len);
+	bits = record_of(record);
+	row = &stop_rows[word[0] - 'a'];
+	for (size_t i = 0; i < row->n; i++) {
+		if (record_of(row->words[i]) == bits)
+			return true;
+	}
+	return false;
 }
 
-/* The stem's hash and whether it is a stop word. */
-static void judge(struct word *word)
+/* The first STEM_BYTES of s in lower case; a loop of fixed length costs less than one of the word's. */
+static void fold_case(struct span s, char low[STEM_BYTES])
 {
-	char low[STEM_BYTES + 1];
+	if (s.len >= STEM_BYTES)
+		memcpy(low, s.at, STEM_BYTES);
+	else
+		memcpy(low, s.at, s.len);
+	for (size_t i = 0; i < STEM_BYTES; i++)
+		low[i] = (char)(low[i] >= 'A' && low[i] <= 'Z' ? low[i] + ('a' - 'A') : low[i]);
+}
+
+/* The stem's hash and whether it is a stop word. rest: the text from the word on. */
+static void judge(struct word *word, struct span rest, bool ascii)
+{
+	char low[STEM_BYTES] = { 0 };
 	size_t len = word->text.len;
-	bool ascii = true;
 
 	if (len > STEM_BYTES) {
 		word->hash = span_hash(word->text, 0);
 		return;
 	}
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = word->text.at[i];
-
-		low[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
-		ascii = ascii && c < 0x80;
-	}
-	low[len] = '\0';
+	fold_case(rest, low);
 	word->is_stop = is_stop(low, len);
+	if (word->is_stop)
+		return;
 	if (ascii)
 		len = stem(low, len);
 	word->hash = span_hash(span_of(low, len), 0);
 }
 
-/* The rest of a word whose first len bytes were read. */
-static size_t word_end(struct span s, size_t len)
+/* The end of the word at the start of s. */
+static size_t word_end(struct span s, bool *ret_ascii)
 {
-	while (len < s.len) {
-		size_t n = 1;
+	size_t len = 0, n;
 
-		if (is_ascii_letter(s.at[len])) {
+	for (*ret_ascii = true;; *ret_ascii = false, len += n) {
+		while (len < s.len && byte_kinds[s.at[len]] == BYTE_LETTER)
 			len++;
-			continue;
-		}
-		if (s.at[len] < 0x80 || class_at(span_part(s, len, s.len), &n) != CLASS_LETTER)
-			break;
-		len += n;
+		if (len == s.len || byte_kinds[s.at[len]] == BYTE_GAP ||
+			class_at(span_part(s, len, s.len), &n) != CLASS_LETTER)
+			return len;
 	}
-	return len;
 }
 
 /* "'s", "n't" and the like belong to no word. */
@@ -196,24 +252,18 @@ static bool take_pair(struct words *w, size_t n, struct word *ret)
 	return give;
 }
 
-size_t words_bound(struct span text)
+static void skip_gap(struct words *w)
 {
 	size_t n = 0;
-	bool inside = false;
 
-	for (size_t i = 0; i < text.len; i++) {
-		bool letter = is_ascii_letter(text.at[i]);
-
-		/* The first byte of a wide character, too: it may be a word of its own. */
-		n += (letter && !inside) || text.at[i] >= 0xC0;
-		inside = letter;
-	}
-	return n;
+	while (n < w->rest.len && byte_kinds[w->rest.at[n]] == BYTE_GAP)
+		n++;
+	w->rest = span_of(w->rest.at + n, w->rest.len - n);
 }
 
 bool words_next(struct words *w, struct word *ret)
 {
-	while (w->rest.len > 0) {
+	for (skip_gap(w); w->rest.len > 0; skip_gap(w)) {
 		size_t n;
 		enum class class = class_at(w->rest, &n);
 
@@ -223,11 +273,12 @@ bool words_next(struct words *w, struct word *ret)
 		} else if (class == CLASS_GAP) {
 			w->rest = span_part(w->rest, n, w->rest.len);
 		} else {
-			size_t len = word_end(w->rest, n);
+			bool ascii;
+			size_t len = word_end(w->rest, &ascii);
 
 			*ret = (struct word){ .text = span_part(w->rest, 0, len) };
+			judge(ret, w->rest, ascii);
 			w->rest = span_part(w->rest, skip_apostrophe(w->rest, len), w->rest.len);
-			judge(ret);
 			return true;
 		}
 	}

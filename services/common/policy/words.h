@@ -16,7 +16,7 @@ struct words {
 };
 
 struct word {
-	uint64_t hash;    /* of the stem */
+	uint64_t hash;    /* of the stem; not set for a stop word */
 	struct span text; /* as written */
 	bool is_stop;     /* carries no content of its own: "the", "of", single ASCII letters */
 };
@@ -29,5 +29,9 @@ static inline struct words words_of(struct span text)
 /* The next word; false at the end. */
 bool words_next(struct words *w, struct word *ret);
 
-/* No fewer than the words of the text; found quickly. */
-size_t words_bound(struct span text);
+/* No fewer than the words of a text so long: between two ASCII letters there is a byte that is none, and
+ * other characters take two or more. */
+static inline size_t words_bound(size_t bytes)
+{
+	return (bytes + 1) / 2;
+}
