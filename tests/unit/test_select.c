@@ -394,6 +394,29 @@ static void test_want_of_memory(void **state)
 	arena_done(&a);
 }
 
+/* What a body can hold at most, made of the shortest sentences and words, in the memory that nodes give. */
+static void test_the_most_sentences(void **state)
+{
+	static const char *const units[] = { ".\n", "a.\n", "a\n\n", "a ", "# a\n", "- a\n", "a. ",
+		"\xE3\x80\x82", "a\xE4\xB8\xAD", "\xC3\xA9 " };
+	static char text[512 << 10];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		struct select_want want = { .sentences_max = 8, .bytes_max = 4096 };
+		struct span doc = span_of(text, sizeof(text));
+		struct select_result r;
+		struct arena a;
+
+		for (size_t at = 0; at < sizeof(text); at++)
+			text[at] = units[i][at % strlen(units[i])];
+		arena_init(&a, 64 << 20);
+		assert_int_equal(select_sentences(&a, &doc, 1, &want, &r), 0);
+		assert_true(r.picks_n > 0);
+		arena_done(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_all_if_it_fits),
 		cmocka_unit_test(test_monsters),
 		cmocka_unit_test(test_want_of_memory),
+		cmocka_unit_test(test_the_most_sentences),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,15 +116,23 @@ static void add_line(struct terms *t, const struct sentence *s, uint32_t doc)
 	t->words += line->words;
 }
 
+static size_t min_of(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 int terms_read(struct terms *t, struct arena *a, const struct span *docs, size_t docs_n)
 {
 	size_t lines = 0, words = 0;
 	int r;
 
 	for (size_t i = 0; i < docs_n; i++) {
-		lines += text_bound(docs[i]);
+		size_t cuts = docs[i].len / (TEXT_SENTENCE_MAX / 2) + 1;
+
+		/* White space follows a sentence, or it ends with a wide stop, or was cut for its length. */
+		lines += min_of(text_bound(docs[i]), docs[i].len / 2 + cuts);
 		/* A cut through a long word makes two of it. */
-		words += words_bound(docs[i].len) + docs[i].len / (TEXT_SENTENCE_MAX / 2) + 1;
+		words += words_bound(docs[i].len) + cuts;
 	}
 	if (words >= UINT32_MAX / 2)
 		return ERR_NO_MEMORY;
