@@ -84,7 +84,8 @@ int64_t place_look(const struct place_in *in, struct place_out *out, uint32_t i)
 /* Settle on row i, or PLACE_NONE: marks what was written down as chosen or dearer. */
 void place_settle(const struct place_in *in, struct place_out *out, uint32_t i);
 
-#define PLACE_SCAN_MAX 4096u /* rows that a scanning policy looks at, from a moving start */
+/* Rows that a scanning policy looks at, from a moving start; more only while none of them fits. */
+#define PLACE_SCAN_MAX 4096u
 /* New nodes get a share: one decision in PLACE_TRIAL_EVERY prefers a candidate with fewer than PLACE_TRIAL
  * ended attempts, if it sees one. */
 #define PLACE_TRIAL 8u

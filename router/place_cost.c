@@ -8,14 +8,14 @@
 
 static void pick(const struct place_in *in, struct place_out *out)
 {
-	uint32_t n = in->rows_n < PLACE_SCAN_MAX ? in->rows_n : PLACE_SCAN_MAX;
+	uint32_t n = 0;
 	bool want_new = prng_below(in->prng, PLACE_TRIAL_EVERY) == 0;
 	uint32_t best = PLACE_NONE;
 	int64_t least = 0;
 	bool best_new = false;
 
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = (*in->cursor + k) % in->rows_n;
+	for (; n < in->rows_n && (n < PLACE_SCAN_MAX || best == PLACE_NONE); n++) {
+		uint32_t i = (*in->cursor + n) % in->rows_n;
 		int64_t total = place_look(in, out, i);
 		bool is_new = want_new && in->rows[i].load->ended < PLACE_TRIAL;
 

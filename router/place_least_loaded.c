@@ -17,11 +17,11 @@ static bool is_lighter(const struct place_load *a, const struct place_load *b)
 
 static void pick(const struct place_in *in, struct place_out *out)
 {
-	uint32_t n = in->rows_n < PLACE_SCAN_MAX ? in->rows_n : PLACE_SCAN_MAX;
+	uint32_t n = 0;
 	uint32_t best = PLACE_NONE;
 
-	for (uint32_t k = 0; k < n; k++) {
-		uint32_t i = (*in->cursor + k) % in->rows_n;
+	for (; n < in->rows_n && (n < PLACE_SCAN_MAX || best == PLACE_NONE); n++) {
+		uint32_t i = (*in->cursor + n) % in->rows_n;
 
 		if (place_look(in, out, i) < 0)
 			continue;
