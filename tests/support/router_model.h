@@ -21,21 +21,23 @@ static void model_rows(const struct registry *g, uint32_t kind, enum rung rung)
 {
 	const struct kind_rows *k = &registry_kind_at(g, kind)->of[rung];
 
-	CHECK(k->open_n <= k->n && k->n <= k->cap);
+	CHECK(k->open_n <= k->able_n && k->able_n <= k->n && k->n <= k->cap);
 	for (uint32_t i = 0; i < k->n; i++) {
 		const struct node *n = CONTAINER(k->rows[i].load, struct node, load);
 		const struct node_kind *nk = k->owners[i];
-		bool open = n->state == NODE_UP && !n->draining && !n->drain_asked && nk->ready &&
-			    n->closed_until_ns == 0 && n->load.busy < n->load.slots;
+		bool able = nk->ready && (n->state == NODE_UP || n->state == NODE_SUSPECT) &&
+			    !n->draining && !n->drain_asked;
+		bool open = able && n->state == NODE_UP && n->closed_until_ns == 0 &&
+			    n->load.busy < n->load.slots;
 
 		CHECK(nk->row == i && nk->kind == kind && n->rung == rung);
 		CHECK(nk >= n->kinds && nk < n->kinds + n->kinds_n);
-		CHECK(open == (i < k->open_n));
+		CHECK(open == (i < k->open_n) && able == (i < k->able_n));
 		CHECK(k->rows[i].price_ucr == nk->price_ucr);
 	}
 }
 
-static void model_registry(const struct registry *g)
+static inline void model_registry(const struct registry *g)
 {
 	uint32_t rows = 0, kinds = 0, up = 0;
 
@@ -60,7 +62,7 @@ static void model_registry(const struct registry *g)
 	CHECK(rows == kinds);
 }
 
-static void model_task(const struct router *r, const struct task *t)
+static inline void model_task(const struct router *r, const struct task *t)
 {
 	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
 	bool is_final = state_is_final(t->state);
@@ -88,7 +90,7 @@ static void model_task(const struct router *r, const struct task *t)
 		CHECK(tasks_at(&r->tasks, t->parent)->state == STATE_SPLIT);
 }
 
-static void model_waits(const struct router *r, uint32_t waiting)
+static inline void model_waits(const struct router *r, uint32_t waiting)
 {
 	uint32_t n = 0;
 

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Nodes by their offers and by time, and the rows that placement sees, against router_model.h.
+ */
+#include "router/registry.h"
+
+#include <stdio.h>
+
+#include "tests/support/router_model.h"
+#include "tests/support/test.h"
+
+#define SEC NS_PER_S
+
+static const struct registry_conf small = { .nodes_max = 6,
+	.kinds_max = 24,
+	.suspect_ns = 15 * SEC,
+	.down_ns = 30 * SEC,
+	.forget_ns = 600 * SEC };
+
+static int set_up(void **state)
+{
+	static struct registry g;
+
+	assert_int_equal(registry_init(&g, &small), 0);
+	*state = &g;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	registry_done(*state);
+	return mem_held() == 0 ? 0 : -1;
+}
+
+static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t incarnation,
+	uint64_t seq, enum heard *heard)
+{
+	struct kind_offer kind = { .kind = SPAN_LIT("util.echo"), .ready = true };
+	struct offer o = { .incarnation = incarnation,
+		.seq = seq,
+		.rung = RUNG_CPU,
+		.kinds = &kind,
+		.kinds_n = 1,
+		.slots = 1,
+		.health = 1000 };
+	uint32_t node;
+	int err = registry_offer(g, now_ns, span_str(name), &o, heard, &node);
+
+	if (err == 0)
+		assert_int_equal(node, registry_find(g, span_str(name)));
+	model_registry(g);
+	return err;
+}
+
+static void test_news_and_old(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+
+	/* A node may count from 0. */
+	assert_int_equal(offer(g, SEC, "a", 0, 0, &heard), 0);
+	assert_int_equal(heard, HEARD_NEW);
+	assert_int_equal(offer(g, SEC, "a", 0, 0, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+	assert_int_equal(offer(g, SEC, "a", 0, 5, &heard), 0);
+	assert_int_equal(heard, HEARD_NEWS);
+	assert_int_equal(offer(g, SEC, "a", 0, 4, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+	assert_int_equal(offer(g, SEC, "a", 2, 1, &heard), 0);
+	assert_int_equal(heard, HEARD_RESTARTED);
+	assert_int_equal(offer(g, SEC, "a", 1, 9, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+	registry_leave(g, 0, NODE_GONE);
+	assert_int_equal(offer(g, SEC, "a", 2, 2, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+	assert_int_equal(offer(g, SEC, "a", 3, 1, &heard), 0);
+	assert_int_equal(heard, HEARD_RESTARTED);
+}
+
+static void test_refused_offers(void **state)
+{
+	struct registry *g = *state;
+	struct kind_offer twins[2] = { { .kind = SPAN_LIT("x") }, { .kind = SPAN_LIT("x") } };
+	struct offer o = { .kinds = twins, .kinds_n = 2, .rung = RUNG_CPU };
+	enum heard heard;
+	uint32_t node;
+	char name[8];
+
+	assert_int_equal(registry_offer(g, SEC, SPAN_LIT("a"), &o, &heard, &node), ERR_INVALID);
+	assert_int_equal(offer(g, SEC, "all", 1, 1, &heard), ERR_INVALID);
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		assert_int_equal(offer(g, SEC, name, 1, 1, &heard), 0);
+	}
+	assert_int_equal(offer(g, SEC, "n6", 1, 1, &heard), ERR_BUSY);
+	assert_int_equal(offer(g, SEC, "n5", 1, 2, &heard), 0);
+}
+
+static void test_silence(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+
+	offer(g, 100 * SEC, "a", 1, 1, &heard);
+	assert_int_equal(registry_wake(g), 115 * SEC);
+	assert_int_equal(registry_tick(g, 115 * SEC - 1), NODE_NOBODY);
+	assert_int_equal(registry_node(g, 0)->state, NODE_UP);
+	assert_int_equal(registry_tick(g, 115 * SEC), NODE_NOBODY);
+	assert_int_equal(registry_node(g, 0)->state, NODE_SUSPECT);
+	registry_heard(g, 120 * SEC, 0);
+	assert_int_equal(registry_node(g, 0)->state, NODE_UP);
+	assert_int_equal(registry_tick(g, 149 * SEC), NODE_NOBODY);
+	assert_int_equal(registry_tick(g, 150 * SEC), 0);
+	assert_int_equal(registry_node(g, 0)->state, NODE_DOWN);
+	assert_int_equal(registry_tick(g, 719 * SEC), NODE_NOBODY);
+	assert_int_equal(registry_find(g, SPAN_LIT("a")), 0);
+	assert_int_equal(registry_tick(g, 720 * SEC), NODE_NOBODY);
+	assert_int_equal(registry_find(g, SPAN_LIT("a")), NODE_NOBODY);
+	assert_int_equal(registry_wake(g), INT64_MAX);
+}
+
+static void random_offer(struct registry *g, int64_t now_ns, uint64_t seq, struct prng *p)
+{
+	static const char *const names[] = { "util.echo", "llm.chat", "own.a", "own.b", "own.c",
+		"own.d" };
+	struct kind_offer kinds[6];
+	struct offer o = { .incarnation = 1,
+		.seq = seq,
+		.rung = (enum rung)(1 + prng_below(p, 3)),
+		.kinds = kinds,
+		.slots = (uint32_t)prng_below(p, 4),
+		.draining = prng_below(p, 8) == 0,
+		.health = 1000 };
+	char name[8];
+	enum heard heard;
+	uint32_t node;
+
+	for (int i = 0; i < 6; i++)
+		if (prng_below(p, 2) == 0)
+			kinds[o.kinds_n++] = (struct kind_offer){ .kind = span_str(names[i]),
+				.ready = prng_below(p, 4) != 0,
+				.price_ucr = (int64_t)prng_below(p, 9),
+				.model = prng_below(p, 2) == 0 ? SPAN_LIT("m") : span_str(NULL) };
+	snprintf(name, sizeof name, "n%u", (unsigned)prng_below(p, 9));
+	(void)!registry_offer(g, now_ns, span_str(name), &o, &heard, &node);
+}
+
+/* Whatever happens, open rows stand first, then able ones, and each knows its place. */
+static void test_rows_at_random(void **state)
+{
+	struct registry *g = *state;
+	struct list attempts[6][4];
+	uint32_t held[6] = { 0 };
+	int64_t now = SEC;
+	struct prng p;
+
+	rand_start(&p);
+	for (uint64_t step = 1; step < 20000; step++) {
+		uint32_t i = (uint32_t)prng_below(&p, 6), down;
+
+		now += (int64_t)prng_below(&p, 2 * SEC);
+		if (prng_below(&p, 3) == 0)
+			random_offer(g, now, step, &p);
+		while ((down = registry_tick(g, now)) != NODE_NOBODY)
+			while (held[down] > 0) {
+				list_drop(&attempts[down][--held[down]]);
+				registry_busy(g, down, -1);
+			}
+		if (!slots_is_taken(&g->nodes, i))
+			continue;
+		struct node *n = registry_node(g, i);
+
+		switch (prng_below(&p, 7)) {
+		case 0:
+			if (held[i] < 4 && n->fit == FIT_OPEN) {
+				list_push(&n->tasks, &attempts[i][held[i]++]);
+				registry_busy(g, i, 1);
+			}
+			break;
+		case 1:
+			if (held[i] > 0) {
+				list_drop(&attempts[i][--held[i]]);
+				registry_busy(g, i, -1);
+			}
+			break;
+		case 2:
+			registry_close(g, i, now + (int64_t)prng_below(&p, 20 * SEC));
+			break;
+		case 3:
+			registry_drain(g, i, prng_below(&p, 2) == 0);
+			break;
+		case 4:
+			registry_heard(g, now, i);
+			break;
+		case 5:
+			registry_ended(g, i, 0, (enum ended)prng_below(&p, 3),
+				(int64_t)prng_below(&p, 1000));
+			break;
+		default:
+			if (held[i] == 0 && prng_below(&p, 20) == 0)
+				registry_leave(g, i, NODE_GONE);
+			break;
+		}
+		model_registry(g);
+	}
+}
+
+static int life(void *arg)
+{
+	struct registry *g = arg;
+	enum heard heard;
+	int err = registry_init(g, &small);
+
+	if (err < 0) {
+		registry_done(g);
+		return err;
+	}
+	err = offer(g, SEC, "a", 1, 1, &heard);
+	if (err < 0)
+		assert_int_equal(registry_find(g, SPAN_LIT("a")), NODE_NOBODY);
+	if (err == 0)
+		err = offer(g, SEC, "b", 1, 1, &heard);
+	registry_done(g);
+	return err;
+}
+
+static void test_no_memory(void **state)
+{
+	registry_done(*state);
+	assert_true(nth_alloc(life, *state) > 10);
+	assert_int_equal(registry_init(*state, &small), 0);
+}
+
+static void test_busy_is_counted(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+
+	offer(g, SEC, "a", 1, 1, &heard);
+	expect_assert_failure(registry_busy(g, 0, -1));
+	expect_assert_failure(registry_busy(g, 0, 2));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_news_and_old),
+		TEST(test_refused_offers),
+		TEST(test_silence),
+		TEST(test_rows_at_random),
+		TEST(test_no_memory),
+		TEST(test_busy_is_counted),
+	};
+
+	return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
+}
