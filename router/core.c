@@ -170,7 +170,9 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 		return;
 	}
 	arena_reset(&c->arena);
-	if (submits_decode(&c->arena, m->data, &submits, &n, &refused.fail) < 0) {
+	if (submits_decode(&c->arena, m->data, &submits, &n, &refused.fail) == 0 && n == 0)
+		fail_set(&refused.fail, ERR_INVALID, "submits", 1, "the message submits nothing");
+	if (refused.fail.code != 0) {
 		c->metrics.submit_errors++;
 		put_reply(c, m, &refused);
 		return;
@@ -299,8 +301,14 @@ static void on_query(void *ctx, const struct bus_msg *m)
 		return;
 	}
 	arena_reset(&c->arena);
-	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0)
+	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
 		answer(c, tenant, &q, &r);
+		/* The answer leaves before the turn's end: what it says was done must be safe. */
+		if (q.kind == QUERY_CANCEL && c->err == 0)
+			c->err = journal_flush(c->conf.journal);
+		if (c->err != 0)
+			return;
+	}
 	if (r.fail.code != 0)
 		c->metrics.query_errors++;
 	encode(c, &r);

@@ -152,31 +152,89 @@ static bool is_listed(const struct view *v, const struct query *q, const struct 
 	       (q->state == STATE_NONE || q->state == t->state) && t->role == ROLE_TASK;
 }
 
-/* Keep the newest `most` of what is offered, in a ring; ids sort by time. */
+/* The newest tasks seen so far; ids sort by time. rows[0] is the oldest of them: a heap, so that a long table
+ * costs no more than a look at each task. */
+struct newest {
+	struct task_key {
+		struct ulid id;
+		uint32_t index;
+	} * rows;
+	uint32_t n, max;
+};
+
+static bool is_older(const struct newest *w, uint32_t a, uint32_t b)
+{
+	struct ulid x = w->rows[a].id, y = w->rows[b].id;
+
+	return x.hi != y.hi ? x.hi < y.hi : x.lo < y.lo;
+}
+
+static void newest_swap(struct newest *w, uint32_t a, uint32_t b)
+{
+	struct task_key row = w->rows[a];
+
+	w->rows[a] = w->rows[b];
+	w->rows[b] = row;
+}
+
+/* Put row `at` into its place among those below it. */
+static void newest_sink(struct newest *w, uint32_t at)
+{
+	for (;;) {
+		uint32_t oldest = at;
+
+		for (uint32_t child = 2 * at + 1; child <= 2 * at + 2 && child < w->n; child++)
+			if (is_older(w, child, oldest))
+				oldest = child;
+		if (oldest == at)
+			return;
+		newest_swap(w, at, oldest);
+		at = oldest;
+	}
+}
+
+/* rows has room for one more than max. */
+static void newest_add(struct newest *w, const struct task *t)
+{
+	uint32_t at = w->n;
+
+	w->rows[at] = (struct task_key){ t->id, t->index };
+	if (w->n == w->max) {
+		if (is_older(w, 0, at)) {
+			w->rows[0] = w->rows[at];
+			newest_sink(w, 0);
+		}
+		return;
+	}
+	w->n++;
+	for (; at > 0 && is_older(w, at, (at - 1) / 2); at = (at - 1) / 2)
+		newest_swap(w, at, (at - 1) / 2);
+}
+
 static void answer_tasks(const struct view *v, const struct query *q, struct query_reply *ret)
 {
 	const struct tasks *ts = router_tasks(v->router);
-	uint32_t most = rows_wanted(q);
+	struct newest w = { .max = rows_wanted(q) };
 
-	ret->tasks = arena_alloc(v->arena, (most + 1u) * sizeof *ret->tasks);
-	if (ret->tasks == NULL) {
+	w.rows = arena_alloc(v->arena, (w.max + 1u) * sizeof *w.rows);
+	ret->tasks = arena_alloc(v->arena, (w.max + 1u) * sizeof *ret->tasks);
+	if (w.rows == NULL || ret->tasks == NULL) {
 		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
 		return;
 	}
 	for (uint32_t i = 0; i < ts->slots.cap; i++) {
 		const struct task *t = slots_is_taken(&ts->slots, i) ? tasks_at(ts, i) : NULL;
-		size_t k;
 
 		if (t == NULL || !is_listed(v, q, t))
 			continue;
 		ret->tasks_total++;
-		for (k = ret->tasks_n; k > 0 && ret->tasks[k - 1].task.hi < t->id.hi; k--)
-			ret->tasks[k] = ret->tasks[k - 1];
-		if (k >= most)
-			continue;
-		ret->tasks[k] = view_task(v, t);
-		if (ret->tasks_n < most)
-			ret->tasks_n++;
+		newest_add(&w, t);
+	}
+	ret->tasks_n = w.n;
+	while (w.n > 0) { /* the oldest goes last */
+		ret->tasks[w.n - 1] = view_task(v, tasks_at(ts, w.rows[0].index));
+		w.rows[0] = w.rows[--w.n];
+		newest_sink(&w, 0);
 	}
 	ret->kind = REPLY_TASKS;
 }
@@ -231,9 +289,14 @@ static bool view_node(const struct view *v, const struct node *n, struct node_vi
 	return view_offer(v, n, &nv->offer);
 }
 
+/* About what the node takes in the answer. */
 static size_t offer_bytes(const struct node_view *nv)
 {
-	return 200 + nv->offer.kinds_n * 160;
+	size_t bytes = 200 + nv->offer.device.len;
+
+	for (size_t i = 0; i < nv->offer.kinds_n; i++)
+		bytes += 100 + nv->offer.kinds[i].why.len + nv->offer.kinds[i].model.len;
+	return bytes;
 }
 
 static void answer_nodes(const struct view *v, const struct query *q, struct query_reply *ret)
