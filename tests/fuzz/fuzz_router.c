@@ -57,8 +57,7 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 
 static void on_record(void *ctx, const struct journal_record *record)
 {
-	struct fuzz_router *f = ctx;
-
+	(void)ctx;
 	if (record->kind != JOURNAL_ENDED)
 		return;
 	CHECK(state_is_final(record->result->state));

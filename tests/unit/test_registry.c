@@ -84,7 +84,7 @@ static void test_refused_offers(void **state)
 	struct offer o = { .kinds = twins, .kinds_n = 2, .rung = RUNG_CPU };
 	enum heard heard;
 	uint32_t node;
-	char name[8];
+	char name[16];
 
 	assert_int_equal(registry_offer(g, SEC, SPAN_LIT("a"), &o, &heard, &node), ERR_INVALID);
 	assert_int_equal(offer(g, SEC, "all", 1, 1, &heard), ERR_INVALID);
@@ -131,7 +131,7 @@ static void random_offer(struct registry *g, int64_t now_ns, uint64_t seq, struc
 		.slots = (uint32_t)prng_below(p, 4),
 		.draining = prng_below(p, 8) == 0,
 		.health = 1000 };
-	char name[8];
+	char name[16];
 	enum heard heard;
 	uint32_t node;
 

@@ -197,7 +197,7 @@ static void test_too_many_tenants(void **state)
 {
 	struct kit *k = smaller(state);
 	struct submit s = kit_task("util.echo");
-	char name[16];
+	char name[32];
 
 	kit_submit_as(k, "one", &s);
 	kit_submit_as(k, "two", &s);
