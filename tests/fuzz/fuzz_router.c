@@ -174,6 +174,7 @@ static void report(struct fuzz_router *f, enum up_kind kind)
 static void world(struct fuzz_router *f, unsigned kind)
 {
 	unsigned i = byte(f);
+	struct up bye = { .kind = UP_BYE, .incarnation = f->incarnation[i % FUZZ_NODES] };
 	struct router_event e = { .kind = ROUTER_TICK };
 
 	if (kind == 0) {
@@ -187,10 +188,7 @@ static void world(struct fuzz_router *f, unsigned kind)
 			.who = i % 4 == 0 ? SPAN_LIT("t1") : SPAN_LIT("t2"),
 			.task = f->tasks[i % FUZZ_TASKS] };
 	} else {
-		e = (struct router_event){ .kind = ROUTER_UP,
-			.who = node_name(i),
-			.up = &(struct up){
-				.kind = UP_BYE, .incarnation = f->incarnation[i % FUZZ_NODES] } };
+		e = (struct router_event){ .kind = ROUTER_UP, .who = node_name(i), .up = &bye };
 	}
 	(void)step(f, &e);
 }
