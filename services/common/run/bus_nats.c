@@ -40,6 +40,8 @@ struct bus_sub {
 	char *group; /* or NULL */
 };
 
+#define READ_MAX 256
+
 struct bus_nats {
 	struct bus bus;
 	struct loop *loop;
@@ -51,6 +53,8 @@ struct bus_nats {
 	unsigned ended;
 	bool draining;
 	size_t unsent_bytes; /* about, in libnats' buffer */
+	natsMsg *read[READ_MAX]; /* handled in this turn, not yet freed */
+	unsigned read_n;
 	struct buf waiting;  /* while there is no connection: records, each a struct head and its bytes */
 	int64_t hook_ns;     /* the turn in which the hook ran last */
 	struct loop_fd wake;
@@ -94,12 +98,28 @@ static void write_out(struct bus_nats *n)
 	set_polled(n, more ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
+/* libnats frees messages on a thread of its own, and waking it costs more than handling a small message: so
+ * that is done after the turn's output is on its way. */
+static void read_free(struct bus_nats *n)
+{
+	while (n->read_n > 0)
+		natsMsg_Destroy(n->read[--n->read_n]);
+}
+
+static void read_put(struct bus_nats *n, natsMsg *msg)
+{
+	if (n->read_n == READ_MAX)
+		read_free(n);
+	n->read[n->read_n++] = msg;
+}
+
 static void on_turn(void *ctx, int64_t now_ns)
 {
 	struct bus_nats *n = ctx;
 
 	n->hook_ns = now_ns;
 	write_out(n);
+	read_free(n);
 }
 
 /* After something was published: it leaves with this turn's hook, but if that has run already the socket must
@@ -247,7 +267,7 @@ static void deliver(struct bus_sub *sub, natsMsg *msg)
 	if (natsMsgHeader_Get(msg, TRACE_HEADER, &trace) == NATS_OK && bus_is_trace(span_str(trace)))
 		m.trace = span_str(trace);
 	hand_over(sub, &m);
-	natsMsg_Destroy(msg);
+	read_put(sub->n, msg);
 }
 
 /* libnats has swallowed the message and only says that there was one. */
@@ -535,6 +555,7 @@ static void nats_close(struct bus *b)
 	}
 	while (!list_is_empty(&n->subs))
 		sub_free(CONTAINER(n->subs.next, struct bus_sub, link));
+	read_free(n);
 	bus_dial_free(n->dial);
 	if (n->hook.on_turn != NULL)
 		loop_hook_drop(n->loop, &n->hook);
