@@ -121,19 +121,22 @@ static struct span model_of(struct router_core *c, const struct submit *s)
 	return (struct span){ NULL, 0 };
 }
 
-static void put_reply(
-	struct router_core *c, const struct bus_msg *m, const struct submit_reply *reply)
+/* The replies of one message leave as one message, after the journal's flush. */
+static void send_replies(struct router_core *c, const struct bus_msg *m)
 {
 	if (m->reply.len == 0)
 		return;
-	struct buf *b = outbox_put(c->outbox, (const char *)m->reply.at, ITEM_ROOM);
+	if (buf_err(&c->reply) < 0) {
+		c->metrics.unsent++;
+		return;
+	}
+	struct buf *b = outbox_put(c->outbox, (const char *)m->reply.at, c->reply.len);
 
-	submit_replies_put(b, reply);
+	buf_add(b, buf_span(&c->reply));
 	put_end(c, b);
 }
 
-static void take_submit(
-	struct router_core *c, struct span tenant, const struct bus_msg *m, const struct submit *s)
+static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
 	struct submit_reply reply;
@@ -147,7 +150,7 @@ static void take_submit(
 		e.model = model_of(c, s);
 	}
 	step(c, &e);
-	put_reply(c, m, &reply);
+	submit_replies_put(&c->reply, &reply);
 }
 
 /* May this message be answered where it asks to be? One that asks for more is dropped whole. */
@@ -170,19 +173,21 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 		return;
 	}
 	arena_reset(&c->arena);
+	buf_reset(&c->reply);
 	if (submits_decode(&c->arena, m->data, &submits, &n, &refused.fail) == 0 && n == 0)
 		fail_set(&refused.fail, ERR_INVALID, "submits", 1, "the message submits nothing");
 	if (refused.fail.code != 0) {
 		c->metrics.submit_errors++;
-		put_reply(c, m, &refused);
-		return;
+		submit_replies_put(&c->reply, &refused);
+		n = 0;
 	}
 	int64_t before = clocks_mono();
 
 	for (size_t i = 0; i < n; i++)
-		take_submit(c, tenant, m, &submits[i]);
+		take_submit(c, tenant, &submits[i]);
 	if (n > 0)
 		hist_add(&c->metrics.place_us, (clocks_mono() - before) / 1000 / (int64_t)n);
+	send_replies(c, m);
 }
 
 /* --- nodes -------------------------------------------------------------------------------------------- */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * arena: a chain of chunks, each at least twice the one before, so that a message of any size takes few
- * requests. Most messages fit into the first chunk, which is never given back: the steady state
- * allocates nothing.
+ * requests. A reset keeps one chunk, up to KEEP_MAX: the steady state allocates nothing.
  */
 #include "base/arena.h"
 
@@ -13,6 +12,7 @@
 #include "base/pure.h"
 
 #define ALIGN 16u
+#define KEEP_MAX ((size_t)1 << 20)
 #define FIRST_CHUNK 4000u /* with its head and malloc's, within a page */
 
 struct arena_chunk {
@@ -103,16 +103,26 @@ char *arena_fmt(struct arena *a, const char *format, ...)
 	return text;
 }
 
+/* The newest chunk is the largest; the next message of the kind that needed it shall not ask for it again. One
+ * that is too large to sit idle is given back. */
 void arena_reset(struct arena *a)
 {
-	while (a->chunks != NULL && a->chunks->older != NULL) {
+	struct arena_chunk *keep = NULL;
+
+	while (a->chunks != NULL) {
 		struct arena_chunk *chunk = a->chunks;
 
 		a->chunks = chunk->older;
-		mem_free(chunk);
+		if (keep == NULL && (chunk->size <= KEEP_MAX || chunk->older == NULL))
+			keep = chunk;
+		else
+			mem_free(chunk);
 	}
-	if (a->chunks != NULL)
-		a->chunks->used = 0;
+	if (keep != NULL) {
+		keep->older = NULL;
+		keep->used = 0;
+	}
+	a->chunks = keep;
 	a->used = 0;
 }
 

@@ -11,7 +11,7 @@
 
 struct arena_chunk;
 struct arena {
-	struct arena_chunk *chunks; /* the newest first; the oldest stays through resets */
+	struct arena_chunk *chunks; /* the newest first; one stays through resets */
 	size_t used;                /* bytes handed out since the reset */
 	size_t max;                 /* ceiling for `used`, a multiple of 16 */
 };
@@ -27,6 +27,6 @@ void *arena_raw(struct arena *a, size_t size) MUST_USE;
 char *arena_str(struct arena *a, struct span s) MUST_USE;
 /* Formatted text, or NULL. */
 char *arena_fmt(struct arena *a, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Take everything back; keeps the first chunk. */
+/* Take everything back; keeps one chunk. */
 void arena_reset(struct arena *a);
 void arena_done(struct arena *a);
