@@ -12,6 +12,7 @@
 #include "run/log.h"
 
 #define AGAIN_NS (60 * NS_PER_S)
+#define PATIENCE_NS (20 * NS_PER_S) /* a driver that compiles for longer is not waited for */
 
 void gpu_init(struct gpu *g, const struct gpu_conf *conf)
 {
@@ -30,12 +31,30 @@ static struct loop *loop_of(const struct gpu *g)
 
 /* Reports of children */
 
+/* The process is ready when it knows what it has: tasks that came earlier would go down the ladder. */
+static void release_if_known(struct gpu *g)
+{
+	for (unsigned i = 0; i < g->children_n; i++)
+		if (g->children[i].state == CHILD_STARTING)
+			return;
+	daemon_release(node_daemon(g->node));
+}
+
+static void on_patience(void *ctx, int64_t now_ns)
+{
+	struct gpu *g = ctx;
+
+	(void)now_ns;
+	daemon_release(node_daemon(g->node));
+}
+
 static void on_state(void *ctx, const struct child *c)
 {
 	struct gpu *g = ctx;
 
 	(void)c;
 	node_offer_changed(g->node);
+	release_if_known(g);
 }
 
 static void on_done(void *ctx, const struct child_job *job, struct span body)
@@ -103,6 +122,7 @@ static void on_list(void *ctx, const struct listing_row *rows, unsigned n, const
 	if (g->children_n == 0)
 		look_again(g);
 	node_offer_changed(g->node);
+	release_if_known(g);
 }
 
 static void look(struct gpu *g)
@@ -132,6 +152,11 @@ static int open_backend(void *self, struct node *n, struct fail *why)
 	g->listing.ctx = g;
 	g->again.on_due = on_again;
 	g->again.ctx = g;
+	g->patience.on_due = on_patience;
+	g->patience.ctx = g;
+	/* Without the timer nothing is held: then it is ready at once. */
+	if (loop_timer_set(loop_of(g), &g->patience, loop_of(g)->now_ns + PATIENCE_NS) == 0)
+		daemon_hold(node_daemon(n));
 	look(g);
 	return 0;
 }
@@ -141,6 +166,7 @@ static void close_backend(void *self)
 	struct gpu *g = self;
 
 	loop_timer_stop(loop_of(g), &g->again);
+	loop_timer_stop(loop_of(g), &g->patience);
 	listing_done(&g->listing);
 	for (unsigned i = 0; i < g->children_n; i++)
 		child_close(&g->children[i]);

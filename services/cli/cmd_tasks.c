@@ -26,7 +26,8 @@ static void add_task(struct table *t, const struct task_view *v)
 	if (v->parts > 0)
 		table_fmt(t, COLOUR_NONE, "%u of %u parts", v->parts_done, v->parts);
 	else if (!state_is_final(v->state) && v->permille > 0)
-		table_fmt(t, COLOUR_NONE, "%u %% %.*s", v->permille / 10, (int)v->note.len,
+		table_fmt(t, COLOUR_NONE, "%u %%%s%.*s", v->permille / 10, v->note.len > 0 ? " " : "",
+			(int)v->note.len,
 			(const char *)v->note.at);
 	else
 		table_text(t, COLOUR_NONE, v->note);

@@ -58,7 +58,8 @@ void follow_event(void *ctx, const struct event *e)
 			(int)e->reason.len, (const char *)e->reason.at);
 		return;
 	case EVENT_PROGRESS:
-		progress_say(&f->progress, "%u %% %.*s", e->permille / 10, (int)e->note.len,
+		progress_say(&f->progress, "%u %%%s%.*s", e->permille / 10, e->note.len > 0 ? " " : "",
+			(int)e->note.len,
 			(const char *)e->note.at);
 		return;
 	case EVENT_END:
@@ -138,7 +139,8 @@ static void on_status(void *ctx, const struct query_reply *r)
 		progress_say(&f->progress, "%s%s %u of %u parts", state_name(t->state),
 			place_text(place, t->node, t->rung), t->parts_done, t->parts);
 	else if (t->permille > 0)
-		progress_say(&f->progress, "%u %% %.*s", t->permille / 10, (int)t->note.len,
+		progress_say(&f->progress, "%u %%%s%.*s", t->permille / 10, t->note.len > 0 ? " " : "",
+			(int)t->note.len,
 			(const char *)t->note.at);
 	else
 		progress_say(&f->progress, "%s%s", state_name(t->state),

@@ -117,9 +117,9 @@ static void on_control(void *ctx, int64_t now_ns)
 {
 	struct daemon *d = ctx;
 
-	if (!d->is_ready || d->ready_sub != NULL)
+	if (!d->is_reachable || d->ready_sub != NULL)
 		ready_ask(d);
-	if (!d->is_ready && d->loop.jitter_us.count == PATIENCE_BEATS)
+	if (!d->is_reachable && d->loop.jitter_us.count == PATIENCE_BEATS)
 		log_warn("not ready yet: no answer of the NATS server; still trying");
 	if (d->hooks.on_control != NULL)
 		d->hooks.on_control(d->hooks.ctx, now_ns);
@@ -132,7 +132,7 @@ static void on_bus(void *ctx, enum bus_state state)
 	switch (state) {
 	case BUS_UP:
 		log_info("the bus is up");
-		if (!d->is_ready)
+		if (!d->is_reachable)
 			ready_ask(d);
 		break;
 	case BUS_LOST:
@@ -165,6 +165,17 @@ static void heed_signals(void)
 	signal(SIGTERM, exit_now);
 	signal(SIGINT, exit_now);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void daemon_hold(struct daemon *d)
+{
+	d->is_held = true;
+}
+
+void daemon_release(struct daemon *d)
+{
+	d->is_held = false;
+	ready_check(d);
 }
 
 int daemon_run(struct daemon *d)

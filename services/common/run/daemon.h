@@ -61,6 +61,8 @@ struct daemon {
 	struct loop_hook send_hook;
 	struct bus_sub *srv[DAEMON_SUBS];
 	struct bus_sub *ready_sub; /* the message to itself that proves that it can be reached */
+	bool is_reachable; /* the server has taken all subscriptions */
+	bool is_held;      /* the program has more to do before it is ready */
 	bool is_ready;
 	int signal_fd;
 	int ready_fd; /* -1: none, or told */
@@ -75,6 +77,9 @@ int daemon_open(struct daemon *d, const char *program, const struct conf_base *c
  * to NOTIFY_SOCKET. Returns the exit status: 0; 1 if the drain was cut off; 7 if the bus ended for good; 10 on
  * a failure of the loop. A second signal exits with 130 from inside. */
 int daemon_run(struct daemon *d);
+/* Before daemon_run: readiness also waits for daemon_release, which may be repeated. */
+void daemon_hold(struct daemon *d);
+void daemon_release(struct daemon *d);
 /* The drain is over; the turn is finished and what it sends is sent. */
 void daemon_leave(struct daemon *d);
 /* A zeroed daemon is allowed. */

@@ -35,12 +35,9 @@ static void tell_fd(struct daemon *d)
 	d->ready_fd = -1;
 }
 
-static void on_ready(void *ctx, const struct bus_msg *m)
+void ready_check(struct daemon *d)
 {
-	struct daemon *d = ctx;
-
-	(void)m;
-	if (d->is_ready)
+	if (d->is_ready || d->is_held || !d->is_reachable)
 		return;
 	d->is_ready = true;
 	log_info("ready", "name", LOG_STR(d->name), "after_us",
@@ -49,12 +46,21 @@ static void on_ready(void *ctx, const struct bus_msg *m)
 	ready_notify("READY=1");
 }
 
+static void on_reached(void *ctx, const struct bus_msg *m)
+{
+	struct daemon *d = ctx;
+
+	(void)m;
+	d->is_reachable = true;
+	ready_check(d);
+}
+
 int ready_open(struct daemon *d)
 {
 	char subject[INBOX_BYTES];
 
 	inbox(d, subject);
-	d->ready_sub = bus_subscribe(d->bus, subject, NULL, on_ready, d);
+	d->ready_sub = bus_subscribe(d->bus, subject, NULL, on_reached, d);
 	return d->ready_sub == NULL ? ERR_NO_MEMORY : 0;
 }
 
@@ -64,8 +70,8 @@ void ready_ask(struct daemon *d)
 
 	if (d->bus->state != BUS_UP)
 		return;
-	if (d->is_ready) {
-		/* Not in on_ready: there it is the subscription being served. */
+	if (d->is_reachable) {
+		/* Not in on_reached: there it is the subscription being served. */
 		bus_unsubscribe(d->bus, d->ready_sub);
 		d->ready_sub = NULL;
 		return;
