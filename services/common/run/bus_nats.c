@@ -13,15 +13,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/fmt.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "run/bus_dial.h"
+#include "run/bus_unsent.h"
 
 #define TRACE_HEADER "traceparent"
-#define WAITING_BYTES_MAX (8u << 20)  /* without a connection */
-#define UNSENT_BYTES_MAX (8u << 20)   /* with one that takes nothing */
+#define BUFFERED_BYTES_MAX (8u << 20) /* by a connection that takes nothing */
 #define WRITE_EARLY_BYTES (512u << 10) /* more than that does not wait for the turn's end */
 #define MESSAGE_EXTRA_BYTES 40u       /* of the protocol, about, for each message */
 #define PENDING_MESSAGES 1000000      /* more than one read can bring */
@@ -52,21 +51,16 @@ struct bus_nats {
 	struct list subs; /* those that had messages lately first */
 	unsigned ended;
 	bool draining;
-	size_t unsent_bytes; /* about, in libnats' buffer */
-	natsMsg *read[READ_MAX]; /* handled in this turn, not yet freed */
+	size_t buffered_bytes;     /* about, in libnats' buffer */
+	natsMsg *read[READ_MAX];   /* handled in this turn, not yet freed */
 	unsigned read_n;
-	struct buf waiting;  /* while there is no connection: records, each a struct head and its bytes */
+	struct bus_unsent waiting; /* while there is no connection */
 	int64_t hook_ns;     /* the turn in which the hook ran last */
 	struct loop_fd wake;
 	struct loop_fd socket;
 	struct loop_hook hook;
 	void (*on_error)(void *ctx, const struct fail *why);
 	void *error_ctx;
-};
-
-/* Before each waiting message; the strings with their zeros follow, then trace and data. */
-struct head {
-	uint32_t subject, reply, trace, data; /* lengths; reply 0: none */
 };
 
 static struct bus_nats *nats_of(struct bus *b)
@@ -94,7 +88,7 @@ static void write_out(struct bus_nats *n)
 	natsConnection_ProcessWriteEvent(n->link->nc);
 	more = atomic_load(&n->link->want_write);
 	left = more ? natsConnection_Buffered(n->link->nc) : 0;
-	n->unsent_bytes = left > 0 ? (size_t)left : 0;
+	n->buffered_bytes = left > 0 ? (size_t)left : 0;
 	set_polled(n, more ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }
 
@@ -126,7 +120,7 @@ static void on_turn(void *ctx, int64_t now_ns)
  * end the loop's next wait. */
 static void note_output(struct bus_nats *n)
 {
-	if (n->unsent_bytes >= WRITE_EARLY_BYTES)
+	if (n->buffered_bytes >= WRITE_EARLY_BYTES)
 		write_out(n);
 	else if (n->hook_ns == n->loop->now_ns)
 		set_polled(n, EPOLLIN | EPOLLOUT);
@@ -169,7 +163,7 @@ static int publish_now(struct bus_nats *n, const char *subject, const char *repl
 	natsConnection *nc = n->link->nc;
 	natsStatus s;
 
-	if (n->unsent_bytes > UNSENT_BYTES_MAX)
+	if (n->buffered_bytes > BUFFERED_BYTES_MAX)
 		return ERR_BUSY;
 	if (trace.len > 0)
 		s = publish_traced(nc, subject, reply, trace, data);
@@ -180,70 +174,35 @@ static int publish_now(struct bus_nats *n, const char *subject, const char *repl
 	if (s == NATS_CONNECTION_CLOSED || atomic_load_explicit(&n->link->gone, memory_order_relaxed))
 		return ERR_CLOSED;
 	if (s == NATS_OK) {
-		n->unsent_bytes += data.len + MESSAGE_EXTRA_BYTES;
+		n->buffered_bytes += data.len + MESSAGE_EXTRA_BYTES;
 		note_output(n);
 	}
 	return err_from_status(s);
 }
 
-/* Waiting for a connection */
-
-static int add_waiting(struct bus_nats *n, const char *subject, const char *reply, struct span trace,
-                       struct span data)
-{
-	struct head h = {
-		.subject = (uint32_t)strlen(subject) + 1,
-		.reply = reply == NULL ? 0 : (uint32_t)strlen(reply) + 1,
-		.trace = (uint32_t)trace.len,
-		.data = (uint32_t)data.len,
-	};
-	size_t len = n->waiting.len;
-	int r;
-
-	buf_add(&n->waiting, span_of(&h, sizeof(h)));
-	buf_add(&n->waiting, span_of(subject, h.subject));
-	buf_add(&n->waiting, span_of(reply, h.reply));
-	buf_add(&n->waiting, trace);
-	buf_add(&n->waiting, data);
-	r = buf_err(&n->waiting);
-	if (r == 0)
-		return 0;
-	n->waiting.len = len;
-	n->waiting.err = 0;
-	return r == ERR_TOO_BIG ? ERR_BUSY : r;
-}
-
 /* Publish what has waited. What the server does not take now it would not take later: it is dropped. */
 static void send_waiting(struct bus_nats *n)
 {
-	struct buf waiting = n->waiting;
-	struct span left = buf_span(&waiting);
+	struct bus_unsent waiting = n->waiting;
+	struct bus_unsent_msg m;
+	size_t at = 0;
 
-	buf_init(&n->waiting, WAITING_BYTES_MAX);
-	while (left.len > 0) {
-		const char *subject = (const char *)left.at + sizeof(struct head);
-		const char *reply;
-		struct span trace, data;
-		struct head h;
-
-		memcpy(&h, left.at, sizeof(h));
-		reply = subject + h.subject;
-		trace = span_of(reply + h.reply, h.trace);
-		data = span_of(reply + h.reply + h.trace, h.data);
-		if (publish_now(n, subject, h.reply == 0 ? NULL : reply, trace, data) < 0)
+	bus_unsent_init(&n->waiting);
+	while (bus_unsent_next(&waiting, &at, &m)) {
+		if (publish_now(n, m.subject, m.reply, m.trace, m.data) < 0)
 			n->bus.dropped++;
-		left = span_part(left, sizeof(h) + h.subject + h.reply + h.trace + h.data, SIZE_MAX);
 	}
-	buf_done(&waiting);
+	bus_unsent_done(&waiting);
 }
 
 static int nats_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
                         struct span data)
 {
+	const struct bus_unsent_msg m = { subject, reply, trace, data };
 	struct bus_nats *n = nats_of(b);
 	int r = n->link == NULL ? ERR_CLOSED : publish_now(n, subject, reply, trace, data);
 
-	return r == ERR_CLOSED ? add_waiting(n, subject, reply, trace, data) : r;
+	return r == ERR_CLOSED ? bus_unsent_add(&n->waiting, &m) : r;
 }
 
 /* Reading */
@@ -458,7 +417,7 @@ static void adopt(struct bus_nats *n, struct bus_link *link)
 	}
 	n->link = link;
 	n->seen = 0;
-	n->unsent_bytes = 0;
+	n->buffered_bytes = 0;
 	for (struct list *l = n->subs.next; l != &n->subs; l = l->next)
 		sub_open(CONTAINER(l, struct bus_sub, link));
 	send_waiting(n);
@@ -564,7 +523,7 @@ static void nats_close(struct bus *b)
 		close(n->wake.fd);
 	}
 	natsStatistics_Destroy(n->stats);
-	buf_done(&n->waiting);
+	bus_unsent_done(&n->waiting);
 	mem_free(n);
 }
 
@@ -613,7 +572,7 @@ struct bus *bus_nats_open(struct loop *l, const struct bus_nats_conf *conf, stru
 	n->wake = (struct loop_fd){ .fd = -1, .events = EPOLLIN, .on_ready = on_wake, .ctx = n };
 	n->socket = (struct loop_fd){ .fd = -1, .on_ready = on_socket, .ctx = n };
 	list_init(&n->subs);
-	buf_init(&n->waiting, WAITING_BYTES_MAX);
+	bus_unsent_init(&n->waiting);
 	if (open_parts(n, conf, why) < 0) {
 		nats_close(&n->bus);
 		return NULL;
