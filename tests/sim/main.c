@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 struct sums {
-	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions;
+	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions, farewells;
 };
 
 static void tell(const struct world *w, bool held)
@@ -49,6 +49,7 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	sums->doubled += w->messages_doubled;
 	sums->crashes += w->crashes;
 	sums->partitions += w->partitions;
+	sums->farewells += w->farewells;
 	world_free(w);
 	if (mem_held() != held_before) {
 		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed, mem_held() - held_before);
@@ -81,8 +82,8 @@ int main(int argc, char **argv)
 	for (uint64_t i = 0; i < seeds; i++)
 		run_one(first + i, verbose, &sums);
 	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64 " results, %" PRIu64
-	       " steps, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions\n",
+	       " steps, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " farewells\n",
 	       sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost, sums.doubled, sums.crashes,
-	       sums.partitions);
+	       sums.partitions, sums.farewells);
 	return sums.broken != 0;
 }

@@ -25,7 +25,7 @@
 struct weather {
 	uint32_t loss, doubled, late; /* of a message */
 	int64_t delay_ns, late_ns;
-	uint32_t crash, partition;    /* in one virtual second */
+	uint32_t crash, partition, farewell; /* in one virtual second */
 	uint32_t fail, refuse, hang;  /* of an attempt */
 	int64_t faults_end_ns;        /* from then on the sun shines */
 };
@@ -51,6 +51,8 @@ struct toy {
 	struct node *node; /* NULL while crashed */
 	int64_t back_ns;   /* crashed: when it starts again */
 	int64_t cut_until_ns; /* partitioned */
+	bool knows_cut;    /* its bus has told it so */
+	bool leaving;      /* told to stop: drains, says goodbye, is started again */
 	uint64_t starts;   /* of the process */
 	struct toy_job jobs[JOBS_MAX];
 };
@@ -97,7 +99,7 @@ struct world {
 	uint32_t clients_n;
 	int64_t next_fault_ns;
 	struct oracle oracle;
-	uint64_t steps, messages_lost, messages_doubled, crashes, partitions;
+	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells;
 	bool verbose;
 };
 
@@ -112,6 +114,10 @@ int64_t world_clock(void *ctx);
 extern const struct backend_ops toy_ops[RUNGS];
 void toy_start(struct toy *t);
 void toy_crash(struct toy *t);
+/* The bus says that the line is cut, or whole again; then attempts end with their leases. */
+void toy_notice_cut(struct toy *t);
+/* As by SIGTERM. */
+void toy_leave(struct toy *t);
 int64_t toy_wake(const struct toy *t);
 void toy_turn(struct toy *t);
 

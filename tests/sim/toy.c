@@ -186,6 +186,24 @@ void toy_crash(struct toy *t)
 	bus_close(bus);
 	t->node = NULL;
 	t->bus = NULL;
+	t->leaving = false;
+	t->knows_cut = false;
+}
+
+void toy_leave(struct toy *t)
+{
+	t->leaving = true;
+	node_core_stop(t->node);
+}
+
+void toy_notice_cut(struct toy *t)
+{
+	bool cut = t->world->now_ns < t->cut_until_ns;
+
+	if (cut == t->knows_cut)
+		return;
+	t->knows_cut = cut;
+	node_core_bus(t->node, cut ? BUS_LOST : BUS_UP);
 }
 
 int64_t toy_wake(const struct toy *t)
@@ -195,6 +213,8 @@ int64_t toy_wake(const struct toy *t)
 	if (t->node == NULL)
 		return t->back_ns;
 	wake = node_core_wake(t->node);
+	if (t->knows_cut && t->cut_until_ns < wake)
+		wake = t->cut_until_ns;
 	for (int i = 0; i < JOBS_MAX; i++)
 		if (t->jobs[i].taken && t->jobs[i].end_ns < wake)
 			wake = t->jobs[i].end_ns;
@@ -211,5 +231,11 @@ void toy_turn(struct toy *t)
 	for (int i = 0; i < JOBS_MAX; i++)
 		if (t->jobs[i].taken && t->jobs[i].end_ns <= t->world->now_ns)
 			end_job(t, &t->jobs[i]);
+	if (t->knows_cut)
+		toy_notice_cut(t);
 	node_core_turn(t->node);
+	if (t->leaving && node_core_has_left(t->node)) {
+		toy_crash(t);
+		t->back_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 5 * SEC);
+	}
 }

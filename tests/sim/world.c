@@ -70,6 +70,23 @@ static void crash_one(struct world *w)
 	w->crashes++;
 }
 
+static void farewell_one(struct world *w)
+{
+	struct toy *t = &w->toys[draw(w, w->toys_n)];
+
+	if (t->node == NULL || t->leaving)
+		return;
+	toy_leave(t);
+	w->farewells++;
+}
+
+static void cut_toy(struct world *w, struct toy *t, int64_t until)
+{
+	t->cut_until_ns = until;
+	if (t->node != NULL && draw(w, 2) == 0)
+		toy_notice_cut(t);
+}
+
 static void cut_one(struct world *w)
 {
 	int64_t until = w->now_ns + (int64_t)prng_below(&w->prng, 45 * SEC);
@@ -80,7 +97,7 @@ static void cut_one(struct world *w)
 	if (draw(w, 5) == 0)
 		w->router_cut_ns = until;
 	else
-		w->toys[draw(w, w->toys_n)].cut_until_ns = until;
+		cut_toy(w, &w->toys[draw(w, w->toys_n)], until);
 }
 
 static void faults(struct world *w)
@@ -92,6 +109,8 @@ static void faults(struct world *w)
 		crash_one(w);
 	if (draw(w, 1000) < w->weather.partition)
 		cut_one(w);
+	if (draw(w, 1000) < w->weather.farewell)
+		farewell_one(w);
 }
 
 /* --- making ------------------------------------------------------------------------------------------- */
@@ -111,6 +130,7 @@ static void draw_weather(struct world *w)
 	f->late = draw(w, 60);
 	f->crash = draw(w, 300);
 	f->partition = draw(w, 200);
+	f->farewell = draw(w, 200);
 	f->fail = draw(w, 300);
 	f->refuse = draw(w, 200);
 	f->hang = draw(w, 60);
