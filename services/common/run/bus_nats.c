@@ -25,6 +25,9 @@
 #define MESSAGE_EXTRA_BYTES 40u       /* of the protocol, about, for each message */
 #define PENDING_MESSAGES 1000000      /* more than one read can bring */
 #define PENDING_BYTES (64 << 20)
+#define READ_MAX 256                 /* handled messages that are not yet freed */
+#define READ_ENOUGH 128u             /* so many, or so many bytes, are freed at the end of a turn */
+#define READ_ENOUGH_BYTES (256u << 10)
 #define LAST_WRITE_MS 500
 #define LAST_READ_MS 500
 
@@ -39,8 +42,6 @@ struct bus_sub {
 	char *group; /* or NULL */
 };
 
-#define READ_MAX 256
-
 struct bus_nats {
 	struct bus bus;
 	struct loop *loop;
@@ -52,8 +53,9 @@ struct bus_nats {
 	unsigned ended;
 	bool draining;
 	size_t buffered_bytes;     /* about, in libnats' buffer */
-	natsMsg *read[READ_MAX];   /* handled in this turn, not yet freed */
+	natsMsg *read[READ_MAX];   /* handled, not yet freed */
 	unsigned read_n;
+	size_t read_bytes;
 	struct bus_unsent waiting; /* while there is no connection */
 	int64_t hook_ns;     /* the turn in which the hook ran last */
 	struct loop_fd wake;
@@ -93,11 +95,12 @@ static void write_out(struct bus_nats *n)
 }
 
 /* libnats frees messages on a thread of its own, and waking it costs more than handling a small message: so
- * that is done after the turn's output is on its way. */
+ * many are freed at a time, after the turn's output is on its way. */
 static void read_free(struct bus_nats *n)
 {
 	while (n->read_n > 0)
 		natsMsg_Destroy(n->read[--n->read_n]);
+	n->read_bytes = 0;
 }
 
 static void read_put(struct bus_nats *n, natsMsg *msg)
@@ -105,6 +108,7 @@ static void read_put(struct bus_nats *n, natsMsg *msg)
 	if (n->read_n == READ_MAX)
 		read_free(n);
 	n->read[n->read_n++] = msg;
+	n->read_bytes += (size_t)natsMsg_GetDataLength(msg);
 }
 
 static void on_turn(void *ctx, int64_t now_ns)
@@ -113,7 +117,8 @@ static void on_turn(void *ctx, int64_t now_ns)
 
 	n->hook_ns = now_ns;
 	write_out(n);
-	read_free(n);
+	if (n->read_n >= READ_ENOUGH || n->read_bytes >= READ_ENOUGH_BYTES)
+		read_free(n);
 }
 
 /* After something was published: it leaves with this turn's hook, but if that has run already the socket must
