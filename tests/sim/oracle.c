@@ -58,6 +58,24 @@ static void check_result(struct oracle *o, const struct known *k, const struct j
 	arena_done(&a);
 }
 
+/* An idempotency key names one task of its tenant, as long as that is kept. */
+static void check_key(struct oracle *o, const struct journal_record *rec)
+{
+	const struct world *w = CONTAINER(o, struct world, oracle);
+	const struct router *r = router_core_machine(w->router);
+	const struct tasks *ts = router_tasks(r);
+	unsigned n = 0;
+
+	for (uint32_t i = 0; rec->submit->key.len > 0 && i < ts->slots.cap; i++) {
+		const struct task *t = slots_is_taken(&ts->slots, i) ? tasks_at(ts, i) : NULL;
+
+		n += t != NULL && t->key != NULL && span_is(rec->submit->key, t->key) &&
+		     span_eq(router_tenant(r, t->tenant), rec->tenant);
+	}
+	if (n > 1)
+		oracle_break(o, "a key names one task", "%u tasks", n);
+}
+
 static int append(struct journal *j, const struct journal_record *rec)
 {
 	struct oracle *o = self_of(j);
@@ -71,6 +89,7 @@ static int append(struct journal *j, const struct journal_record *rec)
 		if (k->accepted || k->attempt != 0)
 			oracle_break(o, "a task is accepted once, and first", "attempt %u", k->attempt);
 		k->accepted = true;
+		check_key(o, rec);
 		break;
 	case JOURNAL_ASSIGNED:
 		if (rec->attempt <= k->attempt)
