@@ -107,23 +107,26 @@ $(eval $(call program,spu-inbox,services/inbox))
 $(eval $(call program,spu,services/cli))
 
 # Tests: each tests/unit/test_X.c, tests/fuzz/fuzz_X.c and tests/bench/bench_X.c is a program;
-# tests/sim/*.c together are one.
+# tests/sim/*.c together are one; tests/e2e/raw.c sends what the command line would not.
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 BENCH_PARTS := $(filter-out $(BENCH_SRC),$(wildcard tests/bench/*.c))
 SIM_SRC   := $(wildcard tests/sim/*.c)
+RAW_SRC   := tests/e2e/raw.c
 SUPPORT   := $(wildcard tests/support/*.c)
-SOURCES   += $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(BENCH_PARTS) $(SIM_SRC) $(SUPPORT) tests/fuzz/replay.c
+SOURCES   += $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(BENCH_PARTS) $(SIM_SRC) $(RAW_SRC) $(SUPPORT) tests/fuzz/replay.c
 UNIT  := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 BENCH := $(BENCH_SRC:tests/bench/%.c=$(B)/%)
 SIM   := $(if $(SIM_SRC),$(B)/sim)
+RAW   := $(B)/raw
 INSIDES := $(ARCHIVES) $(LIBSPU)
 $(UNIT): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(SUPPORT)) $(INSIDES)
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$(call obj,tests/fuzz/replay.c)) $(INSIDES)
 $(BENCH): $(B)/%: $(B)/obj/tests/bench/%.o $(call obj,$(BENCH_PARTS) $(SUPPORT)) $(INSIDES)
 $(SIM): $(call obj,$(SIM_SRC)) $(INSIDES)
+$(RAW): $(call obj,$(RAW_SRC)) $(LIBSPU)
 $(UNIT) $(FUZZ) $(BENCH) $(SIM): LIBS += $(TEST_LIBS)
 ifeq ($(VARIANT),fuzz)
 $(FUZZ): LINK += -fsanitize=fuzzer
@@ -131,7 +134,7 @@ endif
 
 .PHONY: all tests check checks unit sim e2e fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
 all: $(LIBSPU) $(ARCHIVES) $(PROGRAMS) ## build the library and every program
-tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) ## build every test and benchmark too
+tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(RAW) ## build every test and benchmark too
 
 RUN_TESTS = SPU_BIN=$(abspath $(B)/bin) scripts/run-tests -o $(B)/failed -j $(JOBS)
 check: checks unit sim fuzz e2e ## what must hold before a change lands
@@ -147,7 +150,7 @@ sim: $(SIM) ## the mesh in one process: SEEDS=200 runs from SEED=1
 fuzz: $(FUZZ) ## replay the fuzz corpus and RUNS=20000 mutations of it
 	$(Q)$(RUN_TESTS) -n fuzz -t 600 $(foreach f,$(FUZZ),"$(f) -n $(RUNS) -S $(SEED) \
 		$(wildcard tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $(f))))")
-e2e: all ## real processes against a real nats-server (TEST="a b" runs these only)
+e2e: all $(RAW) ## real processes against a real nats-server (TEST="a b" runs these only)
 	$(Q)$(RUN_TESTS) -n e2e -t 300 -j 2 $(if $(TEST),$(TEST:%=tests/e2e/%.test),$(wildcard tests/e2e/*.test))
 fuzz-live: ## search with libFuzzer: TARGET=x SECONDS=60 (clang)
 	$(if $(TARGET),,$(error TARGET=x names tests/fuzz/fuzz_x.c))
@@ -201,7 +204,7 @@ $(B)/obj/$(G)/%.o: $(G)/%.c Makefile | $(GEN_H)
 $(LIBSPU) $(ARCHIVES): $(B)/sources
 	$(call say,AR)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $(filter %.o,$^)
-$(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM):
+$(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM) $(RAW):
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)

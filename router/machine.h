@@ -61,6 +61,8 @@ void rung_wake_all(struct router *r);
 /* registry's on_change. */
 void rung_on_change(void *ctx, uint32_t kind, enum rung rung);
 bool rung_is_last(const struct task *t);
+/* May the task wait that long on its rung before it must be tried again? */
+bool rung_may_wait(const struct router *r, const struct task *t, int64_t ns);
 
 /* --- report.c */
 

@@ -61,15 +61,31 @@ static int64_t backoff(struct router *r, uint32_t tries)
 	return delay / 2 + (int64_t)prng_below(&r->prng, (uint64_t)delay / 2 + 1);
 }
 
-/* A detached attempt is to be tried again, or the rung is used up. */
-static void again_or_hop(struct router *r, struct task *t, int code, int64_t delay_ns)
+/* How long until the next try. A node that is gone needs no pause: another one is asked. What the node asks
+ * for is heard, but does not put a task off for longer than any pause of ours. */
+static int64_t pause(struct router *r, const struct task *t, int code, int64_t asked_ns)
 {
+	int64_t delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
+
+	return delay > asked_ns ? delay : asked_ns;
+}
+
+/* A detached attempt is to be tried again, or the rung is used up. A pause that the node asked for can be longer
+ * than the task may wait here: the next rung is tried then. */
+static void again_or_hop(struct router *r, struct task *t, int code, const struct fail *why)
+{
+	int64_t asked_ns = peer_ns(why->retry_after_ms, r->conf.backoff_max_ns);
+	int64_t delay_ns = pause(r, t, code, asked_ns);
 	uint32_t node = t->node;
 
 	task_move(&r->tasks, t, TASK_BACK);
 	avoid(t, node);
 	if (++t->tries >= r->conf.attempts_max[task_rung(t)]) {
 		rung_hop(r, t, code, "all attempts of this rung are used up");
+		return;
+	}
+	if (!rung_may_wait(r, t, asked_ns)) {
+		rung_hop(r, t, code, "asked to wait longer than it may on this rung");
 		return;
 	}
 	r->counts.retries++;
@@ -82,16 +98,6 @@ static bool goes_down(int code)
 {
 	return code == ERR_UNSUPPORTED || code == ERR_DENIED || code == ERR_BUDGET ||
 	       code == ERR_BUG;
-}
-
-/* How long until the next try. A node that is gone needs no pause: another one is asked. What the node asks
- * for is heard, but does not put a task off for longer than any pause of ours. */
-static int64_t pause(struct router *r, const struct task *t, const struct fail *why, int code)
-{
-	int64_t delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
-	int64_t asked = peer_ns(why->retry_after_ms, r->conf.backoff_max_ns);
-
-	return delay > asked ? delay : asked;
 }
 
 /* A detached attempt failed: retry by class, hop, or end. */
@@ -108,7 +114,7 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 		code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
 		code = ERR_LOST;
 	if (err_row(code)->retry) {
-		again_or_hop(r, t, code, pause(r, t, &why, code));
+		again_or_hop(r, t, code, &why);
 	} else if (goes_down(code)) {
 		task_move(&r->tasks, t, TASK_BACK);
 		rung_hop(r, t, code, "refused by this class");

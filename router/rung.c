@@ -56,13 +56,20 @@ void rung_wake_all(struct router *r)
 			mark(r, r->waits[i]);
 }
 
+static int64_t within_ns(const struct router *r, const struct task *t)
+{
+	return t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
+}
+
+bool rung_may_wait(const struct router *r, const struct task *t, int64_t ns)
+{
+	return ns <= within_ns(r, t) || (rung_is_last(t) && t->start_within_ns == 0);
+}
+
 /* Start the clock of the rung, after delay_ns. */
 static void start_clock(struct router *r, struct task *t, int64_t delay_ns)
 {
-	int64_t within =
-		t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
-
-	t->start_by_ns = r->now_ns + delay_ns + within;
+	t->start_by_ns = r->now_ns + delay_ns + within_ns(r, t);
 	tasks_wake_by(&r->tasks, t, t->start_by_ns);
 }
 

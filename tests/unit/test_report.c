@@ -149,6 +149,25 @@ static void test_retry_after_of_any_length(void **state)
 	assert_int_equal(t->attempt, 2);
 }
 
+/* Who asks for more time than the task may wait on the rung is not waited for, where there is another rung. */
+static void test_retry_after_beyond_the_rungs_clock(void **state)
+{
+	struct kit *k = *state;
+	struct up u = { .kind = UP_FAILED };
+
+	kit_offer(k, "g gpu kinds=image.filter");
+	kit_offer(k, "c cpu kinds=image.filter");
+	struct task *t = kit_submit(k, "image.filter");
+
+	assert_string_equal(kit_node(k, t), "g");
+	u.task = t->id;
+	u.attempt = t->attempt;
+	fail_set(&u.fail, ERR_BUSY, NULL, 0, NULL);
+	u.fail.retry_after_ms = 30001;
+	kit_up_from(k, "g", &u);
+	assert_string_equal(kit_node(k, t), "c");
+}
+
 static void test_retry_after_is_heard(void **state)
 {
 	struct kit *k = *state;
@@ -485,6 +504,7 @@ int main(void)
 		TEST(test_fault_of_the_client_is_not_retried),
 		TEST(test_class_that_cannot_is_left),
 		TEST(test_retry_after_of_any_length),
+		TEST(test_retry_after_beyond_the_rungs_clock),
 		TEST(test_retry_after_is_heard),
 		TEST(test_start_clock_after_a_retry),
 		TEST(test_refusal_closes_the_node_for_a_while),
