@@ -25,7 +25,7 @@ struct explain_note {
 	enum step_kind kind;
 	enum rung rung;
 	enum rung to;
-	uint32_t node; /* index in the registry, or NODE_NOBODY */
+	uint32_t node; /* number in the registry, or NODE_NOBODY */
 	uint32_t attempt;
 	int code;
 	struct span reason;

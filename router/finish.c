@@ -36,9 +36,7 @@ static void send(struct router *r, struct task *t, struct event *e)
 
 static struct span node_name(struct router *r, const struct task *t)
 {
-	if (t->node == NODE_NOBODY || !slots_is_taken(&r->registry.nodes, t->node))
-		return (struct span){ NULL, 0 };
-	return span_str(registry_node(&r->registry, t->node)->name);
+	return registry_name(&r->registry, t->node);
 }
 
 /* Parts are their parent's business, and `fast` tasks tell their end only. */
@@ -95,8 +93,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.run_us = t->run_us,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 	};
-	if (t->node != NODE_NOBODY && slots_is_taken(&r->registry.nodes, t->node))
-		ret->node = span_str(registry_node(&r->registry, t->node)->name);
+	ret->node = registry_name(&r->registry, t->node);
 	if (t->state == STATE_SUCCEEDED)
 		return;
 	if (t->fail != NULL)

@@ -10,7 +10,7 @@
 
 /* What a node shares between all its kinds; kept up to date by the registry. */
 struct place_load {
-	uint32_t node; /* index in the registry */
+	uint32_t node; /* number in the registry */
 	uint32_t slots;
 	uint32_t busy;      /* slots given out */
 	uint32_t queued;    /* as the node said */
@@ -35,7 +35,7 @@ struct place_need {
 	int64_t max_price_ucr;
 	struct span model; /* empty: any */
 	uint64_t body_bytes;
-	uint32_t avoid[PLACE_AVOID]; /* node indices */
+	uint32_t avoid[PLACE_AVOID]; /* node numbers */
 	uint32_t avoid_n;
 };
 

@@ -86,9 +86,18 @@ uint32_t registry_find(const struct registry *g, struct span name)
 	return NODE_NOBODY;
 }
 
-struct node *registry_node(const struct registry *g, uint32_t index)
+struct node *registry_node(const struct registry *g, uint32_t node)
 {
-	return slots_at(&g->nodes, index);
+	return slots_at(&g->nodes, node_index(node));
+}
+
+struct span registry_name(const struct registry *g, uint32_t node)
+{
+	uint32_t i = node_index(node);
+
+	if (node == NODE_NOBODY || !slots_is_taken(&g->nodes, i) || registry_node(g, i)->load.node != node)
+		return (struct span){ NULL, 0 };
+	return span_str(registry_node(g, i)->name);
 }
 
 struct kind *registry_kind_at(const struct registry *g, uint32_t kind)
@@ -266,15 +275,16 @@ static int kinds_take(struct registry *g, struct node *n, const struct offer *o)
 	return 0;
 }
 
-static void node_forget(struct registry *g, uint32_t index)
+static void node_forget(struct registry *g, uint32_t node)
 {
-	struct node *n = registry_node(g, index);
+	struct node *n = registry_node(g, node);
+	uint32_t index = node_index(node);
 
 	CHECK(list_is_empty(&n->tasks));
 	kinds_drop(g, n);
 	mem_free(n->device);
 	heap_drop(&g->due, index);
-	map_drop(&g->by_name, span_hash(span_str(n->name), HASH_SEED), index);
+	map_drop(&g->by_name, span_hash(span_str(n->name), HASH_SEED), n->load.node);
 	slots_drop(&g->nodes, index);
 }
 
@@ -295,9 +305,9 @@ static uint32_t node_add(struct registry *g, struct span name)
 
 	span_copy(name, n->name, sizeof n->name);
 	list_init(&n->tasks);
-	n->load.node = i;
-	map_put(&g->by_name, span_hash(name, HASH_SEED), i);
-	return i;
+	n->load.node = i | slots_id(&g->nodes, i).generation << NODE_INDEX_BITS;
+	map_put(&g->by_name, span_hash(name, HASH_SEED), n->load.node);
+	return n->load.node;
 }
 
 /* When the node changes next by time alone. */
@@ -377,7 +387,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 	span_copy(o->version, n->version, sizeof n->version);
 	set_state(g, n, NODE_UP);
 	node_sort(g, n);
-	heap_set(&g->due, i, node_due(g, n));
+	heap_set(&g->due, node_index(i), node_due(g, n));
 	*ret_heard = heard;
 	*ret_node = i;
 	return 0;
@@ -393,7 +403,7 @@ void registry_heard(struct registry *g, int64_t now_ns, uint32_t node)
 	if (n->state == NODE_SUSPECT) {
 		set_state(g, n, NODE_UP);
 		node_sort(g, n);
-		heap_set(&g->due, node, node_due(g, n));
+		heap_set(&g->due, node_index(node), node_due(g, n));
 	}
 }
 
@@ -412,7 +422,7 @@ void registry_close(struct registry *g, uint32_t node, int64_t until_ns)
 
 	n->closed_until_ns = until_ns;
 	node_sort_if(g, n);
-	heap_set(&g->due, node, node_due(g, n));
+	heap_set(&g->due, node_index(node), node_due(g, n));
 }
 
 void registry_drain(struct registry *g, uint32_t node, bool on)
@@ -429,7 +439,7 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 
 	set_state(g, n, state);
 	node_sort_if(g, n);
-	heap_set(&g->due, node, node_due(g, n));
+	heap_set(&g->due, node_index(node), node_due(g, n));
 }
 
 void registry_ended(
@@ -470,8 +480,8 @@ uint32_t registry_tick(struct registry *g, int64_t now_ns)
 	const struct heap_row *top;
 
 	while ((top = heap_top(&g->due)) != NULL && top->key <= now_ns) {
-		uint32_t i = top->item;
-		struct node *n = registry_node(g, i);
+		struct node *n = registry_node(g, top->item);
+		uint32_t i = n->load.node;
 		int64_t silent_ns = now_ns - n->heard_ns;
 
 		if (n->closed_until_ns != 0 && n->closed_until_ns <= now_ns)
@@ -488,7 +498,7 @@ uint32_t registry_tick(struct registry *g, int64_t now_ns)
 			continue;
 		}
 		node_sort_if(g, n);
-		heap_set(&g->due, i, node_due(g, n));
+		heap_set(&g->due, node_index(i), node_due(g, n));
 	}
 	return NODE_NOBODY;
 }

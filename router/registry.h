@@ -16,7 +16,17 @@
 #include "wire/node.h"
 #include "wire/query.h"
 
+/* A node's number is its slot's index and, above it, the low bits of the slot's generation: one that is kept in
+ * records and results does not name the next node in the same slot. A bare index names who is there now. */
+#define NODE_INDEX_BITS 20
+#define NODES_MOST ((1u << NODE_INDEX_BITS) - 1)
 #define NODE_NOBODY UINT32_MAX
+
+static inline uint32_t node_index(uint32_t node)
+{
+	return node & NODES_MOST;
+}
+
 #define KIND_UNKNOWN UINT32_MAX
 
 /* A node's offer of one kind. */
@@ -97,7 +107,10 @@ void registry_done(struct registry *g);
 
 /* The node with this name, or NODE_NOBODY. */
 uint32_t registry_find(const struct registry *g, struct span name);
-struct node *registry_node(const struct registry *g, uint32_t index);
+/* By its number, while it is known (it is, as long as it holds an attempt), or by a taken index. */
+struct node *registry_node(const struct registry *g, uint32_t node);
+/* The name of the node that has this number, or empty if it is nobody or forgotten. */
+struct span registry_name(const struct registry *g, uint32_t node);
 /* The kind's index; KIND_UNKNOWN if it is neither in the table of kinds nor offered by anybody so far. */
 uint32_t registry_kind(struct registry *g, struct span name);
 struct kind *registry_kind_at(const struct registry *g, uint32_t kind);

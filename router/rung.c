@@ -170,7 +170,7 @@ static void explain_class(struct router *r, const struct task *t, struct explain
 			registry_offers(g, i, t->kind))
 			continue;
 		note->considered++;
-		explain_node(r, t, note, seen, notes, i);
+		explain_node(r, t, note, seen, notes, registry_node(g, i)->load.node);
 	}
 	note->seen = seen;
 	note->seen_notes = notes;
@@ -257,19 +257,19 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 static void assign(
 	struct router *r, struct task *t, const struct place_row *row, const struct place_out *out)
 {
-	uint32_t index = row->load->node;
-	struct node *n = registry_node(&r->registry, index);
+	uint32_t node = row->load->node;
+	struct node *n = registry_node(&r->registry, node);
 
 	task_move(&r->tasks, t, TASK_PLACE);
 	r->counts.placed++;
 	t->attempt = ++t->attempts;
-	t->node = index;
+	t->node = node;
 	t->price_ucr = row->price_ucr;
 	t->assigned_ns = r->now_ns;
 	t->offer_seq = n->seq;
 	t->lease_ns = r->now_ns + r->conf.lease_ns;
 	list_push(&n->tasks, &t->on_node);
-	registry_busy(&r->registry, index, 1);
+	registry_busy(&r->registry, node, 1);
 	tasks_wake_by(&r->tasks, t, t->lease_ns);
 	note_placed(r, t, out);
 	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ASSIGNED,

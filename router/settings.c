@@ -23,7 +23,7 @@ const struct conf_row settings_rows[] = {
 		NULL, "memory for the ended tasks that are kept" },
 	{ "keep", CONF_TIME, AT(keep_ns), "24h", NS_PER_S, 365 * DAY_NS, NULL,
 		"how long ended tasks are kept" },
-	{ "nodes_max", CONF_INT, AT(nodes_max), "16384", 1, 1048576, NULL, "nodes known at once" },
+	{ "nodes_max", CONF_INT, AT(nodes_max), "16384", 1, NODES_MOST, NULL, "nodes known at once" },
 	{ "lease", CONF_TIME, AT(lease_ns), "30s", NS_PER_S, 3600 * NS_PER_S, NULL,
 		"how long a silent node keeps an attempt" },
 	{ "suspect", CONF_TIME, AT(suspect_ns), "15s", 100 * NS_PER_MS, 3600 * NS_PER_S, NULL,

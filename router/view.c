@@ -11,11 +11,7 @@
 
 static struct span node_name(const struct view *v, uint32_t node)
 {
-	const struct registry *g = router_registry(v->router);
-
-	if (node == NODE_NOBODY || !slots_is_taken(&g->nodes, node))
-		return (struct span){ NULL, 0 };
-	return span_str(registry_node(g, node)->name);
+	return registry_name(router_registry(v->router), node);
 }
 
 static struct task_view view_task(const struct view *v, const struct task *t)

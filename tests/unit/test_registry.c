@@ -110,10 +110,10 @@ static void test_silence(void **state)
 	registry_heard(g, 120 * SEC, 0);
 	assert_int_equal(registry_node(g, 0)->state, NODE_UP);
 	assert_int_equal(registry_tick(g, 149 * SEC), NODE_NOBODY);
-	assert_int_equal(registry_tick(g, 150 * SEC), 0);
+	assert_int_equal(node_index(registry_tick(g, 150 * SEC)), 0);
 	assert_int_equal(registry_node(g, 0)->state, NODE_DOWN);
 	assert_int_equal(registry_tick(g, 719 * SEC), NODE_NOBODY);
-	assert_int_equal(registry_find(g, SPAN_LIT("a")), 0);
+	assert_int_equal(node_index(registry_find(g, SPAN_LIT("a"))), 0);
 	assert_int_equal(registry_tick(g, 720 * SEC), NODE_NOBODY);
 	assert_int_equal(registry_find(g, SPAN_LIT("a")), NODE_NOBODY);
 	assert_int_equal(registry_wake(g), INT64_MAX);
@@ -162,8 +162,10 @@ static void test_rows_at_random(void **state)
 		if (prng_below(&p, 3) == 0)
 			random_offer(g, now, step, &p);
 		while ((down = registry_tick(g, now)) != NODE_NOBODY)
-			while (held[down] > 0) {
-				list_drop(&attempts[down][--held[down]]);
+			while (held[node_index(down)] > 0) {
+				uint32_t at = node_index(down);
+
+				list_drop(&attempts[at][--held[at]]);
 				registry_busy(g, down, -1);
 			}
 		if (!slots_is_taken(&g->nodes, i))
@@ -203,6 +205,30 @@ static void test_rows_at_random(void **state)
 		}
 		model_registry(g);
 	}
+}
+
+/* A number that was kept does not name the next node in the same slot. */
+static void test_number_of_the_forgotten(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+
+	offer(g, SEC, "a", 1, 1, &heard);
+	uint32_t a = registry_find(g, SPAN_LIT("a"));
+
+	assert_true(span_is(registry_name(g, a), "a"));
+	while (registry_tick(g, 3600 * SEC) != NODE_NOBODY)
+		;
+	(void)registry_tick(g, 7200 * SEC);
+	assert_int_equal(registry_find(g, SPAN_LIT("a")), NODE_NOBODY);
+	assert_int_equal(registry_name(g, a).len, 0);
+	offer(g, 7200 * SEC, "b", 1, 1, &heard);
+	uint32_t b = registry_find(g, SPAN_LIT("b"));
+
+	assert_int_equal(node_index(a), node_index(b));
+	assert_true(span_is(registry_name(g, b), "b"));
+	assert_int_equal(registry_name(g, a).len, 0);
+	assert_int_equal(registry_name(g, NODE_NOBODY).len, 0);
 }
 
 static int life(void *arg)
@@ -248,6 +274,7 @@ int main(void)
 		TEST(test_news_and_old),
 		TEST(test_refused_offers),
 		TEST(test_silence),
+		TEST(test_number_of_the_forgotten),
 		TEST(test_rows_at_random),
 		TEST(test_no_memory),
 		TEST(test_busy_is_counted),
