@@ -76,14 +76,16 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 	static const _Atomic bool never = false;
 	_Atomic uint32_t permille = 0;
 	struct fail why;
-	struct cpu_call call = { .kind = job->row,
+	struct cpu_call call = {
+		.kind = job->row,
 		.in = job->body,
 		.attempt = job->attempt,
 		.arena = &b->arena,
 		.out = &b->out,
 		.why = &why,
 		.cancel = &never,
-		.permille = &permille };
+		.permille = &permille,
+	};
 
 	why.code = 0;
 	arena_reset(&b->arena);
@@ -122,14 +124,16 @@ static void run_end(struct cpu_run *run)
 static void on_run(struct work_job *job)
 {
 	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
-	struct cpu_call call = { .kind = run->row,
+	struct cpu_call call = {
+		.kind = run->row,
 		.in = &run->body,
 		.attempt = run->attempt,
 		.arena = &run->scratch,
 		.out = &run->out,
 		.why = &run->why,
 		.cancel = &run->cancel,
-		.permille = &run->progress };
+		.permille = &run->progress,
+	};
 
 	run->ran = true;
 	if (!cpu_is_cancelled(&call))
@@ -172,8 +176,8 @@ static void wake(void *ctx, int64_t now_ns)
 }
 
 /* A copy of the job, or NULL. */
-static struct cpu_run *run_new(
-	struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job, struct fail *why)
+static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kind,
+	const struct job *job, struct fail *why)
 {
 	struct cpu_run *run = mem_alloc(sizeof(*run));
 

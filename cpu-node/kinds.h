@@ -51,8 +51,8 @@ static inline bool cpu_is_cancelled(const struct cpu_call *call)
 /* done of all, as progress. */
 static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint64_t all)
 {
-	atomic_store_explicit(
-		call->permille, (uint32_t)(done / (all / 1000 + 1)), memory_order_relaxed);
+	atomic_store_explicit(call->permille, (uint32_t)(done / (all / 1000 + 1)),
+		memory_order_relaxed);
 }
 
 /* ERR_INVALID if the body has no item. */

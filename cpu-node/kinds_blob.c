@@ -36,8 +36,8 @@ int run_compress(const struct cpu_call *call)
 		if (r == 0)
 			r = zip_pack(&packed, item->data, level, call->why);
 		if (r == 0)
-			body_put_item(
-				call->out, name, SPAN_LIT("application/zstd"), buf_span(&packed));
+			body_put_item(call->out, name, SPAN_LIT("application/zstd"),
+				buf_span(&packed));
 		cpu_progress(call, i + 1, call->in->items_n);
 	}
 	return r;

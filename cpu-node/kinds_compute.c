@@ -18,8 +18,8 @@ static int find_item(const struct cpu_call *call, const char *name, struct span 
 			return 0;
 		}
 	}
-	return fail_set(
-		call->why, ERR_INVALID, name, 0, "there is no item with the name \"%s\"", name);
+	return fail_set(call->why, ERR_INVALID, name, 0, "there is no item with the name \"%s\"",
+		name);
 }
 
 /* A matrix of the arena with the item's numbers. */

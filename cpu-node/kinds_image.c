@@ -27,8 +27,8 @@ static int filter_sliced(const struct cpu_call *call, const struct picture *in, 
 {
 	CLEANUP(filter_done) struct filter_run run = { 0 };
 	enum filter f = (enum filter)kind_choice(call->kind, call->in, "filter");
-	int r = filter_open(
-		&run, in, f, (unsigned)kind_int(call->kind, call->in, "radius"), call->why);
+	int r = filter_open(&run, in, f, (unsigned)kind_int(call->kind, call->in, "radius"),
+		call->why);
 
 	if (r < 0)
 		return r;

@@ -43,12 +43,14 @@ static int put_selection(const struct cpu_call *call, const struct select_want *
 		return cpu_no_memory(call);
 	select_emit(&text, &picked);
 	if (buf_err(&text) < 0)
-		return fail_set(
-			call->why, buf_err(&text), "max_bytes", (int64_t)want->bytes_max, NULL);
+		return fail_set(call->why, buf_err(&text), "max_bytes", (int64_t)want->bytes_max,
+			NULL);
 	body_put_item(call->out, span_str(name), SPAN_LIT("text/plain"), buf_span(&text));
-	*ret = (struct facts){ .bytes_out = (int64_t)text.len,
+	*ret = (struct facts){
+		.bytes_out = (int64_t)text.len,
 		.sentences_out = (int64_t)picked.picks_n,
-		.sentences_in = (int64_t)picked.sentences_in };
+		.sentences_in = (int64_t)picked.sentences_in,
+	};
 	for (size_t i = 0; i < call->in->items_n; i++)
 		ret->bytes_in += (int64_t)docs[i].len;
 	return 0;
@@ -120,8 +122,8 @@ static int reduce_concat(const struct cpu_call *call)
 }
 
 /* Add n items to ret's, which have room for LIMIT_ITEMS. */
-static int add_items(
-	const struct cpu_call *call, struct body *ret, const struct item *items, size_t n)
+static int add_items(const struct cpu_call *call, struct body *ret, const struct item *items,
+	size_t n)
 {
 	if (ret->items_n + n > LIMIT_ITEMS)
 		return fail_set(call->why, ERR_TOO_BIG, "items", LIMIT_ITEMS,

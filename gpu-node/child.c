@@ -236,8 +236,8 @@ static void on_report(struct child *c, const struct frame *frame)
 	}
 	c->heard_ns = c->loop->now_ns;
 	if (frame->type == GPU_PROGRESS) {
-		c->hooks.on_progress(
-			c->hooks.ctx, &c->jobs[0], frame->arg > 1000 ? 1000 : frame->arg);
+		c->hooks.on_progress(c->hooks.ctx, &c->jobs[0],
+			frame->arg > 1000 ? 1000 : frame->arg);
 		return; /* the watchdog looks at heard_ns when it is due */
 	}
 	if (frame->type == GPU_DONE) {
@@ -344,7 +344,10 @@ static int start(struct child *c, struct fail *why)
 	if (r < 0)
 		return r;
 	c->exited = (struct loop_fd){
-		.fd = c->process.fd, .events = EPOLLIN, .on_ready = on_exited, .ctx = c
+		.fd = c->process.fd,
+		.events = EPOLLIN,
+		.on_ready = on_exited,
+		.ctx = c,
 	};
 	if (loop_fd_add(c->loop, &c->exited) == 0)
 		return 0;
@@ -397,12 +400,14 @@ static void on_due(void *ctx, int64_t now_ns)
 void child_open(struct child *c, struct loop *loop, const struct child_conf *conf,
 	const struct child_hooks *hooks, const struct listing_row *row)
 {
-	*c = (struct child){ .loop = loop,
+	*c = (struct child){
+		.loop = loop,
 		.conf = conf,
 		.hooks = *hooks,
 		.row = *row,
 		.process = PROCESS_NONE,
-		.socket = { .fd = -1 } };
+		.socket = { .fd = -1 },
+	};
 	c->timer.on_due = on_due;
 	c->timer.ctx = c;
 	frames_init(&c->in, GPU_FRAME_BYTES);

@@ -40,8 +40,8 @@ static int program_beside(char *to, size_t room, struct fail *why)
 	char *slash;
 
 	if (n < 0)
-		return fail_set(
-			why, ERR_IO, "device_program", 0, "/proc/self/exe: %s", strerror(errno));
+		return fail_set(why, ERR_IO, "device_program", 0, "/proc/self/exe: %s",
+			strerror(errno));
 	to[n] = '\0';
 	slash = strrchr(to, '/');
 	if (slash == NULL || (size_t)(slash + 1 - to) + sizeof("spu-gpu-device") > room)
@@ -66,8 +66,8 @@ static int cache_of_user(char *to, size_t room, struct fail *why)
 		n = snprintf(to, room, "%s/.cache/spu-gpu", home);
 	if (n >= 0 && (size_t)n < room)
 		return 0;
-	return fail_set(
-		why, ERR_INVALID, "cache_dir", 0, "there is no usable home directory: set it");
+	return fail_set(why, ERR_INVALID, "cache_dir", 0,
+		"there is no usable home directory: set it");
 }
 
 /* The folder and those above it. Compiled kernels are run, so only we may write there. */
@@ -84,8 +84,8 @@ static int make_folders(char *path, struct fail *why)
 		return fail_set(why, ERR_IO, "cache_dir", 0, "%s: %s", path, strerror(errno));
 	if (stat(path, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
 		(st.st_mode & 0022) != 0)
-		return fail_set(
-			why, ERR_DENIED, "cache_dir", 0, "%s is not ours alone to write to", path);
+		return fail_set(why, ERR_DENIED, "cache_dir", 0, "%s is not ours alone to write to",
+			path);
 	return 0;
 }
 

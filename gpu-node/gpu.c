@@ -17,10 +17,12 @@
 void gpu_init(struct gpu *g, const struct gpu_conf *conf)
 {
 	*g = (struct gpu){ .conf = conf };
-	g->child = (struct child_conf){ .program = conf->device_program,
+	g->child = (struct child_conf){
+		.program = conf->device_program,
 		.cache_dir = conf->cache_dir,
 		.threads = conf->threads,
-		.watchdog_ns = conf->watchdog_ns };
+		.watchdog_ns = conf->watchdog_ns,
+	};
 	snprintf(g->why, sizeof(g->why), "looking for OpenCL devices");
 }
 
@@ -240,7 +242,9 @@ static int start(void *self, const struct job *job, struct fail *why)
 {
 	struct gpu *g = self;
 	struct child_job mine = {
-		.task = job->task, .attempt = job->attempt, .deadline_ns = job->deadline_ns
+		.task = job->task,
+		.attempt = job->attempt,
+		.deadline_ns = job->deadline_ns,
 	};
 	struct child *c;
 
@@ -318,14 +322,18 @@ static int offer(void *self, struct arena *a, struct offer *o)
 	for (unsigned k = 0; k < GPU_KINDS; k++) {
 		const char *why = why_not(g, k);
 
-		kinds[k] = (struct kind_offer){ .kind = span_str(gpu_kind_name(k)),
+		kinds[k] = (struct kind_offer){
+			.kind = span_str(gpu_kind_name(k)),
 			.ready = why[0] == '\0',
 			.why = span_str(why),
-			.price_ucr = g->conf->price_ucr };
+			.price_ucr = g->conf->price_ucr,
+		};
 	}
-	kinds[GPU_KINDS] = (struct kind_offer){ .kind = SPAN_LIT("llm.chat"),
+	kinds[GPU_KINDS] = (struct kind_offer){
+		.kind = SPAN_LIT("llm.chat"),
 		.why = SPAN_LIT("no model is loaded"),
-		.price_ucr = g->conf->price_ucr };
+		.price_ucr = g->conf->price_ucr,
+	};
 	o->kinds = kinds;
 	o->kinds_n = GPU_KINDS + 1;
 	o->device = fmt_clip(span_str(device), LIMIT_TEXT_BYTES);

@@ -27,9 +27,9 @@ struct gpu {
 	struct child_conf child;
 	struct node *node;
 	struct listing listing;
-	struct loop_timer again; /* looks for devices again where none were found */
+	struct loop_timer again;    /* looks for devices again where none were found */
 	struct loop_timer patience; /* readiness is not held back beyond it */
-	struct child *children;  /* children_n of them; they do not move */
+	struct child *children;     /* children_n of them; they do not move */
 	unsigned children_n;
 	char why[256]; /* why there is no child */
 };

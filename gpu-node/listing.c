@@ -180,7 +180,10 @@ static void await_exit(struct listing *l)
 {
 	close_output(l);
 	l->exited = (struct loop_fd){
-		.fd = l->process.fd, .events = EPOLLIN, .on_ready = on_exit_of, .ctx = l
+		.fd = l->process.fd,
+		.events = EPOLLIN,
+		.on_ready = on_exit_of,
+		.ctx = l,
 	};
 	if (loop_fd_add(l->loop, &l->exited) < 0)
 		end(l, "it cannot be watched");

@@ -26,8 +26,8 @@ struct listing {
 	struct loop *loop;
 	/* Called once for each start; rows live only until it returns. why->code is 0 if the program did what it
 	 * should; n may be 0 then, too. */
-	void (*on_end)(
-		void *ctx, const struct listing_row *rows, unsigned n, const struct fail *why);
+	void (*on_end)(void *ctx, const struct listing_row *rows, unsigned n,
+		const struct fail *why);
 	void *ctx;
 	struct process process;
 	struct loop_fd out;    /* its standard output */
@@ -38,8 +38,8 @@ struct listing {
 
 void listing_init(struct listing *l, struct loop *loop);
 /* program: path of spu-gpu-device. */
-int listing_start(
-	struct listing *l, const char *program, const char *cache_dir, struct fail *why) MUST_USE;
+int listing_start(struct listing *l, const char *program, const char *cache_dir,
+	struct fail *why) MUST_USE;
 /* Stops what runs, without on_end. */
 void listing_done(struct listing *l);
 

@@ -19,8 +19,8 @@ struct process {
 /* Start argv[0], a path, with this process's environment, in a process group of its own (a Ctrl-C at the
  * terminal does not reach it), with no signal blocked. It finds `fd` at the number `as`; all other
  * descriptors of ours are expected to be close-on-exec. */
-int process_start(
-	const char *const argv[], int fd, int as, struct process *ret, struct fail *why) MUST_USE;
+int process_start(const char *const argv[], int fd, int as, struct process *ret,
+	struct fail *why) MUST_USE;
 /* SIGKILL; nothing happens if it ended or is none. */
 void process_kill(const struct process *p);
 #define PROCESS_END_BYTES 32

@@ -141,7 +141,11 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	unsigned char hash[KEYS_HASH];
 	struct submit_reply reply;
 	struct router_event e = {
-		.kind = ROUTER_SUBMIT, .who = tenant, .submit = s, .hash = hash, .reply = &reply
+		.kind = ROUTER_SUBMIT,
+		.who = tenant,
+		.submit = s,
+		.hash = hash,
+		.reply = &reply,
 	};
 
 	if (s->fail.code == 0) {
@@ -211,7 +215,10 @@ static void on_up(void *ctx, const struct bus_msg *m)
 			c->metrics.up_errors++;
 		else
 			step(c, &(struct router_event){
-					.kind = ROUTER_UP, .who = node, .up = &ups[i] });
+					.kind = ROUTER_UP,
+					.who = node,
+					.up = &ups[i],
+				});
 	}
 }
 
@@ -243,8 +250,8 @@ static int act(struct router_core *c, struct span tenant, bool is_op, const stru
 
 	if (q->kind == QUERY_DRAIN) {
 		if (!is_op)
-			return fail_set(
-				why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
+			return fail_set(why, ERR_DENIED, "tenant", 0,
+				"only an operator may drain nodes");
 		e = (struct router_event){ .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
 	} else if (q->kind != QUERY_CANCEL) {
 		return 0;
@@ -258,8 +265,8 @@ static int act(struct router_core *c, struct span tenant, bool is_op, const stru
 	return err < 0 ? fail_set(why, err, q->kind == QUERY_DRAIN ? "node" : "task", 0, NULL) : 0;
 }
 
-static void answer(
-	struct router_core *c, struct span tenant, const struct query *q, struct query_reply *ret)
+static void answer(struct router_core *c, struct span tenant, const struct query *q,
+	struct query_reply *ret)
 {
 	struct view v = {
 		.router = c->machine,
@@ -327,17 +334,17 @@ static void on_query(void *ctx, const struct bus_msg *m)
 static int subscribe(struct router_core *c, struct fail *why)
 {
 	static const enum subject subjects[] = { SUBJECT_SUBMIT, SUBJECT_QUERY, SUBJECT_UP };
-	static void (*const handlers[])(
-		void *, const struct bus_msg *) = { on_submit, on_query, on_up };
+	static void (*const handlers[])(void *, const struct bus_msg *) = { on_submit, on_query,
+		on_up };
 	char pattern[SUBJECT_BYTES];
 
 	for (unsigned i = 0; i < ARRAY_LEN(subjects); i++) {
 		subject_pattern(subjects[i], pattern);
-		c->subs[i] = bus_subscribe(
-			c->conf.bus, pattern, subject_row(subjects[i])->group, handlers[i], c);
+		c->subs[i] = bus_subscribe(c->conf.bus, pattern, subject_row(subjects[i])->group,
+			handlers[i], c);
 		if (c->subs[i] == NULL)
-			return fail_set(
-				why, ERR_IO, "subject", 0, "cannot subscribe to %s", pattern);
+			return fail_set(why, ERR_IO, "subject", 0, "cannot subscribe to %s",
+				pattern);
 	}
 	return 0;
 }

@@ -40,8 +40,8 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r);
 struct router_core;
 
 /* Subscribe and greet the nodes. NULL and *why: the bus refuses, or no memory. */
-struct router_core *router_core_open(
-	const struct router_core_conf *conf, struct fail *why) MUST_USE;
+struct router_core *router_core_open(const struct router_core_conf *conf,
+	struct fail *why) MUST_USE;
 void router_core_close(struct router_core *c);
 /* Do what is due, flush the journal, send. 0, or the journal's error: then stop, nothing was sent. */
 int router_core_turn(struct router_core *c) MUST_USE;

@@ -30,8 +30,8 @@ static void send(struct router *r, struct task *t, struct event *e)
 	e->seq = ++t->seq;
 	if (t->stream == NULL)
 		ulid_text(t->id, id);
-	r->out->on_event(
-		r->out->ctx, router_tenant(r, t->tenant), t->stream == NULL ? id : t->stream, e);
+	r->out->on_event(r->out->ctx, router_tenant(r, t->tenant),
+		t->stream == NULL ? id : t->stream, e);
 }
 
 static struct span node_name(struct router *r, const struct task *t)
@@ -130,13 +130,16 @@ static void call_back(struct router *r, struct task *t, const char *why)
 static void announce(struct router *r, struct task *t)
 {
 	struct event e = { .kind = EVENT_END };
+	const struct journal_record record = {
+		.kind = JOURNAL_ENDED,
+		.task = t->id,
+		.at_ns = r->now_ns,
+		.attempt = t->attempt,
+		.result = &e.result,
+	};
 
 	finish_result(r, t, &e.result);
-	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ENDED,
-					       .task = t->id,
-					       .at_ns = r->now_ns,
-					       .attempt = t->attempt,
-					       .result = &e.result });
+	r->out->on_record(r->out->ctx, &record);
 	if (t->role == ROLE_TASK)
 		send(r, t, &e);
 }

@@ -73,8 +73,8 @@ void report_detach(struct router *r, struct task *t);
 void report_lost(struct router *r, struct task *t, const char *why);
 /* All attempts of a node are lost. */
 void report_node_lost(struct router *r, uint32_t node, const char *why);
-void report_order_cancel(
-	struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why);
+void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
+	const char *why);
 
 /* --- split.c */
 

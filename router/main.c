@@ -46,8 +46,8 @@ static void on_turn(void *ctx, int64_t now_ns)
 		return;
 	err = router_core_turn(p->core);
 	if (err < 0) {
-		log_error(
-			"the journal failed: nothing more is acknowledged", "error", LOG_ERR(err));
+		log_error("the journal failed: nothing more is acknowledged", "error",
+			LOG_ERR(err));
 		p->status = err_row(err)->exit;
 		daemon_leave(&p->daemon);
 		return;
@@ -129,7 +129,10 @@ int main(int argc, char **argv)
 	struct settings settings = { 0 };
 	struct process p = { .wake = { .on_due = on_wake, .ctx = &p }, .wake_ns = INT64_MAX };
 	struct daemon_hooks hooks = {
-		.on_turn = on_turn, .on_control = on_control, .on_bus = on_bus, .ctx = &p
+		.on_turn = on_turn,
+		.on_control = on_control,
+		.on_bus = on_bus,
+		.ctx = &p,
 	};
 	int status;
 	int r = conf_load(&settings, settings_rows, "router",

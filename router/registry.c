@@ -175,8 +175,8 @@ static void node_sort_if(struct registry *g, struct node *n)
 /* --- offers ----------------------------------------------------------------------------------------- */
 
 /* The new kinds of an offer as an array of our own; averages of kinds that stay are kept. */
-static int kinds_copy(
-	struct registry *g, const struct node *n, const struct offer *o, struct node_kind **ret)
+static int kinds_copy(struct registry *g, const struct node *n, const struct offer *o,
+	struct node_kind **ret)
 {
 	struct node_kind *kinds = mem_alloc((o->kinds_n + 1) * sizeof *kinds);
 
@@ -442,8 +442,8 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 	heap_set(&g->due, node_index(node), node_due(g, n));
 }
 
-void registry_ended(
-	struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us)
+void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how,
+	int64_t run_us)
 {
 	struct node *n = registry_node(g, node);
 	int64_t bad = how == ENDED_DONE ? 0 : 1000;

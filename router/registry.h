@@ -133,8 +133,8 @@ void registry_drain(struct registry *g, uint32_t node, bool on);
 void registry_leave(struct registry *g, uint32_t node, enum node_state state);
 /* An attempt of a kind ended there. */
 enum ended { ENDED_DONE, ENDED_FAILED, ENDED_LOST };
-void registry_ended(
-	struct registry *g, uint32_t node, uint32_t kind, enum ended how, int64_t run_us);
+void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how,
+	int64_t run_us);
 /* An assignment was accepted after this long. */
 void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us);
 

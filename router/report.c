@@ -11,11 +11,14 @@
 	(250 * NS_PER_MS)            /* a node that refused as busy gets nothing for this long */
 #define LIST_GRACE_NS (2 * NS_PER_S) /* an offer may have left before the assignment arrived */
 
-void report_order_cancel(
-	struct router *r, struct span node, struct ulid task, uint32_t attempt, const char *why)
+void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
+	const char *why)
 {
 	struct down d = {
-		.kind = DOWN_CANCEL, .task = task, .attempt = attempt, .reason = span_str(why)
+		.kind = DOWN_CANCEL,
+		.task = task,
+		.attempt = attempt,
+		.reason = span_str(why),
 	};
 
 	r->out->on_down(r->out->ctx, node, &d);
@@ -29,16 +32,18 @@ void report_detach(struct router *r, struct task *t)
 	registry_busy(&r->registry, t->node, -1);
 }
 
-static void note(
-	struct router *r, struct task *t, enum step_kind kind, int code, struct span reason)
+static void note(struct router *r, struct task *t, enum step_kind kind, int code,
+	struct span reason)
 {
 	note_step(r, t,
-		(struct explain_note){ .kind = kind,
+		(struct explain_note){
+			.kind = kind,
 			.rung = task_rung(t),
 			.node = t->node,
 			.attempt = t->attempt,
 			.code = code,
-			.reason = reason });
+			.reason = reason,
+		});
 }
 
 /* --- failures --------------------------------------------------------------------------------------- */
@@ -190,8 +195,8 @@ static void not_listed(struct router *r, uint32_t node, const struct offer *o)
 		list_push(&lost, l);
 	}
 	while (!list_is_empty(&lost))
-		report_lost(
-			r, CONTAINER(lost.next, struct task, on_node), "the node does not hold it");
+		report_lost(r, CONTAINER(lost.next, struct task, on_node),
+			"the node does not hold it");
 }
 
 static void on_offer(struct router *r, struct span name, const struct offer *o)

@@ -36,7 +36,7 @@ void router_conf_default(struct router_conf *conf)
 			.kinds_max = 1024,
 			.suspect_ns = 15 * NS_PER_S,
 			.down_ns = 30 * NS_PER_S,
-			.forget_ns = 600 * NS_PER_S },
+			.forget_ns = 600 * NS_PER_S, },
 		.seed = 1,
 		.incarnation = 1,
 	};
@@ -156,8 +156,8 @@ static int check_deadline(const struct router *r, const struct submit *s, struct
 	if (s->deadline_ms == 0)
 		return 0;
 	if (s->deadline_ms <= now_ms)
-		return fail_set(
-			why, ERR_EXPIRED, "deadline_ms", now_ms, "the deadline lies in the past");
+		return fail_set(why, ERR_EXPIRED, "deadline_ms", now_ms,
+			"the deadline lies in the past");
 	if (s->deadline_ms - now_ms > most_ms)
 		return fail_set(why, ERR_INVALID, "deadline_ms", now_ms + most_ms,
 			"the deadline is more than %d days ahead", LIMIT_DEADLINE_DAYS);
@@ -291,6 +291,19 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 	return err;
 }
 
+static void record_accepted(struct router *r, const struct task *t, const struct router_event *e)
+{
+	const struct journal_record record = {
+		.kind = JOURNAL_ACCEPTED,
+		.task = t->id,
+		.at_ns = r->now_ns,
+		.tenant = e->who,
+		.submit = e->submit,
+	};
+
+	r->out->on_record(r->out->ctx, &record);
+}
+
 static void submit(struct router *r, const struct router_event *e)
 {
 	struct submit_reply *reply = e->reply;
@@ -306,11 +319,7 @@ static void submit(struct router *r, const struct router_event *e)
 	r->counts.accepted++;
 	reply->task = t->id;
 	reply->state = STATE_QUEUED;
-	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ACCEPTED,
-					       .task = t->id,
-					       .at_ns = r->now_ns,
-					       .tenant = e->who,
-					       .submit = e->submit });
+	record_accepted(r, t, e);
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
 	rung_arrive(r, t);
 }
@@ -484,8 +493,8 @@ struct span router_tenant(const struct router *r, uint32_t tenant)
 	return span_str(tenant_at(r, tenant)->name);
 }
 
-const struct task *router_task(
-	const struct router *r, struct span tenant, bool operator_, struct ulid id)
+const struct task *router_task(const struct router *r, struct span tenant, bool operator_,
+	struct ulid id)
 {
 	const struct task *t = tasks_find(&r->tasks, id);
 

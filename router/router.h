@@ -91,8 +91,8 @@ const struct place_policy *router_policy(const struct router *r);
 int64_t router_started_ns(const struct router *r);
 uint64_t router_incarnation(const struct router *r);
 /* The task, if it belongs to the tenant (or to anybody: operator); else NULL. */
-const struct task *router_task(
-	const struct router *r, struct span tenant, bool operator_, struct ulid id);
+const struct task *router_task(const struct router *r, struct span tenant, bool operator_,
+	struct ulid id);
 struct span router_tenant(const struct router *r, uint32_t tenant);
 uint32_t router_open(const struct router *r);
 /* How an ended task ended; spans point into the machine, until its next step. */

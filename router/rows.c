@@ -8,8 +8,8 @@
 
 #include "base/pure.h"
 
-struct kind_rows *rows_of(
-	const struct registry *g, const struct node *n, const struct node_kind *nk)
+struct kind_rows *rows_of(const struct registry *g, const struct node *n,
+	const struct node_kind *nk)
 {
 	return &registry_kind_at(g, nk->kind)->of[n->rung];
 }

@@ -7,8 +7,8 @@
 #include "router/registry.h"
 
 /* Where the rows of this node's kind stand. */
-struct kind_rows *rows_of(
-	const struct registry *g, const struct node *n, const struct node_kind *nk);
+struct kind_rows *rows_of(const struct registry *g, const struct node *n,
+	const struct node_kind *nk);
 /* Room for one more row. 0 or ERR_NO_MEMORY. */
 int rows_reserve(struct kind_rows *k) MUST_USE;
 /* Add a row, shut; its place was reserved. */

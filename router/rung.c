@@ -228,14 +228,16 @@ void rung_hop(struct router *r, struct task *t, int code, const char *reason)
 static void note_placed(struct router *r, struct task *t, const struct place_out *out)
 {
 	note_step(r, t,
-		(struct explain_note){ .kind = STEP_PLACED,
+		(struct explain_note){
+			.kind = STEP_PLACED,
 			.rung = task_rung(t),
 			.node = t->node,
 			.attempt = t->attempt,
 			.policy = r->policy->name,
 			.seen = out->seen,
 			.seen_n = out->seen_n,
-			.considered = out->considered });
+			.considered = out->considered,
+		});
 }
 
 static void send_assign(struct router *r, const struct task *t, const struct node *n)
@@ -254,8 +256,21 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 	r->out->on_down(r->out->ctx, span_str(n->name), &d);
 }
 
-static void assign(
-	struct router *r, struct task *t, const struct place_row *row, const struct place_out *out)
+static void record_assigned(struct router *r, const struct task *t, const struct node *n)
+{
+	const struct journal_record record = {
+		.kind = JOURNAL_ASSIGNED,
+		.task = t->id,
+		.at_ns = r->now_ns,
+		.node = span_str(n->name),
+		.attempt = t->attempt,
+	};
+
+	r->out->on_record(r->out->ctx, &record);
+}
+
+static void assign(struct router *r, struct task *t, const struct place_row *row,
+	const struct place_out *out)
 {
 	uint32_t node = row->load->node;
 	struct node *n = registry_node(&r->registry, node);
@@ -272,11 +287,7 @@ static void assign(
 	registry_busy(&r->registry, node, 1);
 	tasks_wake_by(&r->tasks, t, t->lease_ns);
 	note_placed(r, t, out);
-	r->out->on_record(r->out->ctx, &(struct journal_record){ .kind = JOURNAL_ASSIGNED,
-					       .task = t->id,
-					       .at_ns = r->now_ns,
-					       .node = span_str(n->name),
-					       .attempt = t->attempt });
+	record_assigned(r, t, n);
 	send_assign(r, t, n);
 	event_change(r, t, NULL);
 }
@@ -329,11 +340,13 @@ static void not_placed(struct router *r, struct task *t, enum tried tried)
 		return;
 	t->blocked_told = true;
 	note_step(r, t,
-		(struct explain_note){ .kind = STEP_REFUSED,
+		(struct explain_note){
+			.kind = STEP_REFUSED,
 			.rung = task_rung(t),
 			.node = NODE_NOBODY,
 			.code = ERR_BUSY,
-			.reason = SPAN_LIT("waits: all nodes that could serve it are full") });
+			.reason = SPAN_LIT("waits: all nodes that could serve it are full"),
+		});
 }
 
 /* The needs that found nobody in this walk: who needs the same need not be tried. */

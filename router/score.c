@@ -86,8 +86,10 @@ int64_t cost_total(const struct cost *c)
 int64_t place_look(const struct place_in *in, struct place_out *out, uint32_t i)
 {
 	const struct place_row *row = &in->rows[i];
-	struct place_seen seen = { .node = row->load->node,
-		.verdict = place_filter(in->need, row) };
+	struct place_seen seen = {
+		.node = row->load->node,
+		.verdict = place_filter(in->need, row),
+	};
 
 	out->considered++;
 	if (seen.verdict == VERDICT_NONE)

@@ -83,8 +83,8 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 }
 
 /* The same with what b holds, which may have failed. */
-static struct task *add_child_with(
-	struct router *r, struct task *parent, struct span kind, enum task_role role, struct buf *b)
+static struct task *add_child_with(struct router *r, struct task *parent, struct span kind,
+	enum task_role role, struct buf *b)
 {
 	size_t len = 0;
 	unsigned char *body = buf_err(b) == 0 ? buf_take(b, &len) : NULL;
@@ -107,8 +107,8 @@ static void put_plan_body(struct buf *b, const struct router *r, const struct ta
 	body_put_param(b, SPAN_LIT("split.kind"),
 		span_str(registry_kind_at(&r->registry, parent->kind)->name));
 	body_put_int(b, "split.parts", r->conf.split_parts);
-	body_put_item(
-		b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA), span_of(parent->body, parent->body_len));
+	body_put_item(b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA),
+		span_of(parent->body, parent->body_len));
 }
 
 static bool has_planner(struct router *r)
@@ -150,10 +150,12 @@ void split_begin(struct router *r, struct task *t)
 	t->split->plan = plan->id;
 	task_move(&r->tasks, t, TASK_SPLIT);
 	note_step(r, t,
-		(struct explain_note){ .kind = STEP_SPLIT,
+		(struct explain_note){
+			.kind = STEP_SPLIT,
 			.rung = RUNG_SPLIT,
 			.node = NODE_NOBODY,
-			.reason = SPAN_LIT("a CPU node plans the parts") });
+			.reason = SPAN_LIT("a CPU node plans the parts"),
+		});
 	event_change(r, t, "a CPU node plans the parts");
 	rung_arrive(r, plan);
 }
@@ -204,8 +206,8 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 	int err;
 
 	arena_reset(&r->arena);
-	err = split_plan_decode(
-		&r->arena, span_of(planner->result, planner->result_len), &plan, &why);
+	err = split_plan_decode(&r->arena, span_of(planner->result, planner->result_len), &plan,
+		&why);
 	if (err == 0)
 		err = check_plan(r, parent, &plan);
 	if (err == 0)
@@ -216,11 +218,13 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 		return;
 	}
 	note_step(r, parent,
-		(struct explain_note){ .kind = STEP_SPLIT,
+		(struct explain_note){
+			.kind = STEP_SPLIT,
 			.rung = RUNG_SPLIT,
 			.node = planner->node,
 			.considered = s->parts_n,
-			.reason = SPAN_LIT("cut into parts") });
+			.reason = SPAN_LIT("cut into parts"),
+		});
 	event_progress(r, parent);
 	/* A part may end on arrival, and so may its parent then. */
 	for (uint32_t i = 0; i < s->parts_n && !s->released; i++)
@@ -261,11 +265,13 @@ static void begin_join(struct router *r, struct task *parent)
 	}
 	s->join = t->id;
 	note_step(r, parent,
-		(struct explain_note){ .kind = STEP_JOIN,
+		(struct explain_note){
+			.kind = STEP_JOIN,
 			.rung = RUNG_SPLIT,
 			.node = NODE_NOBODY,
 			.considered = s->parts_n,
-			.reason = SPAN_LIT("all parts are done") });
+			.reason = SPAN_LIT("all parts are done"),
+		});
 	rung_arrive(r, t);
 }
 
@@ -304,11 +310,13 @@ static void on_child_failed(struct router *r, struct task *parent, const struct 
 		fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
 	finish_note_fail(parent, &why);
 	note_step(r, parent,
-		(struct explain_note){ .kind = STEP_FAILED,
+		(struct explain_note){
+			.kind = STEP_FAILED,
 			.rung = RUNG_SPLIT,
 			.node = child->node,
 			.code = why.code,
-			.reason = span_str(why.detail) });
+			.reason = span_str(why.detail),
+		});
 	give_up(r, parent, why.code,
 		child->role == ROLE_PLAN ? "it cannot be split" : "a part did not succeed");
 }

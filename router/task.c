@@ -157,8 +157,8 @@ struct task *tasks_find(const struct tasks *ts, struct ulid id)
 	return NULL;
 }
 
-int tasks_set_key(
-	struct tasks *ts, struct task *t, struct span key, const unsigned char hash[TASK_HASH])
+int tasks_set_key(struct tasks *ts, struct task *t, struct span key,
+	const unsigned char hash[TASK_HASH])
 {
 	t->key = mem_str(key);
 	t->hash = mem_dup(span_of(hash, TASK_HASH));

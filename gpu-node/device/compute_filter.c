@@ -53,8 +53,8 @@ static int run_pass(struct device *d, struct run *run, enum device_kernel kernel
 }
 
 /* grey, or the grey values alone. */
-static int run_grey(
-	struct device *d, struct run *run, enum device_kernel kernel, cl_mem to, struct fail *why)
+static int run_grey(struct device *d, struct run *run, enum device_kernel kernel, cl_mem to,
+	struct fail *why)
 {
 	cl_uint row = 0;
 	const struct device_arg args[] = { DEVICE_ARG(run->pixels), DEVICE_ARG(to),
@@ -63,8 +63,8 @@ static int run_grey(
 	return run_pass(d, run, kernel, &row, args, ARRAY_LEN(args), why);
 }
 
-static int run_gauss_pass(
-	struct device *d, struct run *run, cl_mem from, cl_mem to, cl_uint along, struct fail *why)
+static int run_gauss_pass(struct device *d, struct run *run, cl_mem from, cl_mem to, cl_uint along,
+	struct fail *why)
 {
 	cl_uint row = 0;
 	const struct device_arg args[] = {
@@ -159,13 +159,15 @@ int compute_filter(struct device *d, const struct picture *in, struct filter_wha
 {
 	const size_t row = (size_t)in->width * in->channels;
 	const struct device_rows rows = { row, in->height, row };
-	struct run run = { .in = in,
+	struct run run = {
+		.in = in,
 		.width = in->width,
 		.height = in->height,
 		.channels = in->channels,
 		.radius = what.radius,
 		.pace = pace,
-		.passes = 1 };
+		.passes = 1,
+	};
 	int r;
 
 	CHECK(row > 0 && in->height > 0);

@@ -58,8 +58,8 @@ static int run_rows(struct device *d, const struct run *run, cl_uint first, cl_u
 	return device_run(d, &launch, ret_ns, why);
 }
 
-static int run_all(
-	struct device *d, const struct run *run, const struct pace *pace, struct fail *why)
+static int run_all(struct device *d, const struct run *run, const struct pace *pace,
+	struct fail *why)
 {
 	struct steps steps = steps_of(run->m, SIDE, SIDE, pad(UINT16_MAX, SIDE));
 	uint64_t rows;
@@ -79,10 +79,12 @@ static int run_all(
 int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b,
 	float *c, const struct pace *pace, struct fail *why)
 {
-	struct run run = { .shape = shape,
+	struct run run = {
+		.shape = shape,
 		.m = pad(shape.m, SIDE),
 		.k = pad(shape.k, DEPTH),
-		.n = pad(shape.n, SIDE) };
+		.n = pad(shape.n, SIDE),
+	};
 	int r;
 
 	CHECK(shape.m > 0 && shape.k > 0 && shape.n > 0);

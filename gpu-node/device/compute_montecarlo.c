@@ -69,8 +69,10 @@ static int count_all(struct device *d, struct run *run, uint64_t samples, uint64
 int compute_montecarlo(struct device *d, uint64_t samples, uint64_t seed, uint64_t *ret_inside,
 	const struct pace *pace, struct fail *why)
 {
-	struct run run = { .groups = groups_for(d),
-		.key = { .s = { (cl_uint)seed, (cl_uint)(seed >> 32) } } };
+	struct run run = {
+		.groups = groups_for(d),
+		.key = { .s = { (cl_uint)seed, (cl_uint)(seed >> 32) } },
+	};
 	int r;
 
 	CHECK(samples > 0 && samples <= UINT64_C(1) << 60);

@@ -43,8 +43,8 @@ static void build_fail(const struct device *d, cl_program program, cl_int code, 
 	char log[2048] = "";
 	struct span rest, line = { 0 };
 
-	if (clGetProgramBuildInfo(
-		    program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log) - 1, log, NULL) != CL_SUCCESS)
+	if (clGetProgramBuildInfo(program, d->id, CL_PROGRAM_BUILD_LOG, sizeof(log) - 1, log,
+		    NULL) != CL_SUCCESS)
 		log[0] = '\0';
 	rest = span_str(log);
 	while (rest.len > 0 && line.len == 0)
@@ -168,8 +168,8 @@ void device_drop(struct device *d, cl_mem *buffer)
 	*buffer = NULL;
 }
 
-int device_write(
-	struct device *d, cl_mem to, struct device_rows shape, const void *from, struct fail *why)
+int device_write(struct device *d, cl_mem to, struct device_rows shape, const void *from,
+	struct fail *why)
 {
 	const size_t zero[3] = { 0 }, region[3] = { shape.row_bytes, shape.rows, 1 };
 	cl_int code = clEnqueueWriteBufferRect(d->queue, to, CL_TRUE, zero, zero, region,
@@ -202,13 +202,13 @@ static cl_int enqueue(struct device *d, const struct device_launch *launch)
 	for (unsigned i = 0; i < launch->args_n && code == CL_SUCCESS; i++)
 		code = clSetKernelArg(kernel, i, launch->args[i].bytes, launch->args[i].at);
 	if (code == CL_SUCCESS)
-		code = clEnqueueNDRangeKernel(
-			d->queue, kernel, 2, NULL, global, local, 0, NULL, NULL);
+		code = clEnqueueNDRangeKernel(d->queue, kernel, 2, NULL, global, local, 0, NULL,
+			NULL);
 	return code == CL_SUCCESS ? clFinish(d->queue) : code;
 }
 
-int device_run(
-	struct device *d, const struct device_launch *launch, int64_t *ret_ns, struct fail *why)
+int device_run(struct device *d, const struct device_launch *launch, int64_t *ret_ns,
+	struct fail *why)
 {
 	const struct kernel_row *row = &kernel_rows[launch->kernel];
 	const int64_t started_ns = clocks_mono();

@@ -39,8 +39,8 @@ struct device {
 
 /* Open the device and build its programs. A program that does not build leaves its kernels NULL and is no
  * failure of this call. *ret needs no device_close on failure. */
-int device_open(
-	struct device *ret, const struct facts *facts, cl_device_id id, struct fail *why) MUST_USE;
+int device_open(struct device *ret, const struct facts *facts, cl_device_id id,
+	struct fail *why) MUST_USE;
 void device_close(struct device *d);
 
 /* A buffer of zero bytes, or why not: ERR_NO_MEMORY also for sizes beyond the device's largest allocation or

@@ -52,8 +52,8 @@ static void take_pci(cl_device_id id, struct facts *f)
 	} else {
 		return;
 	}
-	snprintf(
-		f->pci, sizeof(f->pci), "%04x:%02x:%02x", domain & 0xffff, bus & 0xff, slot & 0xff);
+	snprintf(f->pci, sizeof(f->pci), "%04x:%02x:%02x", domain & 0xffff, bus & 0xff,
+		slot & 0xff);
 }
 
 static const char *type_name(cl_device_id id)

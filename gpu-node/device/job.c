@@ -41,8 +41,8 @@ static int check_result(const struct job *j, struct fail *why)
 	return buf_err(j->out) == 0 ? 0 : fail_set(why, buf_err(j->out), NULL, 0, NULL);
 }
 
-static int put_result(
-	struct job *j, struct span name, const char *media, struct span data, struct fail *why)
+static int put_result(struct job *j, struct span name, const char *media, struct span data,
+	struct fail *why)
 {
 	body_put_item(j->out, name, span_str(media), data);
 	return check_result(j, why);
@@ -126,8 +126,8 @@ static struct span name_png(const struct job *j, struct span name)
 		const size_t n = strlen(endings[i]);
 
 		if (name.len > n && memcmp(name.at + name.len - n, endings[i], n) == 0)
-			return span_str(arena_fmt(
-				j->arena, "%.*s.png", (int)(name.len - n), (const char *)name.at));
+			return span_str(arena_fmt(j->arena, "%.*s.png", (int)(name.len - n),
+				(const char *)name.at));
 	}
 	return name;
 }
@@ -138,8 +138,8 @@ static bool on_item_step(void *ctx, uint32_t permille)
 
 	if (share->pace->on_step == NULL)
 		return true;
-	return share->pace->on_step(
-		share->pace->ctx, (uint32_t)((share->item * 1000 + permille) / share->items));
+	return share->pace->on_step(share->pace->ctx,
+		(uint32_t)((share->item * 1000 + permille) / share->items));
 }
 
 static int filter_item(struct job *j, size_t i, struct fail *why)

@@ -76,6 +76,6 @@ const char *opencl_name(cl_int code)
 
 int opencl_fail(struct fail *why, cl_int code, const char *call)
 {
-	return fail_set(
-		why, opencl_err(code), NULL, 0, "%s: %s (%d)", call, opencl_name(code), (int)code);
+	return fail_set(why, opencl_err(code), NULL, 0, "%s: %s (%d)", call, opencl_name(code),
+		(int)code);
 }

@@ -27,8 +27,8 @@ struct steps {
 };
 
 /* first is a multiple of unit, and small enough for the slowest device. */
-static inline struct steps steps_of(
-	uint64_t total, uint64_t first, uint64_t unit, uint64_t step_max)
+static inline struct steps steps_of(uint64_t total, uint64_t first, uint64_t unit,
+	uint64_t step_max)
 {
 	return (struct steps){ .total = total, .next = first, .unit = unit, .step_max = step_max };
 }

@@ -106,8 +106,8 @@ static int try_montecarlo(struct device *d, struct probe *p, struct fail *why)
 	return r;
 }
 
-static int try_filter(
-	struct device *d, const struct picture *in, enum filter filter, struct fail *why)
+static int try_filter(struct device *d, const struct picture *in, enum filter filter,
+	struct fail *why)
 {
 	static const char *const names[FILTERS] = { "grey", "gauss", "sobel" };
 	const struct filter_what what = { filter, 3 };

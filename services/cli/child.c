@@ -27,8 +27,8 @@ static int open_log(const char *dir, const char *name)
 }
 
 /* In the child, before exec. Descriptors come in above 3, so that none is overwritten. */
-static _Noreturn void become(
-	const struct plan_process *process, pid_t parent, int null, int log, int ready)
+static _Noreturn void become(const struct plan_process *process, pid_t parent, int null, int log,
+	int ready)
 {
 	sigset_t none;
 

@@ -87,10 +87,12 @@ static int open_signals(struct cli *c)
 	sigaddset(&set, SIGTERM);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return ERR_IO;
-	c->signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+	c->signals = (struct loop_fd){
+		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
 		.events = EPOLLIN,
 		.on_ready = on_signal,
-		.ctx = c };
+		.ctx = c,
+	};
 	return c->signals.fd < 0 ? ERR_IO : loop_fd_add(&c->loop, &c->signals);
 }
 
@@ -111,8 +113,8 @@ static int choose_tenant(struct cli *c)
 	if (tenant == NULL || tenant[0] == '\0')
 		tenant = "local";
 	if (!fmt_is_token(span_str(tenant)))
-		return cli_usage(
-			"SPU_TENANT: %s: 1 to 64 letters, digits, _ or - are allowed", tenant);
+		return cli_usage("SPU_TENANT: %s: 1 to 64 letters, digits, _ or - are allowed",
+			tenant);
 	span_copy(span_str(tenant), c->tenant, sizeof(c->tenant));
 	return 0;
 }
@@ -146,8 +148,10 @@ static int await_bus(struct cli *c)
 static int open_client(struct cli *c)
 {
 	struct bus_nats_conf conf = { .url = c->url, .name = "spu" };
-	struct client_conf client = { .tenant = span_str(c->tenant),
-		.timeout_ns = c->opts.timeout_ns };
+	struct client_conf client = {
+		.tenant = span_str(c->tenant),
+		.timeout_ns = c->opts.timeout_ns,
+	};
 	struct fail why = { 0 };
 	int r;
 

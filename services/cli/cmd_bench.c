@@ -127,12 +127,14 @@ static int build(struct run *run)
 	run->lanes = mem_alloc(run->lanes_n * sizeof(*run->lanes));
 	if (data != NULL) {
 		memset(data, 'x', bytes);
-		body_put_item(
-			&run->body, (struct span){ 0 }, (struct span){ 0 }, span_of(data, bytes));
+		body_put_item(&run->body, (struct span){ 0 }, (struct span){ 0 },
+			span_of(data, bytes));
 	}
-	run->submit = (struct submit){ .kind = span_str(o->kind != NULL ? o->kind : "util.echo"),
+	run->submit = (struct submit){
+		.kind = span_str(o->kind != NULL ? o->kind : "util.echo"),
 		.body = buf_span(&run->body),
-		.fast = true };
+		.fast = true,
+	};
 	if (data == NULL || run->lanes == NULL || buf_err(&run->body) < 0)
 		r = fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else

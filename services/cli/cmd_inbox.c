@@ -141,8 +141,8 @@ static int build_answer(const struct cli *c, struct buf *body, struct fail *why)
 	int r = 0;
 
 	if (o->args.n > 2)
-		body_put_item(
-			body, SPAN_LIT("answer"), SPAN_LIT("text/plain"), span_str(o->args.at[2]));
+		body_put_item(body, SPAN_LIT("answer"), SPAN_LIT("text/plain"),
+			span_str(o->args.at[2]));
 	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
 		r = input_item(body, o->in.at[i], why);
 	if (o->args.n <= 2 && o->in.n == 0)
@@ -202,8 +202,8 @@ int cmd_inbox(struct cli *c)
 	if (i == ARRAY_LEN(rows))
 		return cli_usage("inbox %s: it is list, show, answer or decline", name);
 	if (c->opts.args.n > rows[i].args)
-		return cli_usage(
-			"inbox %s: %s: unexpected argument", name, c->opts.args.at[rows[i].args]);
+		return cli_usage("inbox %s: %s: unexpected argument", name,
+			c->opts.args.at[rows[i].args]);
 	q.kind = rows[i].kind;
 	if (q.kind != ASK_LIST && c->opts.args.n < 2)
 		return cli_usage("inbox %s needs a task's id", name);

@@ -39,8 +39,8 @@ static void default_text(const struct kind_param *p, char *to, size_t room)
 	if (p->type == PARAM_CHOICE)
 		snprintf(to, room, "%.*s", (int)strcspn(p->value, ","), p->value);
 	else if (p->type == PARAM_TEXT)
-		snprintf(
-			to, room, "%s", (int64_t)strlen(p->value) < p->low ? "required" : p->value);
+		snprintf(to, room, "%s",
+			(int64_t)strlen(p->value) < p->low ? "required" : p->value);
 	else if (fmt_int(span_str(p->value), &n) < 0 || n < p->low || n > p->high)
 		snprintf(to, room, "required");
 	else
@@ -98,8 +98,8 @@ static void param_json(struct json *j, const struct kind_param *p)
 	json_text(j, "type", span_str(type_name(p->type)));
 	default_text(p, text, sizeof(text));
 	json_bool(j, "required", strcmp(text, "required") == 0);
-	json_text(
-		j, "default", strcmp(text, "required") == 0 ? (struct span){ 0 } : span_str(text));
+	json_text(j, "default",
+		strcmp(text, "required") == 0 ? (struct span){ 0 } : span_str(text));
 	if (p->type == PARAM_CHOICE) {
 		json_text(j, "values", span_str(p->value));
 	} else {
@@ -139,8 +139,8 @@ static int unknown_kind(const char *name)
 	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
 		near_try(&near, row->name);
 	if (near.best != NULL)
-		return cli_fail_text(
-			ERR_UNKNOWN, "%s: no such kind; did you mean %s?", name, near.best);
+		return cli_fail_text(ERR_UNKNOWN, "%s: no such kind; did you mean %s?", name,
+			near.best);
 	return cli_fail_text(ERR_UNKNOWN, "%s: no such kind", name);
 }
 

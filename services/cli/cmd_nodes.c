@@ -115,7 +115,9 @@ int cmd_nodes(struct cli *c)
 int cmd_drain(struct cli *c)
 {
 	struct query q = {
-		.kind = QUERY_DRAIN, .node = span_str(c->opts.args.at[0]), .on = !c->opts.off
+		.kind = QUERY_DRAIN,
+		.node = span_str(c->opts.args.at[0]),
+		.on = !c->opts.off,
 	};
 	int r;
 

@@ -26,9 +26,8 @@ static void add_task(struct table *t, const struct task_view *v)
 	if (v->parts > 0)
 		table_fmt(t, COLOUR_NONE, "%u of %u parts", v->parts_done, v->parts);
 	else if (!state_is_final(v->state) && v->permille > 0)
-		table_fmt(t, COLOUR_NONE, "%u %%%s%.*s", v->permille / 10, v->note.len > 0 ? " " : "",
-			(int)v->note.len,
-			(const char *)v->note.at);
+		table_fmt(t, COLOUR_NONE, "%u %%%s%.*s", v->permille / 10,
+			v->note.len > 0 ? " " : "", (int)v->note.len, (const char *)v->note.at);
 	else
 		table_text(t, COLOUR_NONE, v->note);
 }
@@ -70,8 +69,10 @@ static int show(struct cli *c, const struct query_reply *r)
 
 int cmd_tasks(struct cli *c)
 {
-	struct query q = { .kind = QUERY_TASKS,
-		.limit = c->opts.limit < 0 ? 0 : (uint32_t)c->opts.limit };
+	struct query q = {
+		.kind = QUERY_TASKS,
+		.limit = c->opts.limit < 0 ? 0 : (uint32_t)c->opts.limit,
+	};
 	int r;
 
 	for (unsigned s = STATE_QUEUED; c->opts.state != NULL && s < STATES; s++)

@@ -58,9 +58,8 @@ void follow_event(void *ctx, const struct event *e)
 			(int)e->reason.len, (const char *)e->reason.at);
 		return;
 	case EVENT_PROGRESS:
-		progress_say(&f->progress, "%u %%%s%.*s", e->permille / 10, e->note.len > 0 ? " " : "",
-			(int)e->note.len,
-			(const char *)e->note.at);
+		progress_say(&f->progress, "%u %%%s%.*s", e->permille / 10,
+			e->note.len > 0 ? " " : "", (int)e->note.len, (const char *)e->note.at);
 		return;
 	case EVENT_END:
 		end(f, &e->result);
@@ -139,9 +138,8 @@ static void on_status(void *ctx, const struct query_reply *r)
 		progress_say(&f->progress, "%s%s %u of %u parts", state_name(t->state),
 			place_text(place, t->node, t->rung), t->parts_done, t->parts);
 	else if (t->permille > 0)
-		progress_say(&f->progress, "%u %%%s%.*s", t->permille / 10, t->note.len > 0 ? " " : "",
-			(int)t->note.len,
-			(const char *)t->note.at);
+		progress_say(&f->progress, "%u %%%s%.*s", t->permille / 10,
+			t->note.len > 0 ? " " : "", (int)t->note.len, (const char *)t->note.at);
 	else
 		progress_say(&f->progress, "%s%s", state_name(t->state),
 			place_text(place, t->node, t->rung));
@@ -166,8 +164,8 @@ int follow_ask(struct follow *f, struct ulid task, int64_t every_ns, int64_t mos
 	f->timer.on_due = on_due;
 	f->timer.ctx = f;
 	/* Without events the first answer is wanted at once. */
-	return loop_timer_set(
-		l, &f->timer, clocks_now(&l->clocks) + (every_ns == most_ns ? every_ns : 0));
+	return loop_timer_set(l, &f->timer,
+		clocks_now(&l->clocks) + (every_ns == most_ns ? every_ns : 0));
 }
 
 int follow_wait(struct follow *f)

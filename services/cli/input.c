@@ -93,8 +93,8 @@ int input_item(struct buf *body, const char *path, struct fail *why)
 		return r;
 	if (!fmt_is_text(span_str(name)))
 		name = "";
-	body_put_item(
-		body, span_str(name), span_str(media_of(name, buf_span(&data))), buf_span(&data));
+	body_put_item(body, span_str(name), span_str(media_of(name, buf_span(&data))),
+		buf_span(&data));
 	return buf_err(body) < 0 ? too_big(path, why) : 0;
 }
 

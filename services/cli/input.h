@@ -13,7 +13,7 @@ int input_read(struct buf *b, const char *path, struct fail *why) MUST_USE;
 /* Append one item: the file's name without folders, its media type, its bytes. */
 int input_item(struct buf *body, const char *path, struct fail *why) MUST_USE;
 /* Append parameters from words key=value. ERR_INVALID. */
-int input_params(
-	struct buf *body, const struct opts_list *args, unsigned from, struct fail *why) MUST_USE;
+int input_params(struct buf *body, const struct opts_list *args, unsigned from,
+	struct fail *why) MUST_USE;
 /* Check an encoded body by the table of kinds; kinds outside of it pass. */
 int input_check(struct span kind, struct span body, struct fail *why) MUST_USE;

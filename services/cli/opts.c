@@ -78,8 +78,8 @@ static int bad_value(const struct opt_row *row, const char *value, struct fail *
 static int list_add(struct opts_list *list, const char *value, const char *name, struct fail *why)
 {
 	if (list->n == OPTS_ARGS)
-		return fail_set(
-			why, ERR_INVALID, name, OPTS_ARGS, "more than %u %s", OPTS_ARGS, name);
+		return fail_set(why, ERR_INVALID, name, OPTS_ARGS, "more than %u %s", OPTS_ARGS,
+			name);
 	list->at[list->n++] = value;
 	return 0;
 }
@@ -206,7 +206,8 @@ int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
 	bool ended = false;
 	int command, r;
 
-	*o = (struct opts){ .timeout_ns = -1,
+	*o = (struct opts){
+		.timeout_ns = -1,
 		.deadline_ns = -1,
 		.price_ucr = -1,
 		.priority = -1,
@@ -216,7 +217,8 @@ int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
 		.cpu_nodes = -1,
 		.seconds = -1,
 		.in_flight = -1,
-		.bytes = -1 };
+		.bytes = -1,
+	};
 	command = find_command(o, argc, argv, why);
 	if (command < 0)
 		return command;

@@ -67,8 +67,8 @@ static int add_arg(struct plan_process *process, const char *arg, struct fail *w
 }
 
 /* program and arguments, ended by NULL. */
-static int add_process(
-	struct plan *p, unsigned stage, const char *name, const char *const *args, struct fail *why)
+static int add_process(struct plan *p, unsigned stage, const char *name, const char *const *args,
+	struct fail *why)
 {
 	struct plan_process *process = &p->processes[p->n];
 	char path[PATH_MAX];
@@ -86,8 +86,8 @@ static int add_process(
 	return r;
 }
 
-static int add_daemon(
-	struct plan *p, unsigned stage, const char *program, const char *name, struct fail *why)
+static int add_daemon(struct plan *p, unsigned stage, const char *program, const char *name,
+	struct fail *why)
 {
 	const char *const args[] = { program, "--url", p->url, "--name", name, "--ready-fd", "3",
 		NULL };

@@ -206,8 +206,8 @@ void result_json(struct json *j, const struct result *r, const struct body *body
 	json_shut(j, ']');
 }
 
-static int show_json(
-	const struct cli *c, struct ulid task, const struct result *r, const struct body *body)
+static int show_json(const struct cli *c, struct ulid task, const struct result *r,
+	const struct body *body)
 {
 	CLEANUP(json_done) struct json j = { 0 };
 	bool is_file = c->opts.out != NULL && strcmp(c->opts.out, "-") != 0;

@@ -20,7 +20,9 @@ unsigned supervise_add(struct supervise *s, unsigned stage)
 {
 	CHECK(s->n < SUPERVISE_MAX);
 	s->children[s->n] = (struct supervise_child){
-		.stage = stage, .due_ns = INT64_MAX, .backoff_ns = SUPERVISE_BACKOFF_NS
+		.stage = stage,
+		.due_ns = INT64_MAX,
+		.backoff_ns = SUPERVISE_BACKOFF_NS,
 	};
 	if (stage >= s->stages)
 		s->stages = stage + 1;
@@ -35,8 +37,8 @@ static void act(struct supervise_actions *a, enum supervise_action_kind kind, un
 		(struct supervise_action){ .kind = kind, .child = child, .wait_ns = wait_ns };
 }
 
-static void set_state(
-	struct supervise_child *c, int64_t now_ns, enum supervise_state state, int64_t due_ns)
+static void set_state(struct supervise_child *c, int64_t now_ns, enum supervise_state state,
+	int64_t due_ns)
 {
 	c->state = state;
 	c->since_ns = now_ns;

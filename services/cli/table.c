@@ -122,8 +122,8 @@ void table_end_row(struct table *t)
 }
 
 /* One cell; the last column is not filled up. Blanks that would end the line are left out. */
-static unsigned print_cell(
-	const struct table *t, unsigned column, const char *cell, unsigned blanks)
+static unsigned print_cell(const struct table *t, unsigned column, const char *cell,
+	unsigned blanks)
 {
 	enum colour colour = (enum colour)(cell[0] - 1);
 	unsigned width = width_of(span_str(cell + 1));

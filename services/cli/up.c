@@ -147,7 +147,10 @@ static void start(struct mesh *m, unsigned i)
 		return;
 	}
 	run->ready = (struct loop_fd){
-		.fd = fd, .events = EPOLLIN, .on_ready = on_ready_fd, .ctx = run
+		.fd = fd,
+		.events = EPOLLIN,
+		.on_ready = on_ready_fd,
+		.ctx = run,
 	};
 	if (loop_fd_add(&m->loop, &run->ready) < 0) {
 		close(fd);
@@ -292,10 +295,12 @@ static int open_signals(struct mesh *m)
 	sigaddset(&set, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return ERR_IO;
-	m->signals = (struct loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
+	m->signals = (struct loop_fd){
+		.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK),
 		.events = EPOLLIN,
 		.on_ready = on_signal,
-		.ctx = m };
+		.ctx = m,
+	};
 	return m->signals.fd < 0 ? ERR_IO : loop_fd_add(&m->loop, &m->signals);
 }
 

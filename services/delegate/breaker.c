@@ -77,8 +77,8 @@ static void count(struct breaker *b, int64_t now_ns, enum breaker_end end, int64
 	}
 }
 
-void breaker_ended(
-	struct breaker *b, int64_t now_ns, bool probe, enum breaker_end end, int64_t asked_ns)
+void breaker_ended(struct breaker *b, int64_t now_ns, bool probe, enum breaker_end end,
+	int64_t asked_ns)
 {
 	if (!probe) {
 		count(b, now_ns, end, asked_ns);

@@ -42,7 +42,7 @@ bool breaker_is_ready(const struct breaker *b, int64_t now_ns);
 /* A call begins; true if all others wait for its end: tell breaker_ended. CHECKs that it may. */
 bool breaker_begin(struct breaker *b, int64_t now_ns);
 /* A call ended; asked_ns: how long the API asks to wait, or 0. */
-void breaker_ended(
-	struct breaker *b, int64_t now_ns, bool probe, enum breaker_end end, int64_t asked_ns);
+void breaker_ended(struct breaker *b, int64_t now_ns, bool probe, enum breaker_end end,
+	int64_t asked_ns);
 /* When breaker_is_ready changes by itself; INT64_MAX: not. */
 int64_t breaker_wake(const struct breaker *b, int64_t now_ns);

@@ -104,11 +104,13 @@ static int delegate_offer(void *self, struct arena *a, struct offer *o)
 	if (o->kinds == NULL)
 		return ERR_NO_MEMORY;
 	o->kinds_n = 1;
-	o->kinds[0] = (struct kind_offer){ .kind = SPAN_LIT("llm.chat"),
+	o->kinds[0] = (struct kind_offer){
+		.kind = SPAN_LIT("llm.chat"),
 		.ready = why == NULL,
 		.why = span_str(why),
 		.price_ucr = d->conf.price_ucr,
-		.model = span_str(d->conf.llm_models) };
+		.model = span_str(d->conf.llm_models),
+	};
 	o->slots = (uint32_t)d->conf.calls_max;
 	o->device = span_str(d->device);
 	o->health = 1000;
@@ -164,14 +166,14 @@ static int no_answer(const struct delegate *d, const struct call *call, const st
 	case ERR_CLOSED:
 		return fail_set(why, a->err, NULL, 0, NULL);
 	default:
-		return fail_set(
-			why, ERR_UPSTREAM, NULL, 0, "the API cannot be reached, or broke off");
+		return fail_set(why, ERR_UPSTREAM, NULL, 0,
+			"the API cannot be reached, or broke off");
 	}
 }
 
 /* 0 and d->result, or the error for the task. */
-static int judge(
-	struct delegate *d, const struct call *call, const struct http_answer *a, struct fail *why)
+static int judge(struct delegate *d, const struct call *call, const struct http_answer *a,
+	struct fail *why)
 {
 	int r;
 
@@ -260,11 +262,11 @@ static int may_start(const struct delegate *d, const struct job *job, struct fai
 	int64_t wake_ns = breaker_wake(&d->breaker, now(d));
 
 	if (job->row == NULL || !span_is(job->kind, "llm.chat"))
-		return fail_set(
-			why, ERR_UNSUPPORTED, "kind", 0, "this node asks language models only");
+		return fail_set(why, ERR_UNSUPPORTED, "kind", 0,
+			"this node asks language models only");
 	if (!is_offered(d, kind_text(job->row, job->body, "model")))
-		return fail_set(
-			why, ERR_UNSUPPORTED, "model", 0, "this API is not used with that model");
+		return fail_set(why, ERR_UNSUPPORTED, "model", 0,
+			"this API is not used with that model");
 	if (not != NULL) {
 		fail_set(why, d->endpoint.url[0] == '\0' ? ERR_UNSUPPORTED : ERR_BUSY, NULL, 0,
 			"%s", not );

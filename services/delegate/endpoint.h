@@ -20,9 +20,9 @@ struct endpoint {
 
 /* base: "https://api.example/v1", with or without `path` or a slash at its end. ERR_INVALID with field
  * "llm_url": not http or https, without host, with user, query, fragment or characters that no URL has. */
-int endpoint_parse(
-	struct endpoint *e, struct span base, const char *path, struct fail *why) MUST_USE;
+int endpoint_parse(struct endpoint *e, struct span base, const char *path,
+	struct fail *why) MUST_USE;
 /* The key in a file, without white space around it, as a C string. ERR_IO, or ERR_INVALID for what no header can
  * hold; with field "llm_key". *ret_is_open: others than the owner and its group may read the file. */
-int key_read(
-	const char *file, char to[KEY_BYTES + 1], bool *ret_is_open, struct fail *why) MUST_USE;
+int key_read(const char *file, char to[KEY_BYTES + 1], bool *ret_is_open,
+	struct fail *why) MUST_USE;

@@ -77,8 +77,8 @@ static int service_open(void *self, struct node *n, struct fail *why)
 	if (s->inbox == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "no memory for the inbox");
 	subject_pattern(SUBJECT_QUESTION, pattern);
-	s->questions = bus_subscribe(
-		node_bus(n), pattern, subject_row(SUBJECT_QUESTION)->group, service_on_question, s);
+	s->questions = bus_subscribe(node_bus(n), pattern, subject_row(SUBJECT_QUESTION)->group,
+		service_on_question, s);
 	if (s->questions != NULL)
 		return 0;
 	service_close(s);
@@ -94,10 +94,12 @@ static int service_offer(void *self, struct arena *a, struct offer *o)
 		return ERR_NO_MEMORY;
 	o->kinds_n = ARRAY_LEN(kinds);
 	for (size_t i = 0; i < o->kinds_n; i++) {
-		o->kinds[i] = (struct kind_offer){ .kind = span_str(kinds[i]),
+		o->kinds[i] = (struct kind_offer){
+			.kind = span_str(kinds[i]),
 			.ready = true,
 			.price_ucr = s->conf.price_ucr,
-			.typical_us = s->conf.typical_ns / 1000 };
+			.typical_us = s->conf.typical_ns / 1000,
+		};
 	}
 	o->slots = (uint32_t)s->conf.questions_max;
 	o->device = SPAN_LIT("people");
@@ -130,8 +132,8 @@ static int service_start(void *self, const struct job *job, struct fail *why)
 	int r;
 
 	if (job->row == NULL || !is_offered(job->kind))
-		return fail_set(
-			why, ERR_UNSUPPORTED, "kind", 0, "people are not asked for this kind");
+		return fail_set(why, ERR_UNSUPPORTED, "kind", 0,
+			"people are not asked for this kind");
 	q.prompt = kind_text(job->row, job->body, "prompt");
 	r = inbox_put(s->inbox, &q, why);
 	if (r == 0)

@@ -102,8 +102,8 @@ static int check_answer(struct request *r)
 	if (err < 0)
 		return err;
 	if (body.items_n == 0)
-		return fail_set(
-			&r->reply.fail, ERR_INVALID, "body", 0, "an answer has at least one item");
+		return fail_set(&r->reply.fail, ERR_INVALID, "body", 0,
+			"an answer has at least one item");
 	buf_reset(b);
 	buf_add(b, r->ask.body);
 	if (r->ask.person.len > 0)

@@ -114,8 +114,8 @@ static int admit(const struct inbox *in, const struct question *q, struct fail *
 	size_t bytes_n = q->kind.len + q->tenant.len + q->prompt.len + q->body.len;
 
 	if (find(in, q->task) != NULL)
-		return fail_set(
-			why, ERR_CONFLICT, "task", 0, "this task waits for an answer already");
+		return fail_set(why, ERR_CONFLICT, "task", 0,
+			"this task waits for an answer already");
 	if (in->slots.used == in->questions_max)
 		return fail_set(why, ERR_BUSY, "questions_max", in->questions_max,
 			"the inbox is full of questions");

@@ -175,8 +175,8 @@ static void callbacks_open(struct hop *h, const char *url)
 	natsOptions *o = NULL;
 
 	if (natsOptions_Create(&o) != NATS_OK || natsOptions_SetURL(o, url) != NATS_OK ||
-	    natsOptions_SetSendAsap(o, h->in_flight == 1) != NATS_OK ||
-	    natsConnection_Connect(&h->nc, o) != NATS_OK)
+		natsOptions_SetSendAsap(o, h->in_flight == 1) != NATS_OK ||
+		natsConnection_Connect(&h->nc, o) != NATS_OK)
 		give_up("no connection");
 	natsOptions_Destroy(o);
 }
@@ -190,8 +190,8 @@ static void callbacks_listen(struct hop *h, enum subject s)
 		give_up("no memory");
 	*l = (struct listener){ h, s };
 	if (natsConnection_Subscribe(&sub, h->nc, h->subjects[s], callbacks_on_msg, l) != NATS_OK ||
-	    natsSubscription_SetPendingLimits(sub, -1, -1) != NATS_OK ||
-	    natsConnection_Flush(h->nc) != NATS_OK)
+		natsSubscription_SetPendingLimits(sub, -1, -1) != NATS_OK ||
+		natsConnection_Flush(h->nc) != NATS_OK)
 		give_up("no subscription");
 }
 
@@ -209,7 +209,8 @@ static void callbacks_wait(struct hop *h, int64_t ns)
 	(void)nanosleep(&t, NULL);
 }
 
-static const struct way by_callbacks = { callbacks_open, callbacks_listen, callbacks_publish, callbacks_wait };
+static const struct way by_callbacks = { callbacks_open, callbacks_listen, callbacks_publish,
+	callbacks_wait };
 
 /* Our bus */
 
@@ -291,7 +292,8 @@ static _Noreturn void play(struct hop *h, const char *url, double seconds, int r
 		h->way->wait(h, NS_PER_S);
 }
 
-static int run_way(const struct way *way, const char *url, unsigned in_flight, double seconds, double ret[2])
+static int run_way(const struct way *way, const char *url, unsigned in_flight, double seconds,
+	double ret[2])
 {
 	static const char *const names[] = { "client", "router", "node", "done" };
 	pid_t pids[ROLES] = { 0 };
@@ -303,7 +305,8 @@ static int run_way(const struct way *way, const char *url, unsigned in_flight, d
 		struct hop h = { .way = way, .role = (enum role)role, .in_flight = in_flight };
 
 		for (unsigned s = 0; s < SUBJECTS; s++)
-			(void)snprintf(h.subjects[s], sizeof(h.subjects[s]), "bare.%d.%s", (int)getpid(), names[s]);
+			(void)snprintf(h.subjects[s], sizeof(h.subjects[s]), "bare.%d.%s",
+				(int)getpid(), names[s]);
 		pids[role] = fork();
 		if (pids[role] == 0) {
 			close(fds[0]);

@@ -39,11 +39,14 @@ static int measure(const char *url, double seconds, struct figures *f)
 		struct bare_hop_result many, alone;
 		struct load_result fast, fast_alone;
 
-		if (bare_hop_run(url, MANY, seconds, &many) < 0 || load_run(url, MANY, seconds, &fast) < 0 ||
-		    bare_hop_run(url, 1, seconds / 2, &alone) < 0 || load_run(url, 1, seconds / 2, &fast_alone) < 0)
+		if (bare_hop_run(url, MANY, seconds, &many) < 0 ||
+			load_run(url, MANY, seconds, &fast) < 0 ||
+			bare_hop_run(url, 1, seconds / 2, &alone) < 0 ||
+			load_run(url, 1, seconds / 2, &fast_alone) < 0)
 			return -1;
 		if (fast.failed + fast_alone.failed > 0)
-			fprintf(stderr, "%lu tasks failed\n", (unsigned long)(fast.failed + fast_alone.failed));
+			fprintf(stderr, "%lu tasks failed\n",
+				(unsigned long)(fast.failed + fast_alone.failed));
 		f->bare_per_s[i] = many.per_s;
 		f->fast_per_s[i] = fast.per_s;
 		f->ratio[i] = fast.per_s / many.per_s;
@@ -65,9 +68,10 @@ int main(int argc, char **argv)
 
 	broker_init(&broker);
 	broker_start(&broker, NULL);
-	const char *const router_args[] = { "--url", broker.url, "--name", "router-1", "--log-level", "warn", NULL };
-	const char *const node_args[] = { "--url", broker.url, "--name", "cpu-1", "--log-level", "warn", "--slots",
-		                              "4096", NULL };
+	const char *const router_args[] = { "--url", broker.url, "--name", "router-1",
+		"--log-level", "warn", NULL };
+	const char *const node_args[] = { "--url", broker.url, "--name", "cpu-1", "--log-level",
+		"warn", "--slots", "4096", NULL };
 
 	r = proc_start(&router, "spu-router", router_args);
 	if (r == 0)

@@ -33,15 +33,19 @@ static int64_t median(int64_t *of, size_t n)
 static struct offer make_offer(struct kind_offer *kind, uint32_t i)
 {
 	*kind = (struct kind_offer){
-		.kind = SPAN_LIT("util.echo"), .ready = true, .typical_us = 100 + i % 900
+		.kind = SPAN_LIT("util.echo"),
+		.ready = true,
+		.typical_us = 100 + i % 900,
 	};
-	return (struct offer){ .incarnation = 1,
+	return (struct offer){
+		.incarnation = 1,
 		.seq = 1,
 		.rung = RUNG_CPU,
 		.kinds = kind,
 		.kinds_n = 1,
 		.slots = 16,
-		.health = 1000 };
+		.health = 1000,
+	};
 }
 
 static struct span node_name(uint32_t i, char to[16])
@@ -68,13 +72,15 @@ static void decide(struct registry *g, struct kind_rows *rows, struct prng *prng
 		registry_busy(g, *held, -1);
 	*held = rows->rows[out.pick].load->node;
 	registry_busy(g, *held, 1);
-	explain_add(&x, &(struct explain_note){ .kind = STEP_PLACED,
+	explain_add(&x, &(struct explain_note){
+				.kind = STEP_PLACED,
 				.rung = RUNG_CPU,
 				.node = *held,
 				.policy = place_p2c.name,
 				.seen = out.seen,
 				.seen_n = out.seen_n,
-				.considered = out.considered });
+				.considered = out.considered,
+			});
 	explain_done(&x);
 }
 
@@ -142,7 +148,10 @@ static void task(struct router *r, const struct router_out *out, const struct su
 	struct seen *seen = out->ctx;
 	struct submit_reply reply;
 	struct router_event e = {
-		.kind = ROUTER_SUBMIT, .who = SPAN_LIT("bench"), .submit = s, .reply = &reply
+		.kind = ROUTER_SUBMIT,
+		.who = SPAN_LIT("bench"),
+		.submit = s,
+		.reply = &reply,
 	};
 	struct up done = { .kind = UP_DONE, .attempt = 1, .run_us = 100, .body = s->body };
 
@@ -158,7 +167,9 @@ static int64_t measure_steps(uint32_t nodes)
 	static unsigned char body[256];
 	static int64_t took[BATCHES];
 	struct submit s = {
-		.kind = SPAN_LIT("util.echo"), .body = span_of(body, sizeof body), .fast = true
+		.kind = SPAN_LIT("util.echo"),
+		.body = span_of(body, sizeof body),
+		.fast = true,
 	};
 	struct seen seen = { .node = "" };
 	struct router_out out = { &seen, on_down, on_event, on_record };

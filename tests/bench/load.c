@@ -70,7 +70,11 @@ static void on_event(void *ctx, const struct event *e)
 static void submit(struct flight *f)
 {
 	struct load *l = f->load;
-	struct submit s = { .kind = SPAN_LIT("util.echo"), .body = buf_span(&l->body), .fast = true };
+	struct submit s = {
+		.kind = SPAN_LIT("util.echo"),
+		.body = buf_span(&l->body),
+		.fast = true,
+	};
 
 	f->begun_ns = clocks_mono();
 	if (client_submit(l->client, &s, on_reply, on_event, f) < 0)

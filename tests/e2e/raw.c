@@ -58,7 +58,8 @@ static void take_payload(struct raw *r, const char *hex)
 
 static void print_fail(const struct fail *f)
 {
-	printf("%s field=%s limit=%lld %s\n", err_row(f->code)->name, f->field, (long long)f->limit, f->detail);
+	printf("%s field=%s limit=%lld %s\n", err_row(f->code)->name, f->field, (long long)f->limit,
+		f->detail);
 }
 
 static void print_submit_replies(struct arena *a, struct span bytes)
@@ -114,11 +115,13 @@ static void request(struct raw *r, const char *subject, const char *reply)
 
 	must(natsInbox_Create(&inbox), "inbox");
 	must(natsConnection_SubscribeSync(&sub, r->nc, reply != NULL ? reply : inbox), "subscribe");
-	must(natsConnection_PublishRequest(r->nc, subject, reply != NULL ? reply : inbox, r->bytes, (int)r->len),
-	     "publish");
+	must(natsConnection_PublishRequest(r->nc, subject, reply != NULL ? reply : inbox, r->bytes,
+		     (int)r->len),
+		"publish");
 	s = natsSubscription_NextMsg(&msg, sub, reply != NULL ? SILENCE_MS : ANSWER_MS);
 	if (s == NATS_OK && natsMsg_GetDataLength(msg) > 0)
-		print_answer(subject, span_of(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
+		print_answer(subject,
+			span_of(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)));
 	else
 		puts(s == NATS_OK ? "no responders" : "silence");
 	natsMsg_Destroy(msg);
@@ -154,8 +157,9 @@ static void flood(struct raw *r, const char *subject, long n, unsigned seed)
 		memcpy(message, r->bytes, from);
 		for (size_t k = 0; k < len; k++)
 			message[from + k] = (unsigned char)random();
-		must(natsConnection_PublishRequest(r->nc, subject, "_INBOX.flood", message, (int)(from + len)),
-		     "publish");
+		must(natsConnection_PublishRequest(r->nc, subject, "_INBOX.flood", message,
+			     (int)(from + len)),
+			"publish");
 	}
 	must(natsConnection_FlushTimeout(r->nc, ANSWER_MS), "flush");
 }

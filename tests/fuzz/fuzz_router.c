@@ -96,12 +96,14 @@ static void submit(struct fuzz_router *f)
 		s.allow.n = limits % 4 == 3;
 		s.allow.rung[0] = (uint8_t)(1 + limits / 4 % 5);
 	}
-	step(f, &(struct router_event){ .kind = ROUTER_SUBMIT,
+	step(f, &(struct router_event){
+			.kind = ROUTER_SUBMIT,
 			.who = b % 3 == 0 ? SPAN_LIT("t1") : SPAN_LIT("t2"),
 			.submit = &s,
 			.hash = hash,
 			.model = a % 7 == 0 ? SPAN_LIT("big") : span_str(NULL),
-			.reply = &reply });
+			.reply = &reply,
+		});
 	CHECK((reply.fail.code == 0) == !ulid_is_zero(reply.task));
 }
 
@@ -111,23 +113,32 @@ static void offer(struct fuzz_router *f)
 		RUNG_HUMAN };
 	unsigned i = byte(f) % FUZZ_NODES, how = byte(f), list = byte(f);
 	struct kind_offer kinds[] = {
-		{ .kind = SPAN_LIT("llm.chat"),
+		{
+			.kind = SPAN_LIT("llm.chat"),
 			.ready = how % 2 == 0,
-			.model = how % 8 < 4 ? SPAN_LIT("big,small") : span_str(NULL) },
-		{ .kind = SPAN_LIT("image.filter"),
+			.model = how % 8 < 4 ? SPAN_LIT("big,small") : span_str(NULL),
+		},
+		{
+			.kind = SPAN_LIT("image.filter"),
 			.ready = true,
 			.typical_us = INT64_MAX,
-			.price_ucr = how % 3 },
+			.price_ucr = how % 3,
+		},
 		{ .kind = SPAN_LIT("task.split"), .ready = true },
-		{ .kind = SPAN_LIT("text.extract"),
+		{
+			.kind = SPAN_LIT("text.extract"),
 			.ready = how % 16 != 1,
-			.why = SPAN_LIT("why") },
+			.why = SPAN_LIT("why"),
+		},
 		{ .kind = SPAN_LIT("util.echo"), .ready = true },
-		{ .kind = how % 5 == 0 ? SPAN_LIT("util.echo") : SPAN_LIT("own.kind"),
-			.ready = true },
+		{
+			.kind = how % 5 == 0 ? SPAN_LIT("util.echo") : SPAN_LIT("own.kind"),
+			.ready = true,
+		},
 	};
 	struct attempt_ref running[FUZZ_TASKS];
-	struct offer o = { .incarnation = f->incarnation[i],
+	struct offer o = {
+		.incarnation = f->incarnation[i],
 		.seq = f->seq++,
 		.rung = how == 255 ? RUNG_GPU : rungs[i],
 		.kinds = kinds,
@@ -136,13 +147,16 @@ static void offer(struct fuzz_router *f)
 		.queued = how == 7 ? UINT32_MAX : 0,
 		.draining = how % 32 == 31,
 		.health = how % 64 == 63 ? 0 : 1000,
-		.running = running };
+		.running = running,
+	};
 
 	for (unsigned k = 0; k < FUZZ_TASKS && k < f->tasks_n && list < 224; k++)
 		running[o.running_n++] = (struct attempt_ref){ f->tasks[k], f->attempts[k] };
-	step(f, &(struct router_event){ .kind = ROUTER_UP,
+	step(f, &(struct router_event){
+			.kind = ROUTER_UP,
 			.who = node_name(i),
-			.up = &(struct up){ .kind = UP_OFFER, .offer = &o } });
+			.up = &(struct up){ .kind = UP_OFFER, .offer = &o },
+		});
 }
 
 /* A report about an attempt that was given out, most often from the node that has it. */
@@ -151,12 +165,14 @@ static void report(struct fuzz_router *f, enum up_kind kind)
 	static const int codes[] = { ERR_IO, ERR_BUSY, ERR_UNSUPPORTED, ERR_INVALID, ERR_LOST,
 		ERR_EXPIRED, 0, ERR_CLOSED };
 	unsigned which = byte(f), how = byte(f);
-	struct up u = { .kind = kind,
+	struct up u = {
+		.kind = kind,
 		.task = f->tasks[which % FUZZ_TASKS],
 		.attempt = f->attempts[which % FUZZ_TASKS],
 		.run_us = how == 9 ? INT64_MAX : 100,
 		.permille = how * 10,
-		.note = SPAN_LIT("note") };
+		.note = SPAN_LIT("note"),
+	};
 	const struct task *t = tasks_find(&f->r->tasks, u.task);
 	struct span from = node_name(how);
 
@@ -181,12 +197,16 @@ static void world(struct fuzz_router *f, unsigned kind)
 		f->incarnation[i % FUZZ_NODES]++;
 	} else if (kind == 1) {
 		e = (struct router_event){
-			.kind = ROUTER_DRAIN, .node = node_name(i), .on = i % 2 == 0
+			.kind = ROUTER_DRAIN,
+			.node = node_name(i),
+			.on = i % 2 == 0,
 		};
 	} else if (kind == 2) {
-		e = (struct router_event){ .kind = ROUTER_CANCEL,
+		e = (struct router_event){
+			.kind = ROUTER_CANCEL,
 			.who = i % 4 == 0 ? SPAN_LIT("t1") : SPAN_LIT("t2"),
-			.task = f->tasks[i % FUZZ_TASKS] };
+			.task = f->tasks[i % FUZZ_TASKS],
+		};
 	} else {
 		e = (struct router_event){ .kind = ROUTER_UP, .who = node_name(i), .up = &bye };
 	}
@@ -230,8 +250,10 @@ static void event(struct fuzz_router *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz_router f = { .bytes = span_of(data, size > 4096 ? 4096 : size),
-		.now_ns = START_NS };
+	struct fuzz_router f = {
+		.bytes = span_of(data, size > 4096 ? 4096 : size),
+		.now_ns = START_NS,
+	};
 	struct router_conf conf;
 
 	f.out = (struct router_out){ &f, on_down, on_event, on_record };

@@ -10,7 +10,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span doc = span_of(data, size), query = span_cut(&doc, '\n');
 	struct select_want want = {
-		.query = query, .sentences_max = 1 + (uint32_t)(size % 9), .bytes_max = 1 + size / 2
+		.query = query,
+		.sentences_max = 1 + (uint32_t)(size % 9),
+		.bytes_max = 1 + size / 2,
 	};
 	struct select_result r;
 	struct arena a;

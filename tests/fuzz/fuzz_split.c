@@ -17,8 +17,10 @@ static void check_query(struct span prompt)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct split_want want = { .parts_max = 1 + (uint32_t)(size % 13),
-		.part_min = 1 + size % 7 };
+	struct split_want want = {
+		.parts_max = 1 + (uint32_t)(size % 13),
+		.part_min = 1 + size % 7,
+	};
 	struct span rest = span_of(data, size), docs[DOCS_MAX];
 	size_t docs_n = 0, n, doc = 0, at = 0;
 	struct split_piece *pieces;

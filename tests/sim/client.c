@@ -65,7 +65,7 @@ static void send_submit(struct client *c, const struct submit *s)
 	submits_put(&b, s);
 	snprintf(reply, sizeof reply, "_INBOX.%s", c->tenant);
 	if (subject_build(SUBJECT_SUBMIT, span_str(c->tenant), (struct span){ 0 }, subject) == 0 &&
-	    bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) == 0)
+		bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) == 0)
 		c->submitted++;
 	buf_done(&b);
 }
@@ -85,8 +85,8 @@ static void put_needs(struct buf *b, const struct kind_row *row)
 
 static void submit_one(struct client *c)
 {
-	static const char *const kinds[] = { "util.echo", "image.filter", "llm.chat",  "human.ask",
-		                                 "compute.matmul", "no.such",  "util.echo", "llm.chat" };
+	static const char *const kinds[] = { "util.echo", "image.filter", "llm.chat", "human.ask",
+		"compute.matmul", "no.such", "util.echo", "llm.chat" };
 	struct prng *p = &c->world->prng;
 	int64_t now_ms = c->world->now_ns / MS;
 	char key[32] = "";
@@ -136,7 +136,7 @@ static void cancel_one(struct client *c)
 	query_encode(&b, &q);
 	snprintf(reply, sizeof reply, "_INBOX.%s.q", c->tenant);
 	if (subject_build(SUBJECT_QUERY, span_str(c->tenant), (struct span){ 0 }, subject) == 0 &&
-	    bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) < 0)
+		bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) < 0)
 		oracle_break(&c->world->oracle, "a query can be sent", "%s", c->tenant);
 	buf_done(&b);
 }

@@ -20,17 +20,18 @@ static void tell(const struct world *w, bool held)
 	if (!held) {
 		printf("not ok seed %" PRIu64 "\n# broken: %s (%s) at %.3f s, step %" PRIu64
 		       "\n# again: make sim SEEDS=1 SEED=%" PRIu64 "\n",
-		       w->seed, w->oracle.broken, w->oracle.detail, (double)(w->now_ns % (100000 * SEC)) / SEC, w->steps,
-		       w->seed);
+			w->seed, w->oracle.broken, w->oracle.detail,
+			(double)(w->now_ns % (100000 * SEC)) / SEC, w->steps, w->seed);
 		return;
 	}
 	printf("ok seed %" PRIu64 "\n", w->seed);
 	if (w->verbose)
-		printf("# nodes %u accepted %" PRIu64 " refused %" PRIu64 " succeeded %" PRIu64 " failed %" PRIu64
-		       " cancelled %" PRIu64 " expired %" PRIu64 " dead %" PRIu64 " hops %" PRIu64 " retries %" PRIu64
-		       " lost %" PRIu64 " stale %" PRIu64 " steps %" PRIu64 "\n",
-		       w->toys_n, n->accepted, n->refused, n->succeeded, n->failed, n->cancelled, n->expired, n->dead,
-		       n->hops, n->retries, n->lost, n->stale, w->steps);
+		printf("# nodes %u accepted %" PRIu64 " refused %" PRIu64 " succeeded %" PRIu64
+		       " failed %" PRIu64 " cancelled %" PRIu64 " expired %" PRIu64 " dead %" PRIu64
+		       " hops %" PRIu64 " retries %" PRIu64 " lost %" PRIu64 " stale %" PRIu64
+		       " steps %" PRIu64 "\n",
+			w->toys_n, n->accepted, n->refused, n->succeeded, n->failed, n->cancelled,
+			n->expired, n->dead, n->hops, n->retries, n->lost, n->stale, w->steps);
 }
 
 static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
@@ -52,7 +53,8 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	sums->farewells += w->farewells;
 	world_free(w);
 	if (mem_held() != held_before) {
-		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed, mem_held() - held_before);
+		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed,
+			mem_held() - held_before);
 		sums->broken++;
 		return false;
 	}
@@ -62,8 +64,7 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "seeds", required_argument, NULL, 'n' },
-		                                     { "seed", required_argument, NULL, 's' },
-		                                     { NULL, 0, NULL, 0 } };
+		{ "seed", required_argument, NULL, 's' }, { NULL, 0, NULL, 0 } };
 	uint64_t seeds = 20, first = 1;
 	bool verbose = false;
 	struct sums sums = { 0 };
@@ -81,9 +82,10 @@ int main(int argc, char **argv)
 	}
 	for (uint64_t i = 0; i < seeds; i++)
 		run_one(first + i, verbose, &sums);
-	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64 " results, %" PRIu64
-	       " steps, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " farewells\n",
-	       sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost, sums.doubled, sums.crashes,
-	       sums.partitions, sums.farewells);
+	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64
+	       " results, %" PRIu64 " steps, %" PRIu64 " messages lost, %" PRIu64
+	       " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " farewells\n",
+		sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost,
+		sums.doubled, sums.crashes, sums.partitions, sums.farewells);
 	return sums.broken != 0;
 }

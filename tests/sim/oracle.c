@@ -51,9 +51,11 @@ static void check_result(struct oracle *o, const struct known *k, const struct j
 
 		snprintf(want, sizeof want, "%u", k->attempt);
 		/* A split task's result is its join's; a plan is no Body with this parameter. */
-		if (p != NULL && k->attempt != 0 && rec->result->rung != RUNG_SPLIT && !span_is(p->value, want))
-			oracle_break(o, "only the current attempt's result counts", "attempt %s has result of %.*s", want,
-			             (int)p->value.len, (const char *)p->value.at);
+		if (p != NULL && k->attempt != 0 && rec->result->rung != RUNG_SPLIT &&
+			!span_is(p->value, want))
+			oracle_break(o, "only the current attempt's result counts",
+				"attempt %s has result of %.*s", want, (int)p->value.len,
+				(const char *)p->value.at);
 	}
 	arena_done(&a);
 }
@@ -87,7 +89,8 @@ static int append(struct journal *j, const struct journal_record *rec)
 	switch (rec->kind) {
 	case JOURNAL_ACCEPTED:
 		if (k->accepted || k->attempt != 0)
-			oracle_break(o, "a task is accepted once, and first", "attempt %u", k->attempt);
+			oracle_break(o, "a task is accepted once, and first", "attempt %u",
+				k->attempt);
 		k->accepted = true;
 		check_key(o, rec);
 		break;
@@ -102,8 +105,8 @@ static int append(struct journal *j, const struct journal_record *rec)
 		if (!state_is_final(k->state))
 			oracle_break(o, "an end is final", "%s", state_name(k->state));
 		if ((k->state == STATE_SUCCEEDED) != (rec->result->fail.code == 0))
-			oracle_break(o, "a task fails with a reason, or succeeds", "%s code %d", state_name(k->state),
-			             rec->result->fail.code);
+			oracle_break(o, "a task fails with a reason, or succeeds", "%s code %d",
+				state_name(k->state), rec->result->fail.code);
 		if (k->state == STATE_SUCCEEDED) {
 			o->results++;
 			check_result(o, k, rec);
@@ -150,9 +153,11 @@ static void check_nodes(struct oracle *o, const struct registry *g)
 		const struct node *n = registry_node(g, i);
 
 		if (n->load.busy != list_length(&n->tasks))
-			oracle_break(o, "slots given out match the attempts held", "%s: %u busy", n->name, n->load.busy);
+			oracle_break(o, "slots given out match the attempts held", "%s: %u busy",
+				n->name, n->load.busy);
 		if (n->load.busy > n->load.slots && n->load.slots >= JOBS_MAX)
-			oracle_break(o, "no node gets more than its slots", "%s: %u", n->name, n->load.busy);
+			oracle_break(o, "no node gets more than its slots", "%s: %u", n->name,
+				n->load.busy);
 		if ((n->state == NODE_DOWN || n->state == NODE_GONE) && n->load.busy > 0)
 			oracle_break(o, "a node that is down holds nothing", "%s", n->name);
 	}
@@ -163,13 +168,15 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
 
 	if (on_node == list_is_empty(&t->on_node))
-		oracle_break(o, "an attempt is on one node, nothing else is", "%s", state_name(t->state));
+		oracle_break(o, "an attempt is on one node, nothing else is", "%s",
+			state_name(t->state));
 	if (t->waiting && t->state != STATE_QUEUED)
 		oracle_break(o, "only queued tasks wait", "%s", state_name(t->state));
 	if (t->state == STATE_QUEUED && !t->waiting && t->retry_ns == 0)
 		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
-		oracle_break(o, "an open task has a time to be looked at", "%s", state_name(t->state));
+		oracle_break(o, "an open task has a time to be looked at", "%s",
+			state_name(t->state));
 	if (state_is_final(t->state) && t->body != NULL)
 		oracle_break(o, "an ended task gives its body back", "%u", t->index);
 	if (t->state == STATE_SPLIT && (t->split == NULL || t->split->released))
@@ -192,7 +199,8 @@ void oracle_step(struct world *w)
 		check_task(&w->oracle, ts, t);
 	}
 	if (memcmp(count, ts->count, sizeof count) != 0)
-		oracle_break(&w->oracle, "the states are counted right", "step %llu", (unsigned long long)w->steps);
+		oracle_break(&w->oracle, "the states are counted right", "step %llu",
+			(unsigned long long)w->steps);
 }
 
 /* After faults have stopped and all deadlines have passed. */
@@ -204,12 +212,15 @@ void oracle_end(struct world *w)
 	for (uint32_t i = 0; i < o->known_n; i++) {
 		ulid_text(o->known[i].task, id);
 		if (o->known[i].ended != 1)
-			oracle_break(o, "every task ends exactly once", "%s ended %u times", id, o->known[i].ended);
+			oracle_break(o, "every task ends exactly once", "%s ended %u times", id,
+				o->known[i].ended);
 	}
 	if (router_open(router_core_machine(w->router)) != 0)
-		oracle_break(o, "nothing stays open", "%u", router_open(router_core_machine(w->router)));
+		oracle_break(o, "nothing stays open", "%u",
+			router_open(router_core_machine(w->router)));
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		for (int k = 0; k < JOBS_MAX; k++)
 			if (w->toys[i].jobs[k].taken)
-				oracle_break(o, "no node works on what is over", "%s", w->toys[i].name);
+				oracle_break(o, "no node works on what is over", "%s",
+					w->toys[i].name);
 }

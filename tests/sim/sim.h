@@ -26,8 +26,8 @@ struct weather {
 	uint32_t loss, doubled, late; /* of a message */
 	int64_t delay_ns, late_ns;
 	uint32_t crash, partition, farewell; /* in one virtual second */
-	uint32_t fail, refuse, hang;  /* of an attempt */
-	int64_t faults_end_ns;        /* from then on the sun shines */
+	uint32_t fail, refuse, hang;         /* of an attempt */
+	int64_t faults_end_ns;               /* from then on the sun shines */
 };
 
 struct toy_job {
@@ -47,13 +47,13 @@ struct toy {
 	uint32_t slots;
 	int64_t price_ucr;
 	bool ready;
-	struct bus *bus;   /* NULL while crashed */
-	struct node *node; /* NULL while crashed */
-	int64_t back_ns;   /* crashed: when it starts again */
+	struct bus *bus;      /* NULL while crashed */
+	struct node *node;    /* NULL while crashed */
+	int64_t back_ns;      /* crashed: when it starts again */
 	int64_t cut_until_ns; /* partitioned */
-	bool knows_cut;    /* its bus has told it so */
-	bool leaving;      /* told to stop: drains, says goodbye, is started again */
-	uint64_t starts;   /* of the process */
+	bool knows_cut;       /* its bus has told it so */
+	bool leaving;         /* told to stop: drains, says goodbye, is started again */
+	uint64_t starts;      /* of the process */
 	struct toy_job jobs[JOBS_MAX];
 };
 

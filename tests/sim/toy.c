@@ -38,10 +38,12 @@ static int toy_offer(void *self, struct arena *a, struct offer *o)
 	if (o->kinds == NULL)
 		return ERR_NO_MEMORY;
 	for (int i = 0; i < 4 && kinds_of[t->rung][i] != NULL; i++)
-		o->kinds[o->kinds_n++] = (struct kind_offer){ .kind = span_str(kinds_of[t->rung][i]),
-			                                          .ready = t->ready,
-			                                          .why = span_str(t->ready ? "" : "no model"),
-			                                          .price_ucr = t->price_ucr };
+		o->kinds[o->kinds_n++] = (struct kind_offer){
+			.kind = span_str(kinds_of[t->rung][i]),
+			.ready = t->ready,
+			.why = span_str(t->ready ? "" : "no model"),
+			.price_ucr = t->price_ucr,
+		};
 	o->slots = t->slots;
 	o->health = 1000;
 	return 0;
@@ -103,14 +105,16 @@ static void put_plan(struct toy *t, struct buf *b)
 
 static void end_job(struct toy *t, struct toy_job *j)
 {
-	static const int codes[] = { ERR_IO, ERR_LOST, ERR_DEVICE, ERR_UNSUPPORTED, ERR_INVALID, ERR_BUSY };
+	static const int codes[] = { ERR_IO, ERR_LOST, ERR_DEVICE, ERR_UNSUPPORTED, ERR_INVALID,
+		ERR_BUSY };
 	struct toy_job job = *j;
 	struct fail why = { 0 };
 	struct buf b;
 
 	j->taken = false;
 	if (job.fails) {
-		fail_set(&why, codes[prng_below(&t->world->prng, ARRAY_LEN(codes))], NULL, 0, "the toy broke");
+		fail_set(&why, codes[prng_below(&t->world->prng, ARRAY_LEN(codes))], NULL, 0,
+			"the toy broke");
 		node_failed(t->node, job.task, job.attempt, &why);
 		return;
 	}
@@ -147,7 +151,10 @@ static void toy_close(void *self)
 	memset(t->jobs, 0, sizeof t->jobs);
 }
 
-#define OPS(class) { "toy", class, toy_open, toy_offer, toy_begin, toy_cancel, toy_close }
+#define OPS(class)                                                                                 \
+	{                                                                                          \
+		"toy", class, toy_open, toy_offer, toy_begin, toy_cancel, toy_close                \
+	}
 const struct backend_ops toy_ops[RUNGS] = {
 	[RUNG_CPU] = OPS(RUNG_CPU),
 	[RUNG_GPU] = OPS(RUNG_GPU),

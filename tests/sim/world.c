@@ -247,7 +247,8 @@ static void turn(struct world *w)
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		toy_turn(&w->toys[i]);
 	if (router_core_turn(w->router) < 0)
-		oracle_break(&w->oracle, "the journal never fails here", "step %llu", (unsigned long long)w->steps);
+		oracle_break(&w->oracle, "the journal never fails here", "step %llu",
+			(unsigned long long)w->steps);
 }
 
 bool world_run(struct world *w)
@@ -262,7 +263,8 @@ bool world_run(struct world *w)
 		oracle_step(w);
 		w->steps++;
 		if (w->steps > 5000000)
-			oracle_break(&w->oracle, "time goes on", "stuck at %lld", (long long)w->now_ns);
+			oracle_break(&w->oracle, "time goes on", "stuck at %lld",
+				(long long)w->now_ns);
 	}
 	if (w->oracle.broken == NULL)
 		oracle_end(w);

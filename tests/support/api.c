@@ -286,8 +286,10 @@ static void *accept_all(void *arg)
 struct api *api_start(const struct api_step *steps, size_t steps_n)
 {
 	struct api *a = get(sizeof(*a));
-	struct sockaddr_in to = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
 	socklen_t len = sizeof(to);
 
 	a->steps = steps;

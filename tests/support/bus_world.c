@@ -46,7 +46,8 @@ void world_init(struct world *w)
 {
 	for (unsigned i = 0; i < WORLD_PEERS; i++) {
 		w->watch[i] = (struct world_watch){ .w = w, .peer = i };
-		assert_non_null(bus_subscribe(w->peer[i], "test.barrier", NULL, on_barrier, &w->watch[i]));
+		assert_non_null(
+			bus_subscribe(w->peer[i], "test.barrier", NULL, on_barrier, &w->watch[i]));
 	}
 }
 
@@ -65,7 +66,8 @@ static void barrier(struct world *w)
 
 	for (unsigned i = 0; i < WORLD_PEERS; i++) {
 		(void)snprintf(text, sizeof(text), "%u %u", i, w->round);
-		assert_int_equal(bus_publish(w->peer[i], "test.barrier", NULL, NOTHING, span_str(text)), 0);
+		assert_int_equal(
+			bus_publish(w->peer[i], "test.barrier", NULL, NOTHING, span_str(text)), 0);
 		bus_flush(w->peer[i]);
 	}
 }
@@ -102,7 +104,8 @@ static void on_msg(void *ctx, const struct bus_msg *m)
 	(void)span_copy(m->reply, in->reply, sizeof(in->reply));
 	(void)span_copy(m->trace, in->trace, sizeof(in->trace));
 	(void)span_copy(m->data, text, sizeof(text));
-	in->is_ordered = (in->n == 0 || in->is_ordered) && (unsigned)strtoul(text, NULL, 10) == in->n;
+	in->is_ordered =
+		(in->n == 0 || in->is_ordered) && (unsigned)strtoul(text, NULL, 10) == in->n;
 	mem_free(in->data);
 	in->data = mem_dup(m->data);
 	in->len = m->data.len;
@@ -151,7 +154,8 @@ static void carries_all_parts(void **state)
 	listen_on(&plain, w->peer[1], "test.plain", NULL);
 	world_settle(w);
 	assert_int_equal(bus_publish(w->peer[0], "test.parts", "test.reply.7", span_str(trace),
-	                             span_of("a\0b\r\n", 5)), 0);
+				 span_of("a\0b\r\n", 5)),
+		0);
 	assert_int_equal(bus_publish(w->peer[0], "test.plain", NULL, NOTHING, NOTHING), 0);
 	world_settle(w);
 	assert_int_equal(in.n, 1);
@@ -176,7 +180,9 @@ static void traced_request_carries_no_reply_if_none(void **state)
 
 	listen_on(&in, w->peer[2], "test.traced", NULL);
 	world_settle(w);
-	assert_int_equal(bus_publish(w->peer[0], "test.traced", NULL, span_str("00-ab-cd-01"), span_str("x")), 0);
+	assert_int_equal(bus_publish(w->peer[0], "test.traced", NULL, span_str("00-ab-cd-01"),
+				 span_str("x")),
+		0);
 	world_settle(w);
 	assert_int_equal(in.n, 1);
 	assert_string_equal(in.trace, "00-ab-cd-01");
@@ -190,11 +196,16 @@ static void wildcards_match(void **state)
 		const char *pattern;
 		unsigned n;
 	} rows[] = {
-		{ "test.w.a.b", 1 }, { "test.w.*.b", 2 }, { "test.w.a.*", 2 }, { "test.w.*", 1 },
-		{ "test.w.>", 5 },   { "*.w.*.*", 3 },    { "test.w.a.b.>", 1 },
+		{ "test.w.a.b", 1 },
+		{ "test.w.*.b", 2 },
+		{ "test.w.a.*", 2 },
+		{ "test.w.*", 1 },
+		{ "test.w.>", 5 },
+		{ "*.w.*.*", 3 },
+		{ "test.w.a.b.>", 1 },
 	};
-	static const char *const subjects[] = { "test.w.a.b", "test.w.a.c", "test.w.b.b", "test.w.x",
-		                                "test.w.a.b.c", "test.v.a.b" };
+	static const char *const subjects[] = { "test.w.a.b", "test.w.a.c", "test.w.b.b",
+		"test.w.x", "test.w.a.b.c", "test.v.a.b" };
 	struct inbox in[ARRAY_LEN(rows)];
 	struct world *w = *state;
 
@@ -292,7 +303,8 @@ static void on_question(void *ctx, const struct bus_msg *m)
 static void replies_come_back(void **state)
 {
 	struct world *w = *state;
-	struct bus_sub *answerer = bus_subscribe(w->peer[1], "test.ask", "answerers", on_question, w->peer[1]);
+	struct bus_sub *answerer =
+		bus_subscribe(w->peer[1], "test.ask", "answerers", on_question, w->peer[1]);
 	struct inbox in;
 
 	assert_non_null(answerer);
@@ -303,7 +315,8 @@ static void replies_come_back(void **state)
 
 		(void)snprintf(reply, sizeof(reply), "test.inbox.0.%u", i);
 		(void)snprintf(text, sizeof(text), "%u", i);
-		assert_int_equal(bus_publish(w->peer[0], "test.ask", reply, NOTHING, span_str(text)), 0);
+		assert_int_equal(
+			bus_publish(w->peer[0], "test.ask", reply, NOTHING, span_str(text)), 0);
 	}
 	world_settle(w);
 	assert_int_equal(in.n, 100);
@@ -322,7 +335,9 @@ static void requests_to_nobody_are_told_so(void **state)
 	listen_on(&wild, w->peer[0], "test.inbox.0.*", NULL);
 	listen_on(&other, w->peer[1], "test.inbox.0.1", NULL);
 	world_settle(w);
-	assert_int_equal(bus_publish(w->peer[0], "test.nobody", "test.inbox.0.1", NOTHING, span_str("x")), 0);
+	assert_int_equal(
+		bus_publish(w->peer[0], "test.nobody", "test.inbox.0.1", NOTHING, span_str("x")),
+		0);
 	world_settle(w);
 	assert_int_equal(in.n, 1);
 	assert_int_equal(in.no_responders, 1);
@@ -330,7 +345,9 @@ static void requests_to_nobody_are_told_so(void **state)
 	assert_int_equal(in.len, 0);
 	assert_int_equal(other.n, 0);
 	/* Those that cannot be told go by; what comes after them does not. */
-	assert_int_equal(bus_publish(w->peer[0], "test.nobody", "test.inbox.0.2", NOTHING, span_str("x")), 0);
+	assert_int_equal(
+		bus_publish(w->peer[0], "test.nobody", "test.inbox.0.2", NOTHING, span_str("x")),
+		0);
 	publish(w->peer[0], "test.inbox.0.3", "0");
 	world_settle(w);
 	assert_int_equal(wild.n, 1);
@@ -402,11 +419,16 @@ static void sizes_end_at_the_limit(void **state)
 		big[i] = (unsigned char)(i * 7 + i / 256);
 	listen_on(&in, w->peer[1], "test.big", NULL);
 	world_settle(w);
-	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, NOTHING, span_of(big, len + 1)), ERR_TOO_BIG);
-	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, span_str("00-ab"), span_of(big, len)),
-	                 ERR_TOO_BIG);
-	assert_int_equal(bus_publish(w->peer[0], "test.big", "test.r", NOTHING, span_of(big, len)), 0);
-	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, span_str("00-ab"), span_of(big, len - 32)), 0);
+	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, NOTHING, span_of(big, len + 1)),
+		ERR_TOO_BIG);
+	assert_int_equal(
+		bus_publish(w->peer[0], "test.big", NULL, span_str("00-ab"), span_of(big, len)),
+		ERR_TOO_BIG);
+	assert_int_equal(bus_publish(w->peer[0], "test.big", "test.r", NOTHING, span_of(big, len)),
+		0);
+	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, span_str("00-ab"),
+				 span_of(big, len - 32)),
+		0);
 	assert_int_equal(bus_publish(w->peer[0], "test.big", NULL, NOTHING, span_of(big, len)), 0);
 	world_settle(w);
 	assert_int_equal(in.n, 3);
@@ -418,9 +440,11 @@ static void sizes_end_at_the_limit(void **state)
 
 static void malformed_subjects_are_refused(void **state)
 {
-	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a b", "a\tb", "a\r\nPUB x 0", "a\x7f" };
+	static const char *const bad[] = { "", ".", "a.", ".a", "a..b", "a b", "a\tb",
+		"a\r\nPUB x 0", "a\x7f" };
 	static const char *const patterns[] = { "a*", "*a", "a.>.b", ">>", "a.>b", "**", "*.*>" };
-	static const char *const right[] = { "*", ">", "a.*", "a.>", "*.*.>", "$SRV.PING", "_INBOX.x.*" };
+	static const char *const right[] = { "*", ">", "a.*", "a.>", "*.*.>", "$SRV.PING",
+		"_INBOX.x.*" };
 	struct world *w = *state;
 	struct bus *b = w->peer[0];
 	struct inbox in;
@@ -463,7 +487,8 @@ static void messages_are_counted(void **state)
 	received = w->peer[1]->received;
 	received_bytes = w->peer[1]->received_bytes;
 	world_settle(w);
-	assert_true(w->peer[1]->received > received && w->peer[1]->received_bytes >= received_bytes + 5);
+	assert_true(w->peer[1]->received > received &&
+		    w->peer[1]->received_bytes >= received_bytes + 5);
 	assert_int_equal(w->peer[1]->dropped, 0);
 	stop(&in);
 }

@@ -188,8 +188,8 @@ int64_t case_duration(struct case_line *c, const char *key, const char *fallback
 	return number(c, key, fallback, fmt_duration);
 }
 
-void case_same_text(
-	const struct case_line *c, const char *what, struct span got, struct span wanted)
+void case_same_text(const struct case_line *c, const char *what, struct span got,
+	struct span wanted)
 {
 	if (!span_eq(got, wanted))
 		case_fail(c, "%s is '%.*s', not '%.*s'", what, (int)got.len, (const char *)got.at,
@@ -233,8 +233,8 @@ static char *read_file(const char *path, size_t *ret_bytes)
 }
 
 /* One test a line; returns how many. scratch is as long as text. */
-static size_t cut_lines(
-	char *text, char *scratch, struct case_test *tests, const struct case_test *model)
+static size_t cut_lines(char *text, char *scratch, struct case_test *tests,
+	const struct case_test *model)
 {
 	char *rest = text;
 	size_t count = 0;

@@ -47,6 +47,6 @@ int64_t case_duration(struct case_line *c, const char *key, const char *fallback
 /* Fail the test with the file and line before the message. */
 _Noreturn void case_fail(const struct case_line *c, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Fail unless both are the same; what: the name of the thing compared. */
-void case_same_text(
-	const struct case_line *c, const char *what, struct span got, struct span wanted);
+void case_same_text(const struct case_line *c, const char *what, struct span got,
+	struct span wanted);
 void case_same_int(const struct case_line *c, const char *what, int64_t got, int64_t wanted);

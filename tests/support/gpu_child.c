@@ -66,8 +66,8 @@ int gpu_child_end(struct gpu_child *c)
 	return status;
 }
 
-void gpu_child_put(
-	struct gpu_child *c, enum gpu_frame type, uint64_t id, uint32_t arg, struct span body)
+void gpu_child_put(struct gpu_child *c, enum gpu_frame type, uint64_t id, uint32_t arg,
+	struct span body)
 {
 	assert_int_equal(frames_put(&c->out, &(struct frame){ type, arg, id, body }), 0);
 	while (frames_waiting(&c->out) > 0) {

@@ -21,8 +21,8 @@ const char *gpu_program(const char *name);
 void gpu_child_start(struct gpu_child *c);
 /* Close the socket and wait for its end; returns the status as of waitpid. */
 int gpu_child_end(struct gpu_child *c);
-void gpu_child_put(
-	struct gpu_child *c, enum gpu_frame type, uint64_t id, uint32_t arg, struct span body);
+void gpu_child_put(struct gpu_child *c, enum gpu_frame type, uint64_t id, uint32_t arg,
+	struct span body);
 /* The next frame, with its body valid until the next call. Waits at most `ms`: false if none came, or the
  * socket was closed. */
 bool gpu_child_take(struct gpu_child *c, struct frame *ret, int ms);

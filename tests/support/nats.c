@@ -61,7 +61,8 @@ static int is_ready(const struct broker *b)
 	int fd = loopback(b->port, &a);
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && recv(fd, info, sizeof(info) - 1, 0) < 0)
+	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+		recv(fd, info, sizeof(info) - 1, 0) < 0)
 		info[0] = '\0';
 	close(fd);
 	(void)snprintf(name, sizeof(name), "\"server_name\":\"%s\"", b->dir);
@@ -73,8 +74,8 @@ static void write_conf(const struct broker *b, const char *path, const char *con
 	FILE *file = fopen(path, "we");
 
 	assert_non_null(file);
-	fprintf(file, "listen: \"127.0.0.1:%u\"\nserver_name: \"%s\"\nmax_payload: 1MB\n%s\n", b->port, b->dir,
-	        conf == NULL ? "" : conf);
+	fprintf(file, "listen: \"127.0.0.1:%u\"\nserver_name: \"%s\"\nmax_payload: 1MB\n%s\n",
+		b->port, b->dir, conf == NULL ? "" : conf);
 	assert_int_equal(fclose(file), 0);
 }
 

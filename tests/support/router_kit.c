@@ -23,7 +23,10 @@ static void on_down(void *ctx, struct span node, const struct down *d)
 	struct kit_said *s = say(ctx);
 
 	*s = (struct kit_said){
-		.what = SAID_DOWN, .kind = (int)d->kind, .task = d->task, .attempt = d->attempt
+		.what = SAID_DOWN,
+		.kind = (int)d->kind,
+		.task = d->task,
+		.attempt = d->attempt,
 	};
 	span_copy(node, s->to, sizeof s->to);
 	span_copy(d->kind == DOWN_ASSIGN ? d->task_kind : d->reason, s->text, sizeof s->text);
@@ -36,15 +39,18 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 	struct kit_said *s = say(ctx);
 
 	*s = (struct kit_said){
-		.what = SAID_EVENT, .kind = (int)e->kind, .task = e->task, .attempt = e->attempt
+		.what = SAID_EVENT,
+		.kind = (int)e->kind,
+		.task = e->task,
+		.attempt = e->attempt,
 	};
 	snprintf(s->to, sizeof s->to, "%.*s/%s", (int)tenant.len, (const char *)tenant.at, stream);
 	s->state = e->kind == EVENT_END ? e->result.state : e->state;
 	s->rung = e->kind == EVENT_END ? e->result.rung : e->rung;
 	s->code = e->result.fail.code;
 	if (e->kind == EVENT_END)
-		span_copy(
-			e->result.fail.code == 0 ? e->result.body : span_str(e->result.fail.detail),
+		span_copy(e->result.fail.code == 0 ? e->result.body
+						   : span_str(e->result.fail.detail),
 			s->text, sizeof s->text);
 	else
 		span_copy(e->kind == EVENT_CHANGE  ? e->reason
@@ -57,10 +63,12 @@ static void on_record(void *ctx, const struct journal_record *record)
 {
 	struct kit_said *s = say(ctx);
 
-	*s = (struct kit_said){ .what = SAID_RECORD,
+	*s = (struct kit_said){
+		.what = SAID_RECORD,
 		.kind = (int)record->kind,
 		.task = record->task,
-		.attempt = record->attempt };
+		.attempt = record->attempt,
+	};
 	span_copy(record->kind == JOURNAL_ACCEPTED ? record->tenant : record->node, s->to,
 		sizeof s->to);
 	if (record->kind == JOURNAL_ENDED) {
@@ -186,8 +194,8 @@ static int64_t number(struct span s)
 	return n;
 }
 
-static void offer_word(
-	struct offer *o, struct kind_offer *all, struct span *kinds, struct span word)
+static void offer_word(struct offer *o, struct kind_offer *all, struct span *kinds,
+	struct span word)
 {
 	struct span v;
 
@@ -220,7 +228,10 @@ void kit_offer_running(struct kit *k, const char *line, const struct attempt_ref
 	struct kind_offer kinds[16];
 	struct kind_offer all = { .ready = true };
 	struct offer o = {
-		.incarnation = k->incarnation, .seq = ++k->seq, .slots = 1, .health = 1000
+		.incarnation = k->incarnation,
+		.seq = ++k->seq,
+		.slots = 1,
+		.health = 1000,
 	};
 	struct attempt_ref list[16];
 	struct span rest = span_str(line), names = SPAN_LIT("util.echo");
@@ -238,9 +249,11 @@ void kit_offer_running(struct kit *k, const char *line, const struct attempt_ref
 		memcpy(list, running, n * sizeof *list);
 	o.running = list;
 	o.running_n = n;
-	kit_step(k, &(struct router_event){ .kind = ROUTER_UP,
+	kit_step(k, &(struct router_event){
+			    .kind = ROUTER_UP,
 			    .who = name,
-			    .up = &(struct up){ .kind = UP_OFFER, .offer = &o } });
+			    .up = &(struct up){ .kind = UP_OFFER, .offer = &o },
+		    });
 }
 
 void kit_offer(struct kit *k, const char *line)
@@ -260,11 +273,13 @@ struct task *kit_submit_as(struct kit *k, const char *tenant, const struct submi
 	/* As good as a hash here: what the content says of itself. */
 	unsigned char hash[TASK_HASH] = { (unsigned char)s->priority, (unsigned char)s->body.len };
 
-	kit_step(k, &(struct router_event){ .kind = ROUTER_SUBMIT,
+	kit_step(k, &(struct router_event){
+			    .kind = ROUTER_SUBMIT,
 			    .who = span_str(tenant),
 			    .submit = s,
 			    .hash = hash,
-			    .reply = &k->reply });
+			    .reply = &k->reply,
+		    });
 	return tasks_find(&k->r->tasks, k->reply.task);
 }
 
@@ -299,15 +314,17 @@ void kit_up(struct kit *k, enum up_kind kind, const struct task *t)
 void kit_done(struct kit *k, const struct task *t, struct span body)
 {
 	kit_up_from(k, kit_node(k, t),
-		&(struct up){ .kind = UP_DONE,
+		&(struct up){
+			.kind = UP_DONE,
 			.task = t->id,
 			.attempt = t->attempt,
 			.body = body,
-			.run_us = 100 });
+			.run_us = 100,
+		});
 }
 
-static void with_fail(
-	struct kit *k, const struct task *t, enum up_kind kind, int code, int64_t retry_after_ms)
+static void with_fail(struct kit *k, const struct task *t, enum up_kind kind, int code,
+	int64_t retry_after_ms)
 {
 	struct up u = { .kind = kind, .task = t->id, .attempt = t->attempt };
 

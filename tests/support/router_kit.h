@@ -52,8 +52,8 @@ void kit_pass(struct kit *k, int64_t ns);
  * queued=1 health=900 run_us=3". What a line does not say: slots 1, health 1000, kind util.echo. */
 void kit_offer(struct kit *k, const char *line);
 /* The same with a list of what it runs. */
-void kit_offer_running(
-	struct kit *k, const char *line, const struct attempt_ref *running, size_t n);
+void kit_offer_running(struct kit *k, const char *line, const struct attempt_ref *running,
+	size_t n);
 
 /* Submit a kind for the tenant "t" and expect acceptance. */
 struct task *kit_submit(struct kit *k, const char *kind);

@@ -75,8 +75,8 @@ static struct model_attempt *model_find(struct model *m, struct ulid task, uint3
 static void model_step(struct model *m, const struct worker_event *e);
 
 /* The backend ends an attempt: held or not, once or again. */
-static void model_end(
-	struct model *m, enum worker_event_kind kind, struct ulid task, uint32_t attempt)
+static void model_end(struct model *m, enum worker_event_kind kind, struct ulid task,
+	uint32_t attempt)
 {
 	struct model_attempt *a = model_find(m, task, attempt);
 	struct fail why = { .code = ERR_DEVICE };
@@ -86,7 +86,11 @@ static void model_end(
 	a->held = false;
 	m->held -= was_held;
 	model_step(m, &(struct worker_event){
-			      .kind = kind, .task = task, .attempt = attempt, .fail = &why });
+			      .kind = kind,
+			      .task = task,
+			      .attempt = attempt,
+			      .fail = &why,
+		      });
 	a->ending = false;
 	CHECK(!worker_has(m->w, task, attempt));
 }
@@ -301,8 +305,8 @@ static void model_finish(struct model *m)
 
 		CHECK(!a->held || a->killed);
 		if (a->held)
-			model_end(
-				m, WORKER_FAILED, model_task(i % MODEL_TASKS), 1 + i / MODEL_TASKS);
+			model_end(m, WORKER_FAILED, model_task(i % MODEL_TASKS),
+				1 + i / MODEL_TASKS);
 	}
 	CHECK(m->left && worker_wake(m->w) == INT64_MAX);
 }
@@ -310,10 +314,12 @@ static void model_finish(struct model *m)
 static void worker_model_run(struct span bytes)
 {
 	struct model m = { .bytes = bytes, .now_ns = INT64_C(1000000000000), .bus_up = true };
-	struct worker_conf conf = { .slots_max = MODEL_SLOTS,
+	struct worker_conf conf = {
+		.slots_max = MODEL_SLOTS,
 		.offer_every_ns = 5000000000,
 		.drain_ns = 1000000000,
-		.incarnation = 9 };
+		.incarnation = 9,
+	};
 
 	m.w = worker_new(&conf);
 	CHECK(m.w != NULL);

@@ -45,9 +45,8 @@ static int64_t now(void *ctx)
 
 static void see_up(const struct up *u)
 {
-	static const char *const names[] = {
-		[UP_REFUSE] = "refuse", [UP_DONE] = "done", [UP_FAILED] = "failed"
-	};
+	static const char *const
+		names[] = { [UP_REFUSE] = "refuse", [UP_DONE] = "done", [UP_FAILED] = "failed" };
 
 	t.progress += u->kind == UP_PROGRESS;
 	if (u->kind == UP_OFFER) {
@@ -106,16 +105,18 @@ static struct ulid task_of(char letter)
 }
 
 /* An order for a kind with one parameter and one item, which may both be missing. */
-static void assign(
-	char letter, const char *kind, const char *key, const char *value, struct span data)
+static void assign(char letter, const char *kind, const char *key, const char *value,
+	struct span data)
 {
-	struct down d = { .kind = DOWN_ASSIGN,
+	struct down d = {
+		.kind = DOWN_ASSIGN,
 		.task = task_of(letter),
 		.attempt = 1,
 		.task_kind = span_str(kind),
 		.tenant = SPAN_LIT("ada"),
 		.lease_ms = 30000,
-		.deadline_ms = now(NULL) / NS_PER_MS + 60000 };
+		.deadline_ms = now(NULL) / NS_PER_MS + 60000,
+	};
 	struct buf b;
 
 	assert_int_equal(loop_turn(&t.daemon.loop, 0), 0); /* its time is that of its last turn */
@@ -334,16 +335,18 @@ static void test_progress_and_what_waits(void **state)
 }
 
 /* Straight to the backend, since the node refuses by itself what is beyond the slots. */
-static int start(
-	struct cpu_backend *b, char letter, const char *kind, struct span raw, struct fail *why)
+static int start(struct cpu_backend *b, char letter, const char *kind, struct span raw,
+	struct fail *why)
 {
 	struct body body;
-	struct job job = { .task = task_of(letter),
+	struct job job = {
+		.task = task_of(letter),
 		.attempt = 1,
 		.kind = span_str(kind),
 		.row = kind_find(span_str(kind)),
 		.raw = raw,
-		.body = &body };
+		.body = &body,
+	};
 
 	arena_reset(&t.arena);
 	assert_int_equal(body_decode(&t.arena, raw, &body, NULL), 0);
@@ -435,12 +438,14 @@ static int run_nth(void *arg)
 	if (r == 0) {
 		struct body body = { .params_n = 0 };
 		struct arena a;
-		struct job job = { .task = task_of('A'),
+		struct job job = {
+			.task = task_of('A'),
 			.attempt = 1,
 			.kind = SPAN_LIT("blob.compress"),
 			.row = kind_find(SPAN_LIT("blob.compress")),
 			.raw = *raw,
-			.body = &body };
+			.body = &body,
+		};
 		struct offer o = { 0 };
 
 		r = cpu_backend_ops.start(&b, &job, &why);

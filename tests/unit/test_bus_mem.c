@@ -213,7 +213,8 @@ static void share(uint64_t seed, char ret[65])
 	memset(ret, 0, 65);
 	for (unsigned i = 0; i < ARRAY_LEN(members); i++) {
 		members[i].name = (char)('a' + i);
-		assert_non_null(bus_subscribe(b, i % 2 ? "s.*" : "s.x", "g", on_shared, &members[i]));
+		assert_non_null(
+			bus_subscribe(b, i % 2 ? "s.*" : "s.x", "g", on_shared, &members[i]));
 	}
 	for (unsigned k = 0; k < 64; k++) {
 		for (unsigned i = 0; i < ARRAY_LEN(members); i++)
@@ -304,7 +305,7 @@ static int use_all(void *arg)
 
 	(void)arg;
 	if (r == 0 && (bus_subscribe(b, "x.*", "g", ignore, NULL) == NULL ||
-	               bus_subscribe(b, "x.y", NULL, ignore, NULL) == NULL))
+			      bus_subscribe(b, "x.y", NULL, ignore, NULL) == NULL))
 		r = ERR_NO_MEMORY;
 	for (unsigned i = 0; i < 40 && r == 0; i++)
 		r = bus_publish(b, "x.y", "z", span_str("00"), span_str("text"));

@@ -48,7 +48,11 @@ static void on_state(void *ctx, enum bus_state state)
 static struct bus *open_bus(struct rig *r, const char *url, const char *nkey)
 {
 	struct bus_nats_conf conf = {
-		.url = url, .name = "test", .nkey = nkey, .on_error = on_error, .error_ctx = r
+		.url = url,
+		.name = "test",
+		.nkey = nkey,
+		.on_error = on_error,
+		.error_ctx = r,
 	};
 	struct fail why = { 0 };
 	struct bus *b = bus_nats_open(&r->loop, &conf, &why);
@@ -362,7 +366,7 @@ static int use_all(void *arg)
 	int err = b == NULL ? why.code : 0;
 
 	if (b != NULL && (bus_subscribe(b, "test.number", "group", on_number, r) == NULL ||
-	                  bus_subscribe(b, "test.*", NULL, on_number, r) == NULL))
+				 bus_subscribe(b, "test.*", NULL, on_number, r) == NULL))
 		err = ERR_NO_MEMORY;
 	for (unsigned i = 0; i < 20 && err == 0; i++)
 		err = publish_number(b, i, 1000);
@@ -382,7 +386,8 @@ static void lives_through_lack_of_memory(void **state)
 
 static const char seed[] = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 static const char rights[] =
-	"authorization { users: [ { nkey: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4,\n"
+	"authorization { users: [ { nkey: "
+	"UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4,\n"
 	"  permissions: { publish: [\"test.number\"], subscribe: [\"test.number\"] } } ] }";
 
 static void write_seed(const struct rig *r, char path[96], const char *text)
@@ -481,19 +486,27 @@ static void a_second_server_serves(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(connects_to_a_server_that_comes_later, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(comes_back_when_the_server_was_stopped, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(comes_back_when_the_server_was_killed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(connects_to_a_server_that_comes_later, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(comes_back_when_the_server_was_stopped, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(comes_back_when_the_server_was_killed, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(waiting_messages_have_a_limit, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(much_at_once_arrives, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(published_by_a_late_hook_leaves_too, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(published_outside_a_turn_leaves_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(published_by_a_late_hook_leaves_too, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(published_outside_a_turn_leaves_too, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(closing_sends_all, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(closing_is_quick_without_a_server, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(connections_leave_nothing_behind, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(closing_is_quick_without_a_server, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(connections_leave_nothing_behind, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(lives_through_lack_of_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(logs_in_with_a_key, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_login_that_is_refused_is_told_and_tried_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_login_that_is_refused_is_told_and_tried_again,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(wrong_settings_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_server_serves, set_up, tear_down),
 	};

@@ -11,7 +11,8 @@
 
 static const struct bus_unsent_msg messages[] = {
 	{ "a", NULL, { NULL, 0 }, { NULL, 0 } },
-	{ "spu.up.n1", "_INBOX.1", { (const unsigned char *)"00-11-22-01", 11 }, { (const unsigned char *)"\0x", 2 } },
+	{ "spu.up.n1", "_INBOX.1", { (const unsigned char *)"00-11-22-01", 11 },
+		{ (const unsigned char *)"\0x", 2 } },
 	{ "b.c", NULL, { NULL, 0 }, { (const unsigned char *)"data", 4 } },
 	{ "d", "r", { NULL, 0 }, { NULL, 0 } },
 };

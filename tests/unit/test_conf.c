@@ -340,8 +340,8 @@ static void a_setting_without_default_must_be_set(void **state)
 
 	(void)state;
 	assert_int_equal(load_rows(needy, ""), ERR_INVALID);
-	assert_string_equal(
-		err, "spu-test: --note: must be set, here, as SPU_NOTE or in the file\n");
+	assert_string_equal(err,
+		"spu-test: --note: must be set, here, as SPU_NOTE or in the file\n");
 	assert_int_equal(load_rows(needy, "--note=x"), 0);
 	assert_int_equal(load_rows(needy, "--help"), 1);
 	assert_non_null(strstr(out, "SPU_NOTE; must be set\n"));

@@ -60,13 +60,15 @@ static void nested(struct trial *t, const char *name, struct span body)
 static int run(struct trial *t, const char *kind, uint32_t attempt)
 {
 	const struct cpu_kind *row = cpu_kind_find(span_str(kind));
-	struct cpu_call call = { .kind = kind_find(span_str(kind)),
+	struct cpu_call call = {
+		.kind = kind_find(span_str(kind)),
 		.attempt = attempt,
 		.arena = &t->arena,
 		.out = &t->out,
 		.why = &t->why,
 		.cancel = &t->cancel,
-		.permille = &t->permille };
+		.permille = &t->permille,
+	};
 	struct body in;
 	int r;
 
@@ -81,8 +83,8 @@ static int run(struct trial *t, const char *kind, uint32_t attempt)
 	r = cpu_kind_run(row, &call);
 	assert_int_equal(t->why.code, r);
 	if (r == 0 && strcmp(kind, "task.split") != 0)
-		assert_int_equal(
-			body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL), 0);
+		assert_int_equal(body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL),
+			0);
 	return r;
 }
 
@@ -188,8 +190,8 @@ static void test_extract(void **state)
 	param(&t, "sentences", "1");
 	assert_int_equal(run(&t, "text.extract", 1), 0);
 	assert_int_equal(t.result.items_n, 1);
-	assert_true(span_is(
-		t.result.items[0].data, "A silent node loses its lease after thirty seconds."));
+	assert_true(span_is(t.result.items[0].data,
+		"A silent node loses its lease after thirty seconds."));
 	assert_true(span_is(t.result.items[0].media, "text/plain"));
 	assert_int_equal(number(&t, "bytes_in"), sizeof(text) - 1);
 	assert_int_equal(number(&t, "bytes_out"), 51);
@@ -514,14 +516,16 @@ static int run_nth(void *arg)
 	int r;
 
 	trial_open(&t);
-	call = (struct cpu_call){ .kind = kind_find(span_str(nth_kind)),
+	call = (struct cpu_call){
+		.kind = kind_find(span_str(nth_kind)),
 		.attempt = 1,
 		.arena = &t.arena,
 		.out = &t.out,
 		.why = &t.why,
 		.cancel = &t.cancel,
 		.permille = &t.permille,
-		.in = &in };
+		.in = &in,
+	};
 	r = body_decode(&t.result_arena, buf_span(&from->in), &in, NULL);
 	if (r == 0)
 		r = cpu_kind_run(cpu_kind_find(span_str(nth_kind)), &call);

@@ -109,8 +109,8 @@ static void on_answer(void *ctx, const struct bus_msg *m)
 
 static void ask(struct daemon *d, const char *subject, const char *reply)
 {
-	assert_int_equal(
-		bus_publish(net.peer, subject, reply, span_of(NULL, 0), span_of(NULL, 0)), 0);
+	assert_int_equal(bus_publish(net.peer, subject, reply, span_of(NULL, 0), span_of(NULL, 0)),
+		0);
 	turns(d, 3);
 }
 
@@ -432,7 +432,9 @@ static _Noreturn void run_child(enum drain drain, int to_parent)
 {
 	struct child *c = calloc(1, sizeof(*c));
 	const struct daemon_hooks hooks = {
-		.on_control = child_control, .on_stop = child_stop, .ctx = c
+		.on_control = child_control,
+		.on_stop = child_stop,
+		.ctx = c,
 	};
 	struct conf_base conf = conf_of("n1", to_parent);
 	int status;

@@ -198,14 +198,16 @@ static void serve(const struct api_step *steps, size_t steps_n)
 static void assign_body(unsigned i, struct span body, int64_t within_ms)
 {
 	struct buf b;
-	struct down d = { .kind = DOWN_ASSIGN,
+	struct down d = {
+		.kind = DOWN_ASSIGN,
 		.task = { .hi = 1, .lo = i },
 		.attempt = 1,
 		.task_kind = SPAN_LIT("llm.chat"),
 		.tenant = SPAN_LIT("ada"),
 		.lease_ms = 30000,
 		.deadline_ms = now(NULL) / NS_PER_MS + within_ms,
-		.body = body };
+		.body = body,
+	};
 
 	buf_init(&b, LIMIT_MESSAGE_BYTES);
 	downs_put(&b, &d);
@@ -366,9 +368,11 @@ static void test_bad_answers(void **state)
 static void test_a_busy_api_is_left_alone(void **state)
 {
 	static const struct api_step steps[] = {
-		{ .status = 429,
+		{
+			.status = 429,
 			.headers = "Retry-After: 2\r\n",
-			.body = "{\"error\":{\"message\":\"slow down\"}}" },
+			.body = "{\"error\":{\"message\":\"slow down\"}}",
+		},
 		{ .body = GOOD }
 	};
 
@@ -392,16 +396,18 @@ static void test_a_busy_api_is_left_alone(void **state)
 static void test_a_refused_key(void **state)
 {
 	/* OpenAI's own words repeat the key. */
-	static const struct api_step step = { .status = 401,
-		.body = "{\"error\":{\"message\":\"Incorrect API key provided: " KEY "\"}}" };
+	static const struct api_step step = {
+		.status = 401,
+		.body = "{\"error\":{\"message\":\"Incorrect API key provided: " KEY "\"}}",
+	};
 
 	(void)state;
 	serve(&step, 1);
 	assert_int_equal(ask(1), ERR_DENIED);
 	assert_string_equal(t.last.fail.detail, "the API refused (status 401)");
 	wait_for_offer(false);
-	assert_string_equal(
-		t.why, "the API refuses the key or has no credit; it is tried again later");
+	assert_string_equal(t.why,
+		"the API refuses the key or has no credit; it is tried again later");
 	t.skew_ns = BREAKER_REFUSED_NS; /* some minutes later */
 	node_offer_changed(t.node);
 	wait_for_offer(true);
@@ -520,8 +526,8 @@ static void test_settings_that_are_wrong(void **state)
 	assert_null(open_node(&why));
 	assert_int_equal(why.code, ERR_INVALID);
 	assert_string_equal(why.field, "llm_url");
-	set_text(
-		t.delegate.conf.llm_url, sizeof(t.delegate.conf.llm_url), "https://api.example/v1");
+	set_text(t.delegate.conf.llm_url, sizeof(t.delegate.conf.llm_url),
+		"https://api.example/v1");
 	set_text(t.delegate.conf.llm_key, sizeof(t.delegate.conf.llm_key), "nowhere");
 	assert_null(open_node(&why));
 	assert_int_equal(why.code, ERR_IO);

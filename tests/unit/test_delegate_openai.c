@@ -18,7 +18,9 @@ static const struct provider_ops *const api = &provider_openai;
 static struct chat_question question(const char *prompt)
 {
 	return (struct chat_question){
-		.prompt = span_str(prompt), .max_tokens = 512, .temperature_milli = 700
+		.prompt = span_str(prompt),
+		.max_tokens = 512,
+		.temperature_milli = 700,
 	};
 }
 
@@ -72,8 +74,8 @@ static void test_documents_have_names_and_borders(void **state)
 	text = write_ok(&q);
 	assert_int_equal(json_read(span_str(text), 10000, &root, NULL), 0);
 	assert_int_equal(json_get_array(root, "messages", 2, &messages, NULL), 1);
-	assert_int_equal(
-		json_get_text(json_item(messages, 0), "content", 10000, &content, NULL), 1);
+	assert_int_equal(json_get_text(json_item(messages, 0), "content", 10000, &content, NULL),
+		1);
 	mem_free(text);
 	text = mem_str(content);
 	at = strchr(text, '(');
@@ -175,8 +177,8 @@ static void test_answers_that_cannot_be_used(void **state)
 
 		if (api->read(span_str(texts[i]), &b, &why) != ERR_UPSTREAM)
 			fail_msg("%s", texts[i]);
-		assert_ptr_equal(
-			strstr(why.detail, "the API's answer cannot be used: "), why.detail);
+		assert_ptr_equal(strstr(why.detail, "the API's answer cannot be used: "),
+			why.detail);
 	}
 	buf_done(&b);
 	buf_init(&b, 10);
@@ -225,8 +227,8 @@ static void test_refusals(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct fail why = { 0 };
 
-		assert_int_equal(
-			api->refused(rows[i].status, span_str(rows[i].body), &why), rows[i].err);
+		assert_int_equal(api->refused(rows[i].status, span_str(rows[i].body), &why),
+			rows[i].err);
 		assert_string_equal(why.detail, rows[i].detail);
 	}
 }
@@ -327,8 +329,8 @@ static void test_urls(void **state)
 	}
 }
 
-static int read_key_of(
-	const char *text, size_t n, mode_t mode, char key[KEY_BYTES + 1], bool *ret_is_open)
+static int read_key_of(const char *text, size_t n, mode_t mode, char key[KEY_BYTES + 1],
+	bool *ret_is_open)
 {
 	FILE *f = fopen("key", "w");
 

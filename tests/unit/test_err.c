@@ -90,10 +90,10 @@ static void long_texts_are_cut_between_characters(void **state)
 				memcpy(text + n, characters[kind], size);
 			text[n] = '\0';
 			fail_set(&f, ERR_INVALID, text, 0, "%s", text);
-			assert_in_range(
-				strlen(f.detail), sizeof(f.detail) - size, sizeof(f.detail) - 1);
-			assert_in_range(
-				strlen(f.field), sizeof(f.field) - size, sizeof(f.field) - 1);
+			assert_in_range(strlen(f.detail), sizeof(f.detail) - size,
+				sizeof(f.detail) - 1);
+			assert_in_range(strlen(f.field), sizeof(f.field) - size,
+				sizeof(f.field) - 1);
 			assert_memory_equal(f.detail, text, strlen(f.detail));
 			assert_memory_equal(f.field, text, strlen(f.field));
 			assert_true(fmt_is_text(span_str(f.detail)));

@@ -12,7 +12,8 @@
 static struct explain_note note_of(struct place_seen *seen, struct span *notes, struct prng *p)
 {
 	static const char text[] = "the quick brown fox jumps over the lazy dog";
-	struct explain_note n = { .at_us = (int64_t)prng_below(p, 1u << 30),
+	struct explain_note n = {
+		.at_us = (int64_t)prng_below(p, 1u << 30),
 		.kind = (enum step_kind)prng_below(p, STEPS),
 		.rung = (enum rung)prng_below(p, RUNGS),
 		.to = (enum rung)prng_below(p, RUNGS),
@@ -24,19 +25,22 @@ static struct explain_note note_of(struct place_seen *seen, struct span *notes, 
 		.seen = seen,
 		.seen_notes = prng_below(p, 2) == 0 ? notes : NULL,
 		.seen_n = (uint32_t)prng_below(p, PLACE_SEEN + 1),
-		.considered = (uint32_t)prng_next(p) };
+		.considered = (uint32_t)prng_next(p),
+	};
 
 	for (uint32_t i = 0; i < n.seen_n; i++) {
-		seen[i] = (struct place_seen){ .node = (uint32_t)prng_next(p),
+		seen[i] = (struct place_seen){
+			.node = (uint32_t)prng_next(p),
 			.verdict = (enum verdict)prng_below(p, VERDICTS),
-			.cost = { (int64_t)prng_below(p, 1000), 2, 3, INT64_MAX / 4, -1 } };
+			.cost = { (int64_t)prng_below(p, 1000), 2, 3, INT64_MAX / 4, -1 },
+		};
 		notes[i] = span_of(text, prng_below(p, sizeof text));
 	}
 	return n;
 }
 
-static void same(
-	const struct explain_note *a, const struct explain_note *b, const struct explain_seen *seen)
+static void same(const struct explain_note *a, const struct explain_note *b,
+	const struct explain_seen *seen)
 {
 	assert_int_equal(a->at_us, b->at_us);
 	assert_int_equal(a->kind, b->kind);

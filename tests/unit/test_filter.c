@@ -42,8 +42,8 @@ static int sobel_at(const struct picture *p, int64_t x, int64_t y)
 }
 
 /* The horizontal pass at any place, clamped before it. */
-static int blurred_row(
-	const struct picture *p, const uint32_t *w, int radius, int64_t x, int64_t y, unsigned c)
+static int blurred_row(const struct picture *p, const uint32_t *w, int radius, int64_t x, int64_t y,
+	unsigned c)
 {
 	int64_t sum = 32768;
 
@@ -63,8 +63,8 @@ static int gauss_at(const struct picture *p, int radius, int64_t x, int64_t y, u
 	return (int)(sum >> 16);
 }
 
-static int model(
-	const struct picture *p, enum filter f, int radius, int64_t x, int64_t y, unsigned c)
+static int model(const struct picture *p, enum filter f, int radius, int64_t x, int64_t y,
+	unsigned c)
 {
 	if (c == 3)
 		return at(p, x, y, 3);

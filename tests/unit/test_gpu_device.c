@@ -126,8 +126,8 @@ static void test_cancel_within_200_ms(void **state)
 	/* The best of three, as the machine may be busy with other tests. */
 	for (uint64_t id = 1; id <= 3; id++) {
 		start_long_job(id);
-		gpu_child_put(
-			&child, GPU_CANCEL, id + 100, 0, (struct span){ 0 }); /* another one */
+		gpu_child_put(&child, GPU_CANCEL, id + 100, 0,
+			(struct span){ 0 }); /* another one */
 		started_ns = clocks_mono();
 		gpu_child_put(&child, GPU_CANCEL, id, 0, (struct span){ 0 });
 		check_failed_with(id, ERR_CANCELLED);
@@ -135,8 +135,8 @@ static void test_cancel_within_200_ms(void **state)
 			best_ns = clocks_mono() - started_ns;
 	}
 	assert_true(best_ns < 200 * NS_PER_MS);
-	gpu_child_put(
-		&child, GPU_CANCEL, 3, 0, (struct span){ 0 }); /* it has ended: nothing happens */
+	gpu_child_put(&child, GPU_CANCEL, 3, 0,
+		(struct span){ 0 }); /* it has ended: nothing happens */
 	check_montecarlo(4);
 }
 

@@ -176,8 +176,8 @@ static void test_montecarlo_in_steps(void **state)
 
 /* filters */
 
-static void fill_picture(
-	struct prng *rng, struct picture *p, uint32_t width, uint32_t height, uint32_t channels)
+static void fill_picture(struct prng *rng, struct picture *p, uint32_t width, uint32_t height,
+	uint32_t channels)
 {
 	assert_int_equal(picture_init(p, width, height, channels, NULL), 0);
 	for (size_t i = 0; i < picture_bytes(p); i++)
@@ -466,8 +466,8 @@ static void test_steps_adapt(void **state)
 	struct steps s = steps_of(1000000, 100, 10, 50000);
 
 	(void)state;
-	assert_true(steps_took(
-		&s, PACE_STEP_NS / 100, &no_pace)); /* far too quick: four times as much */
+	assert_true(steps_took(&s, PACE_STEP_NS / 100,
+		&no_pace)); /* far too quick: four times as much */
 	assert_int_equal(s.next, 400);
 	assert_true(
 		steps_took(&s, PACE_STEP_NS * 2, &no_pace)); /* too slow: half, in whole units */

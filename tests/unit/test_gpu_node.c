@@ -67,8 +67,8 @@ void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struc
 	snprintf(r->detail, sizeof(r->detail), "%s", why->detail);
 }
 
-void node_progress(
-	struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
+void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
+	const char *note)
 {
 	(void)task;
 	(void)attempt;
@@ -216,8 +216,8 @@ static const char *offered(const char *kind)
 		if (!span_is(o.kinds[i].kind, kind))
 			continue;
 		assert_int_equal(o.kinds[i].price_ucr, 5);
-		span_copy(
-			o.kinds[i].ready ? SPAN_LIT("ready") : o.kinds[i].why, text, sizeof(text));
+		span_copy(o.kinds[i].ready ? SPAN_LIT("ready") : o.kinds[i].why, text,
+			sizeof(text));
 	}
 	arena_done(&a);
 	return text;
@@ -316,7 +316,10 @@ static void test_jobs_run(void **state)
 static void test_queue_is_bounded(void **state)
 {
 	struct job chat = {
-		.task = id_of(9), .attempt = 1, .kind = SPAN_LIT("llm.chat"), .raw = SPAN_LIT("")
+		.task = id_of(9),
+		.attempt = 1,
+		.kind = SPAN_LIT("llm.chat"),
+		.raw = SPAN_LIT(""),
 	};
 	struct fail why;
 	struct arena a;

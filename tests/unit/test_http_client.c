@@ -76,7 +76,9 @@ static void serve(const struct api_step *steps, size_t steps_n)
 static struct http_request request_to(const char *url)
 {
 	return (struct http_request){
-		.url = url, .timeout_ns = 5 * NS_PER_S, .answer_max_bytes = 1 << 20
+		.url = url,
+		.timeout_ns = 5 * NS_PER_S,
+		.answer_max_bytes = 1 << 20,
 	};
 }
 
@@ -157,8 +159,8 @@ static void test_a_get_keeps_its_connection(void **state)
 	g = call(&r);
 	assert_string_equal(g.body, "twenty-two chunked bytes");
 	assert_int_equal(api_connections(t.api), 1);
-	assert_ptr_equal(
-		strstr(api_request(t.api, 0)->head, "GET / "), api_request(t.api, 0)->head);
+	assert_ptr_equal(strstr(api_request(t.api, 0)->head, "GET / "),
+		api_request(t.api, 0)->head);
 	assert_null(strstr(api_request(t.api, 0)->head, "Authorization"));
 	assert_null(strstr(api_request(t.api, 0)->head, "Content-Type"));
 }
@@ -190,8 +192,10 @@ static void test_retry_after_in_seconds_and_as_a_date(void **state)
 
 static void test_redirects_are_answers(void **state)
 {
-	static const struct api_step step = { .status = 302,
-		.headers = "Location: http://127.0.0.1:1/\r\n" };
+	static const struct api_step step = {
+		.status = 302,
+		.headers = "Location: http://127.0.0.1:1/\r\n",
+	};
 	struct got g = call_step(&step);
 
 	(void)state;
@@ -206,8 +210,10 @@ static void test_broken_answers(void **state)
 		{ .way = API_HALF, .body = "{\"half\":\"of it\"}" },
 		{ .way = API_RAW, .body = "\x16\x03\x01 garbage\r\n\r\n" },
 		{ .way = API_RAW, .body = "SSH-2.0-OpenSSH_9.2\r\n" },
-		{ .way = API_RAW,
-			.body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" },
+		{
+			.way = API_RAW,
+			.body = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+		},
 		{ .way = API_RAW, .body = "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n12345" },
 		{ .way = API_RAW, .body = "HTTP/1.1 200 OK\r\nContent-Le" },
 		{ .way = API_CLOSE },

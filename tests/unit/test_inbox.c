@@ -224,13 +224,15 @@ static int teardown(void **state)
 static void assign(unsigned i, const char *tenant, const char *kind, const char *prompt)
 {
 	struct buf body, b;
-	struct down d = { .kind = DOWN_ASSIGN,
+	struct down d = {
+		.kind = DOWN_ASSIGN,
 		.task = task_of(i),
 		.attempt = 1,
 		.task_kind = span_str(kind),
 		.tenant = span_str(tenant),
 		.lease_ms = 30000,
-		.deadline_ms = t.now_ns / MS + 60000 };
+		.deadline_ms = t.now_ns / MS + 60000,
+	};
 
 	buf_init(&body, LIMIT_BODY_BYTES);
 	buf_init(&b, LIMIT_MESSAGE_BYTES);
@@ -385,8 +387,8 @@ static void test_answers_that_cannot_be_used(void **state)
 	ask("ada", &q, ERR_INVALID);
 	assert_string_equal(t.reply.fail.field, "body");
 	/* it fits, but not with the name of the person */
-	body_put_item(
-		&b, (struct span){ 0 }, (struct span){ 0 }, span_of(big, LIMIT_BODY_BYTES - 10));
+	body_put_item(&b, (struct span){ 0 }, (struct span){ 0 },
+		span_of(big, LIMIT_BODY_BYTES - 10));
 	q.body = buf_span(&b);
 	assert_true(q.body.len <= LIMIT_BODY_BYTES);
 	ask("ada", &q, ERR_TOO_BIG);

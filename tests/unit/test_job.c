@@ -13,12 +13,14 @@
 
 static struct down order_of(const char *kind, struct span body)
 {
-	return (struct down){ .kind = DOWN_ASSIGN,
+	return (struct down){
+		.kind = DOWN_ASSIGN,
 		.task = { 1, 2 },
 		.attempt = 3,
 		.task_kind = span_str(kind),
 		.tenant = SPAN_LIT("ada"),
-		.body = body };
+		.body = body,
+	};
 }
 
 static void test_an_order_becomes_a_job(void **state)

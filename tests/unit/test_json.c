@@ -119,8 +119,8 @@ static void test_texts_that_are_no_json(void **state)
 		assert_null(j);
 		assert_true(why.detail[0] != '\0');
 	}
-	assert_int_equal(
-		json_read((struct span){ 0 }, 0, &(struct json_t *){ NULL }, NULL), ERR_MALFORMED);
+	assert_int_equal(json_read((struct span){ 0 }, 0, &(struct json_t *){ NULL }, NULL),
+		ERR_MALFORMED);
 }
 
 /* An error says where, and quotes nothing of the text. */
@@ -132,8 +132,8 @@ static void test_errors_quote_nothing(void **state)
 	(void)state;
 	assert_int_equal(json_read(SPAN_LIT("{\n\"a\": canary}"), 100, &j, &why), ERR_MALFORMED);
 	assert_string_equal(why.detail, "not JSON, line 2 column 11");
-	assert_int_equal(
-		json_read(SPAN_LIT("{\"canary\":1,\"canary\":2}"), 100, &j, &why), ERR_MALFORMED);
+	assert_int_equal(json_read(SPAN_LIT("{\"canary\":1,\"canary\":2}"), 100, &j, &why),
+		ERR_MALFORMED);
 	assert_null(strstr(why.detail, "canary"));
 }
 

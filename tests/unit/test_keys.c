@@ -27,12 +27,12 @@ static void hashes_as_blake2b_256_of_lengths_and_parts(void **state)
 	/* Both from Python's hashlib.blake2b(digest_size=32), the lengths packed as "<Q". */
 	keys_hash(NULL, 0, hash);
 	hex(hash, text);
-	assert_string_equal(
-		text, "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
+	assert_string_equal(text,
+		"0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8");
 	keys_hash(parts, 3, hash);
 	hex(hash, text);
-	assert_string_equal(
-		text, "ed88b0436a55b8163a666431c4dd0f7dc1464b2529498513124de2083081d52d");
+	assert_string_equal(text,
+		"ed88b0436a55b8163a666431c4dd0f7dc1464b2529498513124de2083081d52d");
 }
 
 static void borders_count(void **state)

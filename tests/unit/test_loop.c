@@ -59,8 +59,8 @@ static void on_due(void *ctx, int64_t now_ns)
 	note(s);
 	assert_true(now_ns == s->trace->loop.now_ns);
 	if (s->again_ns != 0)
-		assert_int_equal(
-			loop_timer_set(&s->trace->loop, &s->timer, now_ns + s->again_ns), 0);
+		assert_int_equal(loop_timer_set(&s->trace->loop, &s->timer, now_ns + s->again_ns),
+			0);
 	if (s->drops != NULL)
 		loop_timer_stop(&s->trace->loop, &s->drops->timer);
 }
@@ -398,8 +398,8 @@ static void clocks_agree(void **state)
 	off = clocks_now(&c) - clocks_wall();
 	assert_true(off > -NS_PER_S && off < NS_PER_S);
 	assert_string_equal(clocks_text(0, text), "1970-01-01T00:00:00.000Z");
-	assert_string_equal(
-		clocks_text(INT64_C(1795169472345678901), text), "2026-11-20T10:11:12.345Z");
+	assert_string_equal(clocks_text(INT64_C(1795169472345678901), text),
+		"2026-11-20T10:11:12.345Z");
 	assert_string_equal(clocks_text(-1, text), "1969-12-31T23:59:59.999Z");
 	assert_string_equal(clocks_text(INT64_MAX, text), "2262-04-11T23:47:16.854Z");
 }

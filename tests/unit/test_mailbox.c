@@ -93,8 +93,8 @@ static void carries_everything_of_many_threads_in_order(void **state)
 		producers[i].to = &m;
 		for (unsigned n = 0; n < EACH; n++)
 			producers[i].items[n] = (struct item){ i, n };
-		assert_int_equal(
-			pthread_create(&producers[i].thread, NULL, produce, &producers[i]), 0);
+		assert_int_equal(pthread_create(&producers[i].thread, NULL, produce, &producers[i]),
+			0);
 	}
 	while (taken < PRODUCERS * EACH) {
 		struct pollfd p = { .fd = m.fd, .events = POLLIN };

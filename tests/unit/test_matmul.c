@@ -13,8 +13,8 @@ static void fill(float *to, size_t n, struct prng *p)
 		to[i] = (float)prng_below(p, 201) - 100;
 }
 
-static float element(
-	const float *a, const float *b, uint32_t k, uint32_t n, uint32_t row, uint32_t column)
+static float element(const float *a, const float *b, uint32_t k, uint32_t n, uint32_t row,
+	uint32_t column)
 {
 	int64_t sum = 0;
 
@@ -77,12 +77,12 @@ static void test_sizes(void **state)
 
 	(void)state;
 	assert_int_equal(matmul_check(span_of(bytes, 24), span_of(bytes, 48), 2, 3, 4, &why), 0);
-	assert_int_equal(
-		matmul_check(span_of(bytes, 23), span_of(bytes, 48), 2, 3, 4, &why), ERR_INVALID);
+	assert_int_equal(matmul_check(span_of(bytes, 23), span_of(bytes, 48), 2, 3, 4, &why),
+		ERR_INVALID);
 	assert_string_equal(why.field, "a");
 	assert_int_equal(why.limit, 24);
-	assert_int_equal(
-		matmul_check(span_of(bytes, 24), span_of(bytes, 52), 2, 3, 4, &why), ERR_INVALID);
+	assert_int_equal(matmul_check(span_of(bytes, 24), span_of(bytes, 52), 2, 3, 4, &why),
+		ERR_INVALID);
 	assert_string_equal(why.field, "b");
 	assert_int_equal(why.limit, 48);
 	assert_int_equal(

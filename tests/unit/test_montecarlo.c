@@ -57,8 +57,8 @@ static void test_equals_definition(void **state)
 		uint64_t seed = prng_next(&p), first = prng_next(&p) >> (1 + prng_below(&p, 62));
 		uint64_t samples = prng_below(&p, 500);
 
-		assert_int_equal(
-			montecarlo_ref(samples, seed, first), slow_count(samples, seed, first));
+		assert_int_equal(montecarlo_ref(samples, seed, first),
+			slow_count(samples, seed, first));
 	}
 }
 

@@ -62,7 +62,9 @@ static int toy_offer(void *self, struct arena *a, struct offer *o)
 		return toy->offer_error < 0 ? toy->offer_error : ERR_NO_MEMORY;
 	o->kinds[0] = (struct kind_offer){ .kind = SPAN_LIT("util.echo"), .ready = true };
 	o->kinds[1] = (struct kind_offer){
-		.kind = SPAN_LIT("compute.matmul"), .ready = true, .typical_us = 5
+		.kind = SPAN_LIT("compute.matmul"),
+		.ready = true,
+		.typical_us = 5,
 	};
 	o->kinds_n = 2;
 	o->slots = toy->slots;
@@ -123,7 +125,8 @@ static void see_offer(const struct offer *o)
 
 static void see_up(const struct up *u)
 {
-	static const char *const names[] = { [UP_NONE] = "none",
+	static const char *const names[] = {
+		[UP_NONE] = "none",
 		[UP_OFFER] = "offer",
 		[UP_ACCEPT] = "accept",
 		[UP_REFUSE] = "refuse",
@@ -131,7 +134,8 @@ static void see_up(const struct up *u)
 		[UP_CHUNK] = "chunk",
 		[UP_DONE] = "done",
 		[UP_FAILED] = "failed",
-		[UP_BYE] = "bye" };
+		[UP_BYE] = "bye",
+	};
 
 	if (u->kind == UP_OFFER) {
 		see_offer(u->offer);
@@ -371,11 +375,13 @@ static void test_orders_that_cannot_be_run(void **state)
 
 static void test_messages_that_cannot_be_read(void **state)
 {
-	struct down d = { .kind = DOWN_ASSIGN,
+	struct down d = {
+		.kind = DOWN_ASSIGN,
 		.task = task_of('A'),
 		.attempt = 1,
 		.task_kind = SPAN_LIT("util.echo"),
-		.tenant = SPAN_LIT("ada") };
+		.tenant = SPAN_LIT("ada"),
+	};
 
 	(void)state;
 	send_bytes("spu.down.n1", SPAN_LIT("\x0a\xff\xff\xff\xff"));

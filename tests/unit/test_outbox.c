@@ -300,12 +300,15 @@ static void lives_through_lack_of_memory(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(items_of_a_subject_leave_as_one_message, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(subjects_are_compared_not_their_addresses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(items_of_a_subject_leave_as_one_message, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(subjects_are_compared_not_their_addresses, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(a_full_message_leaves_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_message_holds_so_many_items, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_failed_item_is_taken_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(one_subject_too_many_sends_what_there_is, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(one_subject_too_many_sends_what_there_is, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(refusals_are_counted_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_item_is_open_at_a_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_turned_round, set_up, tear_down),

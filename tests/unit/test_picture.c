@@ -114,9 +114,9 @@ static void test_round_trip(void **state)
 		struct buf b;
 
 		buf_init(&b, FILE_BYTES_MAX);
-		assert_int_equal(
-			picture_init(&in, 1 + (uint32_t)prng_below(&r, 50),
-				1 + (uint32_t)prng_below(&r, 50), channels[round % 3], NULL),
+		assert_int_equal(picture_init(&in, 1 + (uint32_t)prng_below(&r, 50),
+					 1 + (uint32_t)prng_below(&r, 50), channels[round % 3],
+					 NULL),
 			0);
 		for (size_t i = 0; i < picture_bytes(&in); i++)
 			in.pixels[i] = (unsigned char)prng_next(&r);

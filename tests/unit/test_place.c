@@ -110,8 +110,10 @@ static void run_case(struct case_line *c)
 	bool picks = span_is(case_word(c, 0), "pick");
 	struct span avoid = case_value(c, "avoid", "");
 	struct table t = { .n = 0 };
-	struct place_need need = { .max_price_ucr = case_int(c, "price", "0"),
-		.model = case_value(c, "model", "") };
+	struct place_need need = {
+		.max_price_ucr = case_int(c, "price", "0"),
+		.model = case_value(c, "model", ""),
+	};
 	uint32_t cursor = (uint32_t)case_int(c, "cursor", "0");
 	struct prng prng;
 	struct place_out out = { .pick = PLACE_NONE };
@@ -141,14 +143,18 @@ struct many {
 static void fill(struct many *m, uint32_t n, struct prng *p, uint32_t fits_in_1000)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		m->loads[i] = (struct place_load){ .node = i,
+		m->loads[i] = (struct place_load){
+			.node = i,
 			.slots = 1 + (uint32_t)prng_below(p, 4),
 			.busy = (uint32_t)prng_below(p, 4),
 			.health = 1000,
-			.ended = (uint32_t)prng_below(p, 20) };
-		m->rows[i] = (struct place_row){ .load = &m->loads[i],
+			.ended = (uint32_t)prng_below(p, 20),
+		};
+		m->rows[i] = (struct place_row){
+			.load = &m->loads[i],
 			.price_ucr = prng_below(p, 1000) < fits_in_1000 ? 0 : 1,
-			.run_us = 1 + (int64_t)prng_below(p, 1000) };
+			.run_us = 1 + (int64_t)prng_below(p, 1000),
+		};
 	}
 }
 

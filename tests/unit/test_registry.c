@@ -11,11 +11,13 @@
 
 #define SEC NS_PER_S
 
-static const struct registry_conf small = { .nodes_max = 6,
+static const struct registry_conf small = {
+	.nodes_max = 6,
 	.kinds_max = 24,
 	.suspect_ns = 15 * SEC,
 	.down_ns = 30 * SEC,
-	.forget_ns = 600 * SEC };
+	.forget_ns = 600 * SEC,
+};
 
 static int set_up(void **state)
 {
@@ -36,13 +38,15 @@ static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t 
 	uint64_t seq, enum heard *heard)
 {
 	struct kind_offer kind = { .kind = SPAN_LIT("util.echo"), .ready = true };
-	struct offer o = { .incarnation = incarnation,
+	struct offer o = {
+		.incarnation = incarnation,
 		.seq = seq,
 		.rung = RUNG_CPU,
 		.kinds = &kind,
 		.kinds_n = 1,
 		.slots = 1,
-		.health = 1000 };
+		.health = 1000,
+	};
 	uint32_t node;
 	int err = registry_offer(g, now_ns, span_str(name), &o, heard, &node);
 
@@ -124,23 +128,27 @@ static void random_offer(struct registry *g, int64_t now_ns, uint64_t seq, struc
 	static const char *const names[] = { "util.echo", "llm.chat", "own.a", "own.b", "own.c",
 		"own.d" };
 	struct kind_offer kinds[6];
-	struct offer o = { .incarnation = 1,
+	struct offer o = {
+		.incarnation = 1,
 		.seq = seq,
 		.rung = (enum rung)(1 + prng_below(p, 3)),
 		.kinds = kinds,
 		.slots = (uint32_t)prng_below(p, 4),
 		.draining = prng_below(p, 8) == 0,
-		.health = 1000 };
+		.health = 1000,
+	};
 	char name[16];
 	enum heard heard;
 	uint32_t node;
 
 	for (int i = 0; i < 6; i++)
 		if (prng_below(p, 2) == 0)
-			kinds[o.kinds_n++] = (struct kind_offer){ .kind = span_str(names[i]),
+			kinds[o.kinds_n++] = (struct kind_offer){
+				.kind = span_str(names[i]),
 				.ready = prng_below(p, 4) != 0,
 				.price_ucr = (int64_t)prng_below(p, 9),
-				.model = prng_below(p, 2) == 0 ? SPAN_LIT("m") : span_str(NULL) };
+				.model = prng_below(p, 2) == 0 ? SPAN_LIT("m") : span_str(NULL),
+			};
 	snprintf(name, sizeof name, "n%u", (unsigned)prng_below(p, 9));
 	(void)!registry_offer(g, now_ns, span_str(name), &o, &heard, &node);
 }

@@ -426,10 +426,12 @@ static void test_stale_reports_change_nothing(void **state)
 	kit_done(k, t, SPAN_LIT("right"));
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		stale_one(k, t, "b",
-			(struct up){ .kind = kinds[i],
+			(struct up){
+				.kind = kinds[i],
 				.task = t->id,
 				.attempt = 2,
-				.body = SPAN_LIT("x") });
+				.body = SPAN_LIT("x"),
+			});
 	assert_true(span_is(span_of(t->result, t->result_len), "right"));
 }
 
@@ -461,17 +463,23 @@ static void test_progress_and_chunks(void **state)
 	struct task *t = kit_submit(k, "util.echo");
 
 	kit_up_from(k, "a",
-		&(struct up){ .kind = UP_PROGRESS,
+		&(struct up){
+			.kind = UP_PROGRESS,
 			.task = t->id,
 			.attempt = 1,
 			.permille = 5000,
-			.note = SPAN_LIT("half") });
+			.note = SPAN_LIT("half"),
+		});
 	assert_int_equal(t->state, STATE_RUNNING); /* its acceptance was lost */
 	assert_int_equal(t->permille, 1000);
 	assert_string_equal(kit_next(k, SAID_EVENT, EVENT_PROGRESS)->text, "half");
 	kit_up_from(k, "a",
 		&(struct up){
-			.kind = UP_CHUNK, .task = t->id, .attempt = 1, .data = SPAN_LIT("piece") });
+			.kind = UP_CHUNK,
+			.task = t->id,
+			.attempt = 1,
+			.data = SPAN_LIT("piece"),
+		});
 	assert_string_equal(kit_next(k, SAID_EVENT, EVENT_CHUNK)->text, "piece");
 }
 

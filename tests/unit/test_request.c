@@ -83,7 +83,8 @@ static int tear_down(void **state)
 
 static int ask(struct rig *r, unsigned i, int64_t timeout_ns)
 {
-	return requests_send(r->requests, "ask.it", SPAN_LIT("?"), timeout_ns, on_answer, &r->answers[i]);
+	return requests_send(r->requests, "ask.it", SPAN_LIT("?"), timeout_ns, on_answer,
+		&r->answers[i]);
 }
 
 static void deliver(struct rig *r)
@@ -94,7 +95,9 @@ static void deliver(struct rig *r)
 
 static void answer(struct rig *r, unsigned question, const char *text)
 {
-	assert_int_equal(bus_publish(r->answerer, r->asked[question], NULL, span_of(NULL, 0), span_str(text)), 0);
+	assert_int_equal(bus_publish(r->answerer, r->asked[question], NULL, span_of(NULL, 0),
+				 span_str(text)),
+		0);
 	deliver(r);
 }
 
@@ -181,7 +184,9 @@ static void nobody_listening_is_told_at_once(void **state)
 {
 	struct rig *r = *state;
 
-	assert_int_equal(requests_send(r->requests, "nobody", SPAN_LIT("?"), LATE, on_answer, &r->answers[0]), 0);
+	assert_int_equal(requests_send(r->requests, "nobody", SPAN_LIT("?"), LATE, on_answer,
+				 &r->answers[0]),
+		0);
 	assert_int_equal(r->answers[0].calls, 0);
 	deliver(r);
 	assert_int_equal(r->answers[0].calls, 1);
@@ -206,8 +211,8 @@ static void what_cannot_be_sent_is_not_answered(void **state)
 	struct rig *r = *state;
 
 	for (unsigned i = 0; i < 2 * MAX; i++)
-		assert_int_equal(
-			requests_send(r->requests, "not ok", SPAN_LIT("?"), LATE, on_answer, &r->answers[0]),
+		assert_int_equal(requests_send(r->requests, "not ok", SPAN_LIT("?"), LATE,
+					 on_answer, &r->answers[0]),
 			ERR_INVALID);
 	assert_int_equal(r->answers[0].calls, 0);
 	assert_int_equal(ask(r, 1, INT64_MAX), 0);
@@ -226,8 +231,9 @@ static void callbacks_may_ask(void **state)
 	struct rig *r = *state;
 
 	for (unsigned i = 0; i < MAX; i++)
-		assert_int_equal(requests_send(r->requests, "ask.it", SPAN_LIT("?"), SOON, ask_again,
-		                               &r->answers[i]), 0);
+		assert_int_equal(requests_send(r->requests, "ask.it", SPAN_LIT("?"), SOON,
+					 ask_again, &r->answers[i]),
+			0);
 	turn_until(r, &r->answers[7].calls, MAX);
 	for (unsigned i = 0; i < MAX; i++) {
 		assert_int_equal(r->answers[i].calls, 1);
@@ -239,7 +245,9 @@ static void the_end_is_told_and_nothing_more_is_sent(void **state)
 {
 	struct rig *r = *state;
 
-	assert_int_equal(requests_send(r->requests, "ask.it", SPAN_LIT("?"), LATE, ask_again, &r->answers[0]), 0);
+	assert_int_equal(requests_send(r->requests, "ask.it", SPAN_LIT("?"), LATE, ask_again,
+				 &r->answers[0]),
+		0);
 	assert_int_equal(ask(r, 1, LATE), 0);
 	requests_free(r->requests);
 	r->requests = NULL;
@@ -298,12 +306,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(answers_find_their_questions, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_second_answer_finds_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(silence_times_out, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_timer_for_an_answered_question_is_harmless, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(nobody_listening_is_told_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_timer_for_an_answered_question_is_harmless,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(nobody_listening_is_told_at_once, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(so_many_are_open, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not_answered, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not_answered, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(callbacks_may_ask, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(the_end_is_told_and_nothing_more_is_sent, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_end_is_told_and_nothing_more_is_sent, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(wrong_prefixes_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lives_through_lack_of_memory, set_up, tear_down),
 	};

@@ -68,12 +68,14 @@ static int set_up(void **state)
 	g.peer = bus_mem_open(g.net, "peer");
 	g.journal = journal_mem_open();
 	assert_non_null(g.journal);
-	struct router_core_conf conf = { .bus = g.router_bus,
+	struct router_core_conf conf = {
+		.bus = g.router_bus,
 		.journal = g.journal,
 		.name = "r",
 		.operators = "root, boss",
 		.now = clock_of,
-		.now_ctx = &g };
+		.now_ctx = &g,
+	};
 
 	router_conf_default(&conf.machine);
 	conf.machine.settle_ns = 0;
@@ -145,19 +147,23 @@ static void offer(struct rig *g, uint32_t i, size_t kinds_n, struct span why)
 	CLEANUP(buf_done) struct buf b;
 	struct kind_offer kinds[LIMIT_OFFER_KINDS];
 	char names[LIMIT_OFFER_KINDS][32], subject[64];
-	struct offer o = { .incarnation = 1,
+	struct offer o = {
+		.incarnation = 1,
 		.seq = 1,
 		.rung = RUNG_CPU,
 		.kinds = kinds,
 		.kinds_n = kinds_n,
 		.slots = 4,
-		.health = 1000 };
+		.health = 1000,
+	};
 
 	for (size_t k = 0; k < kinds_n; k++) {
 		snprintf(names[k], sizeof names[k], k == 0 ? "util.echo" : "own.kind%u",
 			(unsigned)k);
 		kinds[k] = (struct kind_offer){
-			.kind = span_str(names[k]), .ready = why.len == 0, .why = why
+			.kind = span_str(names[k]),
+			.ready = why.len == 0,
+			.why = why,
 		};
 	}
 	buf_init(&b, 1 << 20);
@@ -216,8 +222,8 @@ static void test_bad_bytes_are_answered(void **state)
 
 		say(g, "spu.submit.t", "_INBOX.x", span_str(cases[i].bytes));
 		assert_string_equal(g->subject, "_INBOX.x");
-		assert_int_equal(
-			submit_replies_decode(&g->arena, buf_span(&g->data), &r, &n, NULL), 0);
+		assert_int_equal(submit_replies_decode(&g->arena, buf_span(&g->data), &r, &n, NULL),
+			0);
 		assert_int_equal(r[0].fail.code, cases[i].submit);
 		assert_int_equal(m->submit_errors, i + 1);
 		say(g, "spu.query.t", "_INBOX.y", span_str(cases[i].bytes));

@@ -9,8 +9,8 @@
 #define WORKER "c cpu kinds=task.split,text.extract,task.reduce slots=16"
 
 /* The open child in this role with this number, or NULL. */
-static struct task *child(
-	struct kit *k, const struct task *parent, enum task_role role, uint32_t part)
+static struct task *child(struct kit *k, const struct task *parent, enum task_role role,
+	uint32_t part)
 {
 	for (uint32_t i = 0; i < k->r->tasks.slots.cap; i++) {
 		struct task *t =
@@ -123,9 +123,12 @@ static void test_cancel_of_the_parent(void **state)
 
 	kit_done(k, done, SPAN_LIT(""));
 	kit_look_away(k);
-	assert_int_equal(kit_step(k, &(struct router_event){ .kind = ROUTER_CANCEL,
-					     .who = SPAN_LIT("t"),
-					     .task = t->id }),
+	assert_int_equal(kit_step(k,
+				 &(struct router_event){
+					 .kind = ROUTER_CANCEL,
+					 .who = SPAN_LIT("t"),
+					 .task = t->id,
+				 }),
 		0);
 	assert_int_equal(t->state, STATE_CANCELLED);
 	assert_int_equal(router_open(k->r), 0);
@@ -142,7 +145,10 @@ static void test_cancel_of_a_part(void **state)
 	struct task *part = child(k, t, ROLE_PART, 2);
 
 	kit_step(k, &(struct router_event){
-			    .kind = ROUTER_CANCEL, .who = SPAN_LIT("t"), .task = part->id });
+			    .kind = ROUTER_CANCEL,
+			    .who = SPAN_LIT("t"),
+			    .task = part->id,
+		    });
 	assert_int_equal(task_rung(t), RUNG_HUMAN);
 	assert_int_equal(router_open(k->r), 1);
 }

@@ -11,7 +11,10 @@
 static int cancel(struct kit *k, const char *tenant, struct ulid task)
 {
 	return kit_step(k, &(struct router_event){
-				   .kind = ROUTER_CANCEL, .who = span_str(tenant), .task = task });
+				   .kind = ROUTER_CANCEL,
+				   .who = span_str(tenant),
+				   .task = task,
+			   });
 }
 
 static void refused(struct kit *k, const struct submit *s, int code, const char *field)
@@ -300,10 +303,12 @@ static int whole_life(void *arg)
 		if (t == NULL || t->state != STATE_ASSIGNED)
 			continue;
 		kit_up_from(k, "c",
-			&(struct up){ .kind = UP_PROGRESS,
+			&(struct up){
+				.kind = UP_PROGRESS,
 				.task = t->id,
 				.attempt = t->attempt,
-				.note = SPAN_LIT("n") });
+				.note = SPAN_LIT("n"),
+			});
 		kit_done(k, t,
 			SPAN_LIT("\x0a\x0e\x0a\x0ctext.extract\x0a\x0e\x0a\x0ctext."
 				 "extract\x12\x0e\x0a\x0ctext.extract"));

@@ -351,13 +351,15 @@ static void test_models(void **state)
 	kit_offer(k, "g gpu kinds=llm.chat model=small,big");
 	kit_offer(k, "h human kinds=llm.chat");
 	for (int i = 0; i < 2; i++) {
-		kit_step(k, &(struct router_event){ .kind = ROUTER_SUBMIT,
+		kit_step(k, &(struct router_event){
+				    .kind = ROUTER_SUBMIT,
 				    .who = SPAN_LIT("t"),
 				    .submit = &s,
 				    .model = i == 0 ? SPAN_LIT("big") : SPAN_LIT("huge"),
-				    .reply = &reply });
-		assert_string_equal(
-			kit_node(k, tasks_find(&k->r->tasks, reply.task)), i == 0 ? "g" : "h");
+				    .reply = &reply,
+			    });
+		assert_string_equal(kit_node(k, tasks_find(&k->r->tasks, reply.task)),
+			i == 0 ? "g" : "h");
 	}
 }
 

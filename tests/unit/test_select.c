@@ -105,8 +105,8 @@ static void test_sentences(void **state)
 		"p0<It is v. 3.14 of Mr. Smith, e.g. this.>p0<Next one.>");
 	check_sentences("He said \"no.\" Then (he left.) He\ncame back",
 		"p0<He said \"no.\">p0<Then (he left.)>p0<He\ncame back>");
-	check_sentences(
-		"First para\ngoes on\n\nSecond one.", "p0<First para\ngoes on>p1<Second one.>");
+	check_sentences("First para\ngoes on\n\nSecond one.",
+		"p0<First para\ngoes on>p1<Second one.>");
 	check_sentences("# Title\nText here.\n## Sub\n\nMore.",
 		"h0<# Title>p1<Text here.>h2<## Sub>p3<More.>");
 	check_sentences("Title\n=====\nText.", "h0<Title\n=====>p1<Text.>");
@@ -162,7 +162,9 @@ static struct select_result pick(struct arena *a, struct buf *b, struct span doc
 	uint32_t sentences, size_t bytes)
 {
 	struct select_want want = {
-		.query = span_str(query), .sentences_max = sentences, .bytes_max = bytes
+		.query = span_str(query),
+		.sentences_max = sentences,
+		.bytes_max = bytes,
 	};
 	struct select_result r;
 
@@ -367,7 +369,9 @@ static int run_nth(void *arg)
 {
 	struct span doc = SPAN_LIT("One sentence. Another one with more words. A third.");
 	struct select_want want = {
-		.query = SPAN_LIT("words"), .sentences_max = 2, .bytes_max = 1000
+		.query = SPAN_LIT("words"),
+		.sentences_max = 2,
+		.bytes_max = 1000,
 	};
 	struct select_result r;
 	struct arena a;

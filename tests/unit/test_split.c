@@ -11,8 +11,8 @@
 #define DOC_BYTES_MAX 4000
 
 /* The pieces in order are the documents; parts are numbered without gaps. Returns how many parts. */
-static uint32_t check_whole(
-	const struct span *docs, size_t docs_n, const struct split_piece *p, size_t n)
+static uint32_t check_whole(const struct span *docs, size_t docs_n, const struct split_piece *p,
+	size_t n)
 {
 	size_t at = 0, doc = 0;
 	uint32_t part = 0;
@@ -65,8 +65,10 @@ static void test_no_byte_is_lost(void **state)
 	(void)state;
 	rand_start(&p);
 	for (int round = 0; round < 2000; round++) {
-		struct split_want want = { .parts_max = 1 + (uint32_t)prng_below(&p, 20),
-			.part_min = 1 + prng_below(&p, 500) };
+		struct split_want want = {
+			.parts_max = 1 + (uint32_t)prng_below(&p, 20),
+			.part_min = 1 + prng_below(&p, 500),
+		};
 		size_t docs_n = prng_below(&p, DOCS_MAX + 1), n, total = 0;
 		struct span docs[DOCS_MAX];
 		struct split_piece *pieces;
@@ -74,8 +76,8 @@ static void test_no_byte_is_lost(void **state)
 		uint32_t parts;
 
 		for (size_t i = 0; i < docs_n; i++) {
-			docs[i] = span_of(
-				bytes[i], prng_below(&p, 1 + prng_below(&p, DOC_BYTES_MAX)));
+			docs[i] = span_of(bytes[i],
+				prng_below(&p, 1 + prng_below(&p, DOC_BYTES_MAX)));
 			fill(bytes[i], docs[i].len, &p);
 			total += docs[i].len;
 		}

@@ -150,8 +150,10 @@ static void test_order_of_waiting(void **state)
 
 		wait_init(&w, 1, RUNG_CPU);
 		for (uint32_t i = 0; i < n; i++) {
-			tasks[i] = (struct task){ .priority = (uint8_t)prng_below(&p, 10),
-				.rung_ns = (int64_t)i * WAIT_AGE_NS / 20 };
+			tasks[i] = (struct task){
+				.priority = (uint8_t)prng_below(&p, 10),
+				.rung_ns = (int64_t)i * WAIT_AGE_NS / 20,
+			};
 			list_init(&tasks[i].queued);
 			wait_push(&w, &tasks[i]);
 			order[i] = i;

@@ -29,8 +29,8 @@ static void vectors(void **state)
 	assert_round_trip((struct ulid){ 0, UINT64_C(1) << 60 }, "00000000000001000000000000");
 	assert_round_trip((struct ulid){ 1, 0 }, "0000000000000G000000000000");
 	assert_round_trip((struct ulid){ 2, 0 }, "00000000000010000000000000");
-	assert_round_trip(
-		(struct ulid){ UINT64_C(1469918176385) << 16, 0 }, "01ARYZ6S410000000000000000");
+	assert_round_trip((struct ulid){ UINT64_C(1469918176385) << 16, 0 },
+		"01ARYZ6S410000000000000000");
 	assert_int_equal(ulid_parse(SPAN_LIT("01ARZ3NDEKTSV4RRFFQ69G5FAV"), &id), 0);
 	assert_true(id.hi >> 16 == UINT64_C(1469922850259));
 	assert_round_trip(id, "01ARZ3NDEKTSV4RRFFQ69G5FAV");

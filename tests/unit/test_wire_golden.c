@@ -110,7 +110,8 @@ static void test_submits(void **state)
 	struct golden *g = *state;
 	struct span bytes = load(g, "submits");
 	const struct submit in[] = {
-		{ .key = T("k-1"),
+		{
+			.key = T("k-1"),
 			.stream = T("s_2"),
 			.kind = T("util.echo"),
 			.priority = 9,
@@ -119,7 +120,8 @@ static void test_submits(void **state)
 			.allow = { { RUNG_GPU, RUNG_API, RUNG_SPLIT }, 3 },
 			.fast = true,
 			.start_within_ms = 2500,
-			.body = T("body") },
+			.body = T("body"),
+		},
 		{ .kind = T("a") },
 	};
 	struct submit *rows;
@@ -148,7 +150,7 @@ static void test_submit_replies(void **state)
 				.field = "priority",
 				.limit = 9,
 				.detail = "no room",
-				.retry_after_ms = 1500 } },
+				.retry_after_ms = 1500, }, },
 	};
 	struct submit_reply *rows;
 	size_t n;
@@ -176,12 +178,12 @@ static void test_events(void **state)
 			.rung = RUNG_CPU,
 			.node = T("cpu-1"),
 			.attempt = 2,
-			.reason = T("placed") },
+			.reason = T("placed"), },
 		{ .task = id(7),
 			.seq = 2,
 			.kind = EVENT_PROGRESS,
 			.permille = 500,
-			.note = T("half") },
+			.note = T("half"), },
 		{ .task = id(7), .seq = 3, .kind = EVENT_CHUNK, .chunk_seq = 4, .data = T("\1\2") },
 		{ .task = id(7),
 			.seq = 4,
@@ -194,7 +196,7 @@ static void test_events(void **state)
 				.attempts = 3,
 				.price_ucr = 77,
 				.run_us = 1000,
-				.total_us = 2000 } },
+				.total_us = 2000, }, },
 	};
 	struct event *rows;
 	size_t n;
@@ -216,11 +218,13 @@ static void test_ups(void **state)
 	struct golden *g = *state;
 	struct span bytes = load(g, "ups");
 	struct kind_offer kinds[] = {
-		{ .kind = T("llm.chat"),
+		{
+			.kind = T("llm.chat"),
 			.why = T("no model"),
 			.price_ucr = 5,
 			.typical_us = 6,
-			.model = T("m1,m2") },
+			.model = T("m1,m2"),
+		},
 		{ .kind = T("image.filter"), .ready = true },
 	};
 	struct attempt_ref running = { id(7), 1 };
@@ -248,21 +252,21 @@ static void test_ups(void **state)
 			.task = id(7),
 			.attempt = 3,
 			.permille = 1000,
-			.note = T("n") },
+			.note = T("n"), },
 		{ .kind = UP_CHUNK, .task = id(7), .attempt = 4, .chunk_seq = 9, .data = T("d") },
 		{ .kind = UP_DONE,
 			.task = id(7),
 			.attempt = 5,
 			.body = T("body"),
-			.run_us = 123456 },
+			.run_us = 123456, },
 		{ .kind = UP_FAILED,
 			.task = id(7),
 			.attempt = 6,
 			.fail = { .code = ERR_DEVICE,
 				.field = "m",
 				.limit = -1,
-				.detail = "out of range" },
-			.run_us = 7 },
+				.detail = "out of range", },
+			.run_us = 7, },
 		{ .kind = UP_BYE, .incarnation = 42, .reason = T("stopping") },
 	};
 	struct up *rows;
@@ -285,7 +289,8 @@ static void test_downs(void **state)
 	struct golden *g = *state;
 	struct span bytes = load(g, "downs");
 	const struct down in[] = {
-		{ .kind = DOWN_ASSIGN,
+		{
+			.kind = DOWN_ASSIGN,
 			.task = id(7),
 			.attempt = 1,
 			.task_kind = T("util.echo"),
@@ -293,7 +298,8 @@ static void test_downs(void **state)
 			.deadline_ms = 1700000000123,
 			.body = T("one"),
 			.body2 = T("two"),
-			.tenant = T("acme") },
+			.tenant = T("acme"),
+		},
 		{ .kind = DOWN_CANCEL, .task = id(7), .attempt = 2, .reason = T("asked") },
 		{ .kind = DOWN_DRAIN, .on = true },
 		{ .kind = DOWN_DRAIN },
@@ -371,10 +377,13 @@ static void test_ask(void **state)
 	} in[] = {
 		{ "ask_list", { .kind = ASK_LIST, .limit = 20 } },
 		{ "ask_show", { .kind = ASK_SHOW, .task = id(7) } },
-		{ "ask_answer", { .kind = ASK_ANSWER,
-					.task = id(7),
-					.body = T("yes"),
-					.person = T("Ann") } },
+		{ "ask_answer",
+			{
+				.kind = ASK_ANSWER,
+				.task = id(7),
+				.body = T("yes"),
+				.person = T("Ann"),
+			} },
 		{ "ask_decline", { .kind = ASK_DECLINE, .task = id(7) } },
 	};
 	struct ask q;
@@ -395,16 +404,20 @@ static void test_ask_reply(void **state)
 {
 	struct golden *g = *state;
 	struct span bytes = load(g, "ask_reply");
-	struct question_view question = { .task = id(7),
+	struct question_view question = {
+		.task = id(7),
 		.kind = T("human.ask"),
 		.tenant = T("acme"),
 		.asked_ms = 1,
 		.deadline_ms = 2,
 		.prompt = T("which?"),
-		.body = T("b") };
-	const struct ask_reply in = { .fail = { .code = ERR_BUSY, .retry_after_ms = 10 },
+		.body = T("b"),
+	};
+	const struct ask_reply in = {
+		.fail = { .code = ERR_BUSY, .retry_after_ms = 10 },
 		.questions = &question,
-		.questions_n = 1 };
+		.questions_n = 1,
+	};
 	struct ask_reply out;
 
 	ask_reply_encode(&g->out, &in);
@@ -431,7 +444,8 @@ static void check_reply(struct golden *g, const char *name, const struct query_r
 static void test_query_reply(void **state)
 {
 	struct golden *g = *state;
-	const struct task_view task = { .task = id(7),
+	const struct task_view task = {
+		.task = id(7),
 		.kind = T("llm.chat"),
 		.state = STATE_SPLIT,
 		.rung = RUNG_SPLIT,
@@ -445,19 +459,23 @@ static void test_query_reply(void **state)
 		.note = T("eight"),
 		.parts = 9,
 		.parts_done = 8,
-		.parent = id(9) };
+		.parent = id(9),
+	};
 	struct task_view tasks[] = {
 		{ .task = id(7), .kind = T("a"), .state = STATE_QUEUED },
 		{ .task = id(9), .kind = T("b"), .state = STATE_DEAD },
 	};
-	const struct result result = { .state = STATE_SUCCEEDED,
+	const struct result result = {
+		.state = STATE_SUCCEEDED,
 		.body = T("b"),
 		.rung = RUNG_HUMAN,
 		.node = T("inbox"),
 		.attempts = 1,
-		.price_ucr = 2 };
+		.price_ucr = 2,
+	};
 	struct node_view nodes[] = {
-		{ .node = T("cpu-1"),
+		{
+			.node = T("cpu-1"),
 			.state = NODE_SUSPECT,
 			.offer = { .incarnation = 1, .rung = RUNG_CPU, .slots = 2 },
 			.busy = 3,
@@ -465,10 +483,37 @@ static void test_query_reply(void **state)
 			.done = 5,
 			.failed = 6,
 			.lost = 7,
-			.drain_asked = true },
+			.drain_asked = true,
+		},
 		{ .node = T("cpu-2"), .state = NODE_GONE },
 	};
-	const struct mesh_view mesh = { .router = T("router-1"),
+
+	check_reply(g, "query_reply_error",
+		&(struct query_reply){ .fail = {
+					       .code = ERR_UNKNOWN,
+					       .field = "task",
+					       .detail = "no such task",
+				       } });
+	check_reply(g, "query_reply_task",
+		&(struct query_reply){ .kind = REPLY_TASK, .task = task });
+	check_reply(g, "query_reply_result",
+		&(struct query_reply){ .kind = REPLY_RESULT, .result = result });
+	check_reply(g, "query_reply_tasks",
+		&(struct query_reply){
+			.kind = REPLY_TASKS,
+			.tasks = tasks,
+			.tasks_n = 2,
+			.tasks_total = 5000,
+		});
+	check_reply(g, "query_reply_nodes",
+		&(struct query_reply){ .kind = REPLY_NODES, .nodes = nodes, .nodes_n = 2 });
+}
+
+static void test_query_reply_mesh(void **state)
+{
+	struct golden *g = *state;
+	const struct mesh_view mesh = {
+		.router = T("router-1"),
 		.incarnation = 2,
 		.policy = T("cost"),
 		.up_ms = 4,
@@ -484,37 +529,28 @@ static void test_query_reply(void **state)
 		.nodes_up = 14,
 		.hops = 15,
 		.stale = 16,
-		.jitter_p99_us = 17 };
+		.jitter_p99_us = 17,
+	};
 
-	check_reply(g, "query_reply_error",
-		&(struct query_reply){
-			.fail = {
-				.code = ERR_UNKNOWN, .field = "task", .detail = "no such task" } });
-	check_reply(
-		g, "query_reply_task", &(struct query_reply){ .kind = REPLY_TASK, .task = task });
-	check_reply(g, "query_reply_result",
-		&(struct query_reply){ .kind = REPLY_RESULT, .result = result });
-	check_reply(g, "query_reply_tasks",
-		&(struct query_reply){
-			.kind = REPLY_TASKS, .tasks = tasks, .tasks_n = 2, .tasks_total = 5000 });
-	check_reply(g, "query_reply_nodes",
-		&(struct query_reply){ .kind = REPLY_NODES, .nodes = nodes, .nodes_n = 2 });
-	check_reply(
-		g, "query_reply_mesh", &(struct query_reply){ .kind = REPLY_MESH, .mesh = mesh });
+	check_reply(g, "query_reply_mesh",
+		&(struct query_reply){ .kind = REPLY_MESH, .mesh = mesh });
 }
 
 static void test_explain(void **state)
 {
 	struct golden *g = *state;
 	struct candidate_view candidates[] = {
-		{ .node = T("gpu-1"),
+		{
+			.node = T("gpu-1"),
 			.verdict = VERDICT_UNHEALTHY,
 			.note = T("hot"),
-			.cost = { 3, 4, 5, 6, -7 } },
+			.cost = { 3, 4, 5, 6, -7 },
+		},
 		{ .node = T("gpu-2"), .verdict = VERDICT_CHOSEN },
 	};
 	struct step_view steps[] = {
-		{ .at_us = 1,
+		{
+			.at_us = 1,
 			.kind = STEP_HOP,
 			.rung = RUNG_GPU,
 			.to = RUNG_HUMAN,
@@ -525,7 +561,8 @@ static void test_explain(void **state)
 			.candidates = candidates,
 			.candidates_n = 2,
 			.considered = 8,
-			.policy = T("p2c") },
+			.policy = T("p2c"),
+		},
 		{ .kind = STEP_END },
 	};
 	struct ulid part = id(9);
@@ -536,7 +573,7 @@ static void test_explain(void **state)
 			.steps_n = 2,
 			.dropped = 10,
 			.parts = &part,
-			.parts_n = 1 } };
+			.parts_n = 1, }, };
 
 	check_reply(g, "query_reply_explain", &reply);
 }
@@ -555,6 +592,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ask, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ask_reply, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_query_reply, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_query_reply_mesh, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_explain, setup, teardown),
 	};
 

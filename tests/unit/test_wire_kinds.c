@@ -85,8 +85,8 @@ static void test_values_are_checked(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		int r = check(
-			cases[i].kind, span_str(cases[i].key), span_str(cases[i].value), &why);
+		int r = check(cases[i].kind, span_str(cases[i].key), span_str(cases[i].value),
+			&why);
 
 		if (r != cases[i].code ||
 			(r != 0 && cases[i].limit != 0 && why.limit != cases[i].limit))
@@ -106,8 +106,8 @@ static void test_what_has_no_default_must_be_given(void **state)
 	struct fail why = { 0 };
 
 	(void)state;
-	assert_int_equal(
-		kind_check(kind_find(T("llm.chat")), &(struct body){ 0 }, &why), ERR_INVALID);
+	assert_int_equal(kind_check(kind_find(T("llm.chat")), &(struct body){ 0 }, &why),
+		ERR_INVALID);
 	assert_string_equal(why.field, "prompt");
 	assert_int_equal(check("compute.matmul", T("m"), T("2"), &why), ERR_INVALID);
 	assert_string_equal(why.field, "k");

@@ -61,8 +61,8 @@ static void test_strings_are_text(void **state)
 }
 
 /* What one submit is refused with; the one after it passes always. */
-static void expect_submit(
-	struct fix *f, const struct submit *s, int code, const char *field, int64_t limit)
+static void expect_submit(struct fix *f, const struct submit *s, int code, const char *field,
+	int64_t limit)
 {
 	const struct submit good = { .kind = T("a.b"), .key = T("good") };
 	struct submit *rows;
@@ -319,8 +319,8 @@ static void test_an_end_is_final(void **state)
 		e.result.state = (enum state)s;
 		events_put(&f->b, &e);
 		assert_int_equal(events_decode(&f->arena, buf_span(&f->b), &rows, &n, NULL), 0);
-		assert_int_equal(
-			rows[0].kind, s >= STATE_SUCCEEDED && s < STATES ? EVENT_END : EVENT_NONE);
+		assert_int_equal(rows[0].kind,
+			s >= STATE_SUCCEEDED && s < STATES ? EVENT_END : EVENT_NONE);
 		fresh(f);
 	}
 }
@@ -362,13 +362,17 @@ static void test_queries(void **state)
 	expect(f, decode_query, ERR_INVALID, "state", 0);
 	query_encode(&f->b, &(struct query){ .kind = QUERY_DRAIN, .node = T("a.b") });
 	expect(f, decode_query, ERR_INVALID, "node", LIMIT_TOKEN_BYTES);
-	ask_encode(&f->b,
-		&(struct ask){
-			.kind = ASK_ANSWER, .task = { 1, 1 }, .body = xs(f, LIMIT_BODY_BYTES) });
-	expect(f, decode_ask, 0, "", 0);
-	ask_encode(&f->b, &(struct ask){ .kind = ASK_ANSWER,
+	ask_encode(&f->b, &(struct ask){
+				  .kind = ASK_ANSWER,
 				  .task = { 1, 1 },
-				  .body = xs(f, LIMIT_BODY_BYTES + 1) });
+				  .body = xs(f, LIMIT_BODY_BYTES),
+			  });
+	expect(f, decode_ask, 0, "", 0);
+	ask_encode(&f->b, &(struct ask){
+				  .kind = ASK_ANSWER,
+				  .task = { 1, 1 },
+				  .body = xs(f, LIMIT_BODY_BYTES + 1),
+			  });
 	expect(f, decode_ask, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES);
 }
 
@@ -380,7 +384,9 @@ static void test_rows_of_lists(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(tasks); i++)
 		tasks[i] = (struct task_view){
-			.task = { 1, i }, .kind = T("a"), .state = STATE_QUEUED
+			.task = { 1, i },
+			.kind = T("a"),
+			.state = STATE_QUEUED,
 		};
 	for (size_t over = 0; over < 2; over++) {
 		r.tasks_n = LIMIT_LIST_ROWS + over;
@@ -396,15 +402,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_keys_of_params, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strings_are_text, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_submit_rules, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_a_refused_submit_keeps_its_key, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_refused_submit_keeps_its_key, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_rungs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_items_of_a_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offer_rules, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_texts_for_people, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reports_need_their_task, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_an_unknown_sort_harms_no_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_unknown_sort_harms_no_other, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_an_end_is_final, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_plans, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queries, setup, teardown),

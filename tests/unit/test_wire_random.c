@@ -161,7 +161,8 @@ static void test_submits(void **state)
 
 		for (size_t i = 0; i < want; i++)
 			submits_put(&w->first,
-				&(struct submit){ .key = token(w, 0),
+				&(struct submit){
+					.key = token(w, 0),
 					.stream = token(w, 0),
 					.kind = kind(w),
 					.body = bytes(w),
@@ -170,10 +171,11 @@ static void test_submits(void **state)
 					.start_within_ms = (int64_t)number(w, 63),
 					.priority = (uint32_t)prng_below(&w->p, LIMIT_PRIORITY + 1),
 					.allow = ladder(w),
-					.fast = coin(w) });
+					.fast = coin(w),
+				});
 		repack(w, &spu__v1__submits__descriptor);
-		assert_int_equal(
-			submits_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL), 0);
+		assert_int_equal(submits_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
+			0);
 		assert_int_equal(n, want);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(rows[i].fail.code, 0);
@@ -228,12 +230,14 @@ static struct event random_event(struct world *w)
 		e.chunk_seq = number(w, 64);
 		e.data = bytes(w);
 	} else {
-		e.result = (struct result){ .body = bytes(w),
+		e.result = (struct result){
+			.body = bytes(w),
 			.node = token(w, 0),
 			.attempts = (uint32_t)number(w, 32),
 			.price_ucr = (int64_t)number(w, 63),
 			.run_us = (int64_t)number(w, 63),
-			.total_us = (int64_t)number(w, 63) };
+			.total_us = (int64_t)number(w, 63),
+		};
 		e.result.state = (enum state)(STATE_SUCCEEDED + prng_below(&w->p, 5));
 		e.result.rung = (enum rung)prng_below(&w->p, RUNGS);
 		if (coin(w))
@@ -257,8 +261,8 @@ static void test_events(void **state)
 			events_put(&w->first, &given[i]);
 		}
 		repack(w, &spu__v1__events__descriptor);
-		assert_int_equal(
-			events_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL), 0);
+		assert_int_equal(events_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
+			0);
 		assert_int_equal(n, want);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(rows[i].kind, given[i].kind);
@@ -280,12 +284,14 @@ static const struct offer *random_offer(struct world *w)
 	o->kinds_n = prng_below(&w->p, 5);
 	o->kinds = arena_alloc(&w->given, o->kinds_n * sizeof(*o->kinds));
 	for (size_t i = 0; i < o->kinds_n; i++)
-		o->kinds[i] = (struct kind_offer){ .kind = kind(w),
+		o->kinds[i] = (struct kind_offer){
+			.kind = kind(w),
 			.ready = coin(w),
 			.why = text(w),
 			.price_ucr = (int64_t)number(w, 63),
 			.typical_us = (int64_t)number(w, 63),
-			.model = text(w) };
+			.model = text(w),
+		};
 	o->running_n = prng_below(&w->p, 5);
 	o->running = arena_alloc(&w->given, o->running_n * sizeof(*o->running));
 	for (size_t i = 0; i < o->running_n; i++)
@@ -354,7 +360,8 @@ static void test_downs(void **state)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		struct down *rows;
-		struct down d = { .task = id(w),
+		struct down d = {
+			.task = id(w),
 			.attempt = (uint32_t)number(w, 32),
 			.task_kind = kind(w),
 			.tenant = token(w, 1),
@@ -364,14 +371,15 @@ static void test_downs(void **state)
 			.body2 = bytes(w),
 			.reason = text(w),
 			.on = coin(w),
-			.router = number(w, 64) };
+			.router = number(w, 64),
+		};
 		size_t n;
 
 		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 4));
 		downs_put(&w->first, &d);
 		repack(w, &spu__v1__downs__descriptor);
-		assert_int_equal(
-			downs_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL), 0);
+		assert_int_equal(downs_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
+			0);
 		assert_int_equal(rows[0].kind, d.kind);
 		if (d.kind == DOWN_ASSIGN) {
 			assert_int_equal(rows[0].body.len, d.body.len + d.body2.len);

@@ -57,12 +57,12 @@ static void test_every_row(void **state)
 		assert_int_equal(subject_build((enum subject)s, T("x"), T("y"), to), 0);
 		assert_memory_equal(to, row->prefix, strlen(row->prefix));
 		for (unsigned other = 0; other < SUBJECTS; other++)
-			assert_int_equal(
-				subject_parse((enum subject)other, span_str(to), &a, &b) == 0,
+			assert_int_equal(subject_parse((enum subject)other, span_str(to), &a, &b) ==
+						 0,
 				other == s);
 		subject_pattern((enum subject)s, pattern);
-		assert_string_equal(
-			pattern + strlen(row->prefix), row->tokens == 2 ? ".*.*" : ".*");
+		assert_string_equal(pattern + strlen(row->prefix),
+			row->tokens == 2 ? ".*.*" : ".*");
 	}
 	expect_assert_failure(subject_row(SUBJECTS));
 }
@@ -98,8 +98,8 @@ static void test_other_subjects_are_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-		assert_int_equal(
-			subject_parse(SUBJECT_SUBMIT, span_str(wrong[i]), &a, NULL), ERR_INVALID);
+		assert_int_equal(subject_parse(SUBJECT_SUBMIT, span_str(wrong[i]), &a, NULL),
+			ERR_INVALID);
 	assert_int_equal(subject_parse(SUBJECT_EVENT, T("spu.event.a"), &a, NULL), ERR_INVALID);
 	assert_int_equal(subject_parse(SUBJECT_EVENT, T("spu.event.a.b.c"), &a, NULL), ERR_INVALID);
 	assert_int_equal(subject_parse(SUBJECT_EVENT, (struct span){ 0 }, &a, NULL), ERR_INVALID);

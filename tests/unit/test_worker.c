@@ -35,10 +35,12 @@ static int teardown(void **state)
 
 static void open_worker(uint32_t slots_max)
 {
-	struct worker_conf conf = { .slots_max = slots_max,
+	struct worker_conf conf = {
+		.slots_max = slots_max,
 		.offer_every_ns = 5000 * MS,
 		.drain_ns = 1000 * MS,
-		.incarnation = 77 };
+		.incarnation = 77,
+	};
 
 	worker_free(worker);
 	worker = worker_new(&conf);
@@ -52,12 +54,14 @@ static struct ulid task_of(char letter)
 
 static void put_action(struct buf *b, const struct worker_action *a)
 {
-	static const char *const ups[] = { [UP_ACCEPT] = "accept",
+	static const char *const ups[] = {
+		[UP_ACCEPT] = "accept",
 		[UP_REFUSE] = "refuse",
 		[UP_PROGRESS] = "progress",
 		[UP_CHUNK] = "chunk",
 		[UP_DONE] = "done",
-		[UP_FAILED] = "failed" };
+		[UP_FAILED] = "failed",
+	};
 
 	if (b->len > 0)
 		buf_str(b, ", ");
@@ -398,18 +402,20 @@ static void test_many_deadlines_at_once(void **state)
 	worker_step(worker, now_ns, &(struct worker_event){ .kind = WORKER_CHANGED, .slots = N },
 		&actions);
 	for (unsigned i = 0; i < N; i++) {
-		struct down d = { .kind = DOWN_ASSIGN,
+		struct down d = {
+			.kind = DOWN_ASSIGN,
 			.task = { 1, i },
 			.attempt = 1,
-			.deadline_ms = BEGIN_MS + 100 };
+			.deadline_ms = BEGIN_MS + 100,
+		};
 
 		worker_step(worker, now_ns,
 			&(struct worker_event){ .kind = WORKER_ASSIGN, .down = &d }, &actions);
 		assert_int_equal(actions.at[0].kind, WORKER_START);
 	}
 	for (now_ns += 100 * MS; worker_wake(worker) <= now_ns; steps++) {
-		worker_step(
-			worker, now_ns, &(struct worker_event){ .kind = WORKER_TICK }, &actions);
+		worker_step(worker, now_ns, &(struct worker_event){ .kind = WORKER_TICK },
+			&actions);
 		killed += actions.n;
 	}
 	assert_int_equal(killed, N);
@@ -469,7 +475,10 @@ static void test_random_events_keep_the_invariants(void **state)
 static int run_without_memory(void *arg)
 {
 	struct worker_conf conf = {
-		.slots_max = 600, .offer_every_ns = MS, .drain_ns = MS, .incarnation = 1
+		.slots_max = 600,
+		.offer_every_ns = MS,
+		.drain_ns = MS,
+		.incarnation = 1,
 	};
 	struct worker_actions actions;
 	struct worker *w = worker_new(&conf);

@@ -25,8 +25,7 @@ static void gives_back_what_was_packed(void **state)
 	rand_start(&p);
 	for (unsigned i = 0; i < ARRAY_LEN(sizes) * 4; i++) {
 		CLEANUP(buf_done)
-		struct buf packed = { .max = 2 << 20 },
-			   out = { .max = 3 + sizes[i / 4] };
+		struct buf packed = { .max = 2 << 20 }, out = { .max = 3 + sizes[i / 4] };
 		struct span s = span_of(plain, sizes[i / 4]);
 
 		fill(&p, plain, s.len, i % 2 == 0 ? 2 : 200);
@@ -70,8 +69,8 @@ static void zeros(struct buf *b, size_t len, int with_size)
 	ZSTD_freeCCtx(c);
 }
 
-static void is_refused(
-	struct span packed, int64_t max_bytes, int64_t max_ratio, int err, const char *field)
+static void is_refused(struct span packed, int64_t max_bytes, int64_t max_ratio, int err,
+	const char *field)
 {
 	CLEANUP(buf_done) struct buf out = { .max = 200 * (size_t)MIB };
 	struct fail why = { 0 };
@@ -104,8 +103,7 @@ static void refuses_bombs(void **state)
 static void the_buffer_s_own_ceiling_holds(void **state)
 {
 	CLEANUP(buf_done)
-	struct buf packed = { .max = 2 << 20 },
-		   out = { .max = 1000 }, tight = { .max = 20 };
+	struct buf packed = { .max = 2 << 20 }, out = { .max = 1000 }, tight = { .max = 20 };
 	struct fail why = { 0 };
 	struct prng p;
 	unsigned char plain[500];
@@ -132,8 +130,8 @@ static void reads_several_frames(void **state)
 	assert_int_equal(zip_pack(&packed, SPAN_LIT("two"), 3, NULL), 0);
 	assert_int_equal(zip_unpack(&out, buf_span(&packed), 7, 100, NULL), 0);
 	assert_true(span_is(buf_span(&out), "one two"));
-	is_refused(
-		buf_span(&packed), 6, 100, ERR_TOO_BIG, "max_bytes"); /* of all frames together */
+	is_refused(buf_span(&packed), 6, 100, ERR_TOO_BIG,
+		"max_bytes"); /* of all frames together */
 	(void)state;
 }
 

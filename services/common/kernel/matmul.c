@@ -13,8 +13,8 @@
 
 _Static_assert(sizeof(float) == 4, "the wire carries 32-bit floats");
 
-static void row_strip(
-	const float *a, const float *b, float *c, uint32_t k, uint32_t n, uint32_t width)
+static void row_strip(const float *a, const float *b, float *c, uint32_t k, uint32_t n,
+	uint32_t width)
 {
 	double sum[STRIP] = { 0 };
 
@@ -37,8 +37,8 @@ void matmul_ref(const float *a, const float *b, float *c, uint32_t m, uint32_t k
 	}
 }
 
-static int check_size(
-	const char *name, struct span s, uint32_t rows, uint32_t columns, struct fail *why)
+static int check_size(const char *name, struct span s, uint32_t rows, uint32_t columns,
+	struct fail *why)
 {
 	uint64_t want = (uint64_t)rows * columns * sizeof(float);
 

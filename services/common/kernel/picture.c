@@ -14,13 +14,13 @@ static int check_side(const char *field, uint32_t pixels, struct fail *why)
 	if (pixels == 0)
 		return fail_set(why, ERR_INVALID, field, 1, "a picture of no pixels");
 	if (pixels > PICTURE_SIDE_MAX)
-		return fail_set(
-			why, ERR_TOO_BIG, field, PICTURE_SIDE_MAX, "%u pixels", (unsigned)pixels);
+		return fail_set(why, ERR_TOO_BIG, field, PICTURE_SIDE_MAX, "%u pixels",
+			(unsigned)pixels);
 	return 0;
 }
 
-int picture_init(
-	struct picture *ret, uint32_t width, uint32_t height, uint32_t channels, struct fail *why)
+int picture_init(struct picture *ret, uint32_t width, uint32_t height, uint32_t channels,
+	struct fail *why)
 {
 	struct picture p = { .width = width, .height = height, .channels = channels };
 	int r = check_side("width", width, why);

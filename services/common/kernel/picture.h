@@ -41,5 +41,5 @@ int picture_decode(struct span bytes, struct picture *ret, struct fail *why) MUS
 
 /* Append the picture as PNG. level: 1 fast .. 9 small. The same picture and level give the same bytes with
  * the same zlib. ERR_TOO_BIG if it does not fit into b, or ERR_NO_MEMORY; b then keeps its old length. */
-int picture_encode_png(
-	const struct picture *p, int level, struct buf *b, struct fail *why) MUST_USE;
+int picture_encode_png(const struct picture *p, int level, struct buf *b,
+	struct fail *why) MUST_USE;

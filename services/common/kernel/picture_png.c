@@ -165,8 +165,8 @@ static int read_all(struct codec *c)
 {
 	if (setjmp(c->out) != 0)
 		return c->err;
-	c->png = png_create_read_struct_2(
-		PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+	c->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c,
+		on_alloc, on_free);
 	if (c->png != NULL)
 		c->info = png_create_info_struct(c->png);
 	if (c->info == NULL)
@@ -180,8 +180,8 @@ static int write_all(struct codec *c)
 {
 	if (setjmp(c->out) != 0)
 		return c->err;
-	c->png = png_create_write_struct_2(
-		PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c, on_alloc, on_free);
+	c->png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, c, on_error, on_warning, c,
+		on_alloc, on_free);
 	if (c->png != NULL)
 		c->info = png_create_info_struct(c->png);
 	if (c->info == NULL)

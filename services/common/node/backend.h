@@ -48,8 +48,8 @@ struct backend_ops {
  * SplitPlan for task.split); one above LIMIT_BODY_BYTES becomes Failed(TOO_BIG). why has a code. */
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why);
-void node_progress(
-	struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note);
+void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
+	const char *note);
 void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data);
 /* Kinds, slots or health changed: announce soon. */
 void node_offer_changed(struct node *n);

@@ -292,7 +292,11 @@ static void report(struct node *n, enum worker_event_kind kind, struct ulid task
 	const struct fail *why)
 {
 	step(n, &(struct worker_event){
-			.kind = kind, .task = task, .attempt = attempt, .fail = why });
+			.kind = kind,
+			.task = task,
+			.attempt = attempt,
+			.fail = why,
+		});
 }
 
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
@@ -306,7 +310,11 @@ void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span b
 		return;
 	}
 	step(n, &(struct worker_event){
-			.kind = WORKER_DONE, .task = task, .attempt = attempt, .body = body });
+			.kind = WORKER_DONE,
+			.task = task,
+			.attempt = attempt,
+			.body = body,
+		});
 }
 
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)
@@ -314,19 +322,21 @@ void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struc
 	report(n, WORKER_FAILED, task, attempt, why);
 }
 
-void node_progress(
-	struct node *n, struct ulid task, uint32_t attempt, uint32_t permille, const char *note)
+void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
+	const char *note)
 {
 	struct fail cut = {
 		0
 	}; /* a note in a foreign language or with odd bytes is made fit to send */
 
 	fail_set(&cut, ERR_BUG, NULL, 0, "%s", note == NULL ? "" : note);
-	step(n, &(struct worker_event){ .kind = WORKER_PROGRESS,
+	step(n, &(struct worker_event){
+			.kind = WORKER_PROGRESS,
 			.task = task,
 			.attempt = attempt,
 			.permille = permille,
-			.note = span_str(cut.detail) });
+			.note = span_str(cut.detail),
+		});
 }
 
 void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data)
@@ -334,10 +344,12 @@ void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span 
 	while (data.len > 0) {
 		struct span piece = span_part(data, 0, LIMIT_BODY_BYTES);
 
-		step(n, &(struct worker_event){ .kind = WORKER_CHUNK,
+		step(n, &(struct worker_event){
+				.kind = WORKER_CHUNK,
 				.task = task,
 				.attempt = attempt,
-				.body = piece });
+				.body = piece,
+			});
 		data = span_part(data, piece.len, data.len);
 	}
 }
@@ -366,14 +378,14 @@ int64_t node_now(struct node *n)
 
 static int subscribe(struct node *n)
 {
-	static void (*const handlers[])(
-		void *ctx, const struct bus_msg *m) = { on_down, on_down_all };
+	static void (*const handlers[])(void *ctx, const struct bus_msg *m) = { on_down,
+		on_down_all };
 	const char *names[] = { n->name, "all" };
 	char subject[SUBJECT_BYTES];
 
 	for (unsigned i = 0; i < ARRAY_LEN(n->subs); i++) {
-		int r = subject_build(
-			SUBJECT_DOWN, span_str(names[i]), (struct span){ 0 }, subject);
+		int r = subject_build(SUBJECT_DOWN, span_str(names[i]), (struct span){ 0 },
+			subject);
 
 		if (r < 0)
 			return r;

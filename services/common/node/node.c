@@ -104,8 +104,8 @@ static void publish_self(struct process *p)
 	p->daemon.endpoints = p->endpoints;
 }
 
-static int serve(
-	struct process *p, const struct node_conf *conf, const struct backend_ops *ops, void *self)
+static int serve(struct process *p, const struct node_conf *conf, const struct backend_ops *ops,
+	void *self)
 {
 	struct fail why = { 0 };
 	struct node_core_conf core = {
@@ -145,7 +145,10 @@ int node_main(const char *program, const struct node_conf *conf, const struct ba
 {
 	struct process p = { .wake = { .on_due = on_wake, .ctx = &p }, .wake_ns = INT64_MAX };
 	struct daemon_hooks hooks = {
-		.on_turn = on_turn, .on_bus = on_bus, .on_stop = on_stop, .ctx = &p
+		.on_turn = on_turn,
+		.on_bus = on_bus,
+		.on_stop = on_stop,
+		.ctx = &p,
 	};
 	int status, r;
 

@@ -417,8 +417,8 @@ static void on_tick(struct worker *w, struct step *s)
 		kill_slot(w, s, top->item, why_due(w, attempt_at(w, top->item), s->now_ns));
 }
 
-void worker_step(
-	struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret)
+void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e,
+	struct worker_actions *ret)
 {
 	static void (*const on_event[])(struct worker * w, struct step * s) = {
 		[WORKER_ASSIGN] = on_assign,

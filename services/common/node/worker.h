@@ -88,8 +88,8 @@ struct worker *worker_new(const struct worker_conf *conf) MUST_USE;
 void worker_free(struct worker *w);
 /* Resets *ret and fills it; perform the actions in order. While performing one it is fine to step again
  * (a backend that reports from inside start or cancel), with other actions. */
-void worker_step(
-	struct worker *w, int64_t now_ns, const struct worker_event *e, struct worker_actions *ret);
+void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e,
+	struct worker_actions *ret);
 /* When WORKER_TICK is due next; INT64_MAX: never. */
 int64_t worker_wake(const struct worker *w);
 /* Attempts running, and the i-th of them in no particular order (for the offer's list). */

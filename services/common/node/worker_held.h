@@ -47,8 +47,8 @@ uint32_t worker_held_find(const struct worker_held *h, struct ulid task, uint32_
 /* The slot of the task's newest attempt, or SLOT_NONE. */
 uint32_t worker_held_newest(const struct worker_held *h, struct ulid task);
 /* Take an attempt in, as running; less than running_max run. ERR_BUSY, ERR_NO_MEMORY. */
-int worker_held_put(
-	struct worker_held *h, struct ulid task, uint32_t attempt, uint32_t *ret_slot) MUST_USE;
+int worker_held_put(struct worker_held *h, struct ulid task, uint32_t attempt,
+	uint32_t *ret_slot) MUST_USE;
 void worker_held_drop(struct worker_held *h, uint32_t slot);
 /* It counts as running no more; nothing happens if it did not. */
 void worker_held_unlist(struct worker_held *h, uint32_t slot);

@@ -231,8 +231,8 @@ static void choose_start(struct terms *t, struct choice *c, size_t bytes_max)
 		choose(t, c, best);
 }
 
-static int collect(
-	struct arena *a, const struct terms *t, const struct choice *c, struct select_result *ret)
+static int collect(struct arena *a, const struct terms *t, const struct choice *c,
+	struct select_result *ret)
 {
 	struct select_pick *picks = arena_raw(a, (c->n + 1) * sizeof(*picks));
 	size_t n = 0;

@@ -118,8 +118,8 @@ static size_t cut_near(const struct span *docs, size_t docs_n, size_t target, si
 }
 
 /* The pieces of the joined text's bytes from..to. */
-static size_t put_pieces(
-	const struct span *docs, size_t docs_n, size_t from, size_t to, struct split_piece *ret)
+static size_t put_pieces(const struct span *docs, size_t docs_n, size_t from, size_t to,
+	struct split_piece *ret)
 {
 	size_t start = 0, n = 0;
 
@@ -130,8 +130,10 @@ static size_t put_pieces(
 		if (high > docs[i].len)
 			high = docs[i].len;
 		if (low < high)
-			ret[n++] = (struct split_piece){ .doc = (uint32_t)i,
-				.text = span_part(docs[i], low, high - low) };
+			ret[n++] = (struct split_piece){
+				.doc = (uint32_t)i,
+				.text = span_part(docs[i], low, high - low),
+			};
 	}
 	return n;
 }

@@ -15,7 +15,12 @@ static bool is_space(unsigned char c)
 
 /* Bytes at which a sentence or a block can end: most are passed over by this alone. */
 static const bool may_end[256] = {
-	['.'] = true, ['\n'] = true, ['!'] = true, ['?'] = true, [0xE3] = true, [0xEF] = true
+	['.'] = true,
+	['\n'] = true,
+	['!'] = true,
+	['?'] = true,
+	[0xE3] = true,
+	[0xEF] = true,
 };
 
 static bool is_digit(unsigned char c)

@@ -101,7 +101,12 @@ static bool ends_with(const char *word, size_t len, const char *end)
 static bool has_vowel(const char *word, size_t len)
 {
 	static const bool vowels[256] = {
-		['a'] = true, ['e'] = true, ['i'] = true, ['o'] = true, ['u'] = true, ['y'] = true
+		['a'] = true,
+		['e'] = true,
+		['i'] = true,
+		['o'] = true,
+		['u'] = true,
+		['y'] = true,
 	};
 
 	for (size_t i = 0; i < len; i++) {

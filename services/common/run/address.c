@@ -62,9 +62,8 @@ static bool is_public6(const unsigned char *at)
 		       is_public4(read32(at + 12));
 	if (begins(at, SPAN_LIT("\x20\x02"))) /* 6to4 */
 		return is_public4(read32(at + 2));
-	if (begins(at,
-		    SPAN_LIT(
-			    "\x20\x01"))) /* 2001::/23: Teredo, measurements, ORCHID; 2001:db8::/32: documentation */
+	/* 2001::/23: Teredo, measurements, ORCHID; 2001:db8::/32: documentation */
+	if (begins(at, SPAN_LIT("\x20\x01")))
 		return at[2] >= 2 && !(at[2] == 0x0D && at[3] == 0xB8);
 	return !(begins(at, SPAN_LIT("\x3F\xFF")) && at[2] < 0x10); /* 3fff::/20: documentation */
 }

@@ -27,7 +27,8 @@ static bool is_well_formed(const char *s, bool wildcards)
 			return false;
 		if (*at == '*' || *at == '>') {
 			/* A token of its own, and `>` the last one. */
-			if (!wildcards || token != 0 || (at[1] != '\0' && (*at == '>' || at[1] != '.')))
+			if (!wildcards || token != 0 ||
+				(at[1] != '\0' && (*at == '>' || at[1] != '.')))
 				return false;
 		}
 		token++;
@@ -86,12 +87,14 @@ void bus_set_state(struct bus *b, enum bus_state state)
 		b->on_state(b->state_ctx, state);
 }
 
-int bus_publish(struct bus *b, const char *subject, const char *reply, struct span trace, struct span data)
+int bus_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
+	struct span data)
 {
 	size_t header = trace.len == 0 ? 0 : trace.len + TRACE_HEADER_BYTES;
 	int r;
 
-	if (!bus_is_subject(subject) || (reply != NULL && !bus_is_subject(reply)) || !bus_is_trace(trace))
+	if (!bus_is_subject(subject) || (reply != NULL && !bus_is_subject(reply)) ||
+		!bus_is_trace(trace))
 		return ERR_INVALID;
 	if (data.len > LIMIT_MESSAGE_BYTES || header > LIMIT_MESSAGE_BYTES - data.len)
 		return ERR_TOO_BIG;
@@ -106,10 +109,11 @@ int bus_publish(struct bus *b, const char *subject, const char *reply, struct sp
 }
 
 struct bus_sub *bus_subscribe(struct bus *b, const char *pattern, const char *group,
-                              void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
+	void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
 {
 	CHECK(on_msg != NULL);
-	if (!bus_is_pattern(pattern) || (group != NULL && !bus_is_subject(group)) || b->state == BUS_CLOSED)
+	if (!bus_is_pattern(pattern) || (group != NULL && !bus_is_subject(group)) ||
+		b->state == BUS_CLOSED)
 		return NULL;
 	return b->ops->subscribe(b, pattern, group, on_msg, ctx);
 }

@@ -17,8 +17,8 @@
  * they serve as C strings too. reply is the sender's choice: see subject_may_reply. */
 struct bus_msg {
 	struct span subject;
-	struct span reply;        /* where an answer goes, or empty */
-	struct span trace;        /* traceparent (W3C), or empty */
+	struct span reply; /* where an answer goes, or empty */
+	struct span trace; /* traceparent (W3C), or empty */
 	struct span data;
 	/* The server's answer to a request that nobody listens for. Only told to a subscription without
 	 * wildcards: libnats does not say whose request it was. */
@@ -31,9 +31,10 @@ struct bus;
 struct bus_sub; /* a subscription; owned by the bus */
 
 struct bus_ops {
-	int (*publish)(struct bus *b, const char *subject, const char *reply, struct span trace, struct span data);
+	int (*publish)(struct bus *b, const char *subject, const char *reply, struct span trace,
+		struct span data);
 	struct bus_sub *(*subscribe)(struct bus *b, const char *pattern, const char *group,
-	                             void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx);
+		void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx);
 	void (*unsubscribe)(struct bus *b, struct bus_sub *sub);
 	void (*flush)(struct bus *b);
 	void (*close)(struct bus *b);
@@ -56,11 +57,12 @@ struct bus {
  * lost it waits for the next one. subject (and reply, may be NULL) come from wire/subject.h or are literals.
  * data is copied. ERR_INVALID if subject, reply or trace is none, ERR_TOO_BIG above LIMIT_MESSAGE_BYTES (the
  * header of a trace counts), ERR_BUSY if the send buffer is full, ERR_CLOSED. */
-int bus_publish(struct bus *b, const char *subject, const char *reply, struct span trace, struct span data) MUST_USE;
+int bus_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
+	struct span data) MUST_USE;
 /* group NULL: every subscriber gets each message; else one of the group. NULL if pattern or group is none, or
  * without memory. A server may still refuse it later; that comes as an error of the connection. */
 struct bus_sub *bus_subscribe(struct bus *b, const char *pattern, const char *group,
-                              void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx) MUST_USE;
+	void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx) MUST_USE;
 /* From now on its handler is not called. Allowed inside a handler. NULL is allowed. */
 void bus_unsubscribe(struct bus *b, struct bus_sub *sub);
 /* Send what is queued now. */

@@ -163,8 +163,8 @@ static void on_error(natsConnection *nc, natsSubscription *sub, natsStatus s, vo
 	}
 	(void)natsConnection_GetLastError(nc, &text);
 	pthread_mutex_lock(&link->lock);
-	(void)fail_set(&link->why, s == NATS_NOT_PERMITTED ? ERR_DENIED : ERR_IO, "nats", 0, "%s: %.200s",
-	               natsStatus_GetText(s), text == NULL ? "" : text);
+	(void)fail_set(&link->why, s == NATS_NOT_PERMITTED ? ERR_DENIED : ERR_IO, "nats", 0,
+		"%s: %.200s", natsStatus_GetText(s), text == NULL ? "" : text);
 	link->has_why = true;
 	pthread_mutex_unlock(&link->lock);
 	poke(link->wake_fd);
@@ -219,7 +219,8 @@ static struct bus_link *dial_once(struct bus_dial *d, struct fail *why)
 	if (link != NULL) {
 		/* For on_closed, which may come before Connect returns. */
 		atomic_fetch_add(&link->holders, 1);
-		s = natsOptions_SetEventLoop(d->options, link, on_attach, on_read, on_write, on_detach);
+		s = natsOptions_SetEventLoop(d->options, link, on_attach, on_read, on_write,
+			on_detach);
 		if (s == NATS_OK)
 			s = natsOptions_SetErrorHandler(d->options, on_error, link);
 		if (s == NATS_OK)
@@ -355,16 +356,20 @@ static int set_servers(natsOptions *options, const char *urls, struct fail *why)
 		struct span url = span_trim(span_cut(&left, ','));
 
 		if (n == SERVERS_MAX)
-			return fail_set(why, ERR_TOO_BIG, "nats", SERVERS_MAX, "more servers than that");
+			return fail_set(why, ERR_TOO_BIG, "nats", SERVERS_MAX,
+				"more servers than that");
 		if (url.len <= 7 || url.len > URL_BYTES || memcmp(url.at, "nats://", 7) != 0)
-			return fail_set(why, ERR_INVALID, "nats", 0, "%s: each server is nats://host:port", urls);
+			return fail_set(why, ERR_INVALID, "nats", 0,
+				"%s: each server is nats://host:port", urls);
 		(void)span_copy(url, text[n], sizeof(text[n]));
 		list[n] = text[n];
 		n++;
 	}
 	if (n == 0)
 		return fail_set(why, ERR_INVALID, "nats", 0, "no server is named");
-	return natsOptions_SetServers(options, list, n) == NATS_OK ? 0 : fail_set(why, ERR_NO_MEMORY, "nats", 0, NULL);
+	return natsOptions_SetServers(options, list, n) == NATS_OK
+		       ? 0
+		       : fail_set(why, ERR_NO_MEMORY, "nats", 0, NULL);
 }
 
 static int set_options(natsOptions *o, const struct bus_nats_conf *conf, struct fail *why)
@@ -375,7 +380,8 @@ static int set_options(natsOptions *o, const struct bus_nats_conf *conf, struct 
 
 	if (r < 0)
 		return r;
-	ok = natsOptions_SetAllowReconnect(o, false) == NATS_OK && natsOptions_SetSendAsap(o, true) == NATS_OK &&
+	ok = natsOptions_SetAllowReconnect(o, false) == NATS_OK &&
+	     natsOptions_SetSendAsap(o, true) == NATS_OK &&
 	     natsOptions_SetTimeout(o, CONNECT_MS) == NATS_OK &&
 	     natsOptions_SetPingInterval(o, PING_MS) == NATS_OK &&
 	     natsOptions_SetMaxPingsOut(o, PINGS_OUT) == NATS_OK &&

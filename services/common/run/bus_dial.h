@@ -34,7 +34,8 @@ struct bus_link {
 
 /* wake_fd: an eventfd that is made readable when bus_dial_take or a link has something new. Called by the
  * owner thread. NULL and *why if the settings are wrong. */
-struct bus_dial *bus_dial_new(const struct bus_nats_conf *conf, int wake_fd, struct fail *why) MUST_USE;
+struct bus_dial *bus_dial_new(const struct bus_nats_conf *conf, int wake_fd,
+	struct fail *why) MUST_USE;
 /* Ends the thread; waits for an attempt under way (2 s at most for each address of each server). */
 void bus_dial_free(struct bus_dial *d);
 /* Make one connection; goes on until it succeeds. */

@@ -184,7 +184,8 @@ static void choose_members(struct bus_net *net)
 
 /* Sending */
 
-static struct copy *copy_new(const char *subject, const char *reply, struct span trace, struct span data)
+static struct copy *copy_new(const char *subject, const char *reply, struct span trace,
+	struct span data)
 {
 	size_t subject_len = strlen(subject);
 	size_t reply_len = reply == NULL ? 0 : strlen(reply);
@@ -222,7 +223,8 @@ static int send_copy(struct bus_net *net, struct bus_sub *sub, struct copy *c, i
 	return r;
 }
 
-static struct bus_fate fate_of(struct bus_net *net, const struct peer *from, const struct bus_sub *to)
+static struct bus_fate fate_of(struct bus_net *net, const struct peer *from,
+	const struct bus_sub *to)
 {
 	if (net->fate == NULL)
 		return (struct bus_fate){ .copies = 1 };
@@ -230,7 +232,7 @@ static struct bus_fate fate_of(struct bus_net *net, const struct peer *from, con
 }
 
 static int mem_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
-                       struct span data)
+	struct span data)
 {
 	struct peer *p = peer_of(b);
 	struct bus_net *net = p->net;
@@ -301,7 +303,8 @@ static struct bus_sub *sub_new(struct bus_net *net, const char *pattern, const c
 		return NULL;
 	sub->pattern = mem_str(span_str(pattern));
 	sub->group = group == NULL ? NULL : mem_str(span_str(group));
-	if (sub->pattern != NULL && (group == NULL || sub->group != NULL) && map_reserve(&net->exact) == 0)
+	if (sub->pattern != NULL && (group == NULL || sub->group != NULL) &&
+		map_reserve(&net->exact) == 0)
 		index = slots_take(&net->subs);
 	if (index == SLOT_NONE) {
 		mem_free(sub->pattern);
@@ -315,7 +318,7 @@ static struct bus_sub *sub_new(struct bus_net *net, const char *pattern, const c
 }
 
 static struct bus_sub *mem_subscribe(struct bus *b, const char *pattern, const char *group,
-                                     void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
+	void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
 {
 	struct peer *p = peer_of(b);
 	struct bus_sub *sub = sub_new(p->net, pattern, group);

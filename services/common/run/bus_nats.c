@@ -20,13 +20,13 @@
 #include "run/bus_unsent.h"
 
 #define TRACE_HEADER "traceparent"
-#define BUFFERED_BYTES_MAX (8u << 20) /* by a connection that takes nothing */
+#define BUFFERED_BYTES_MAX (8u << 20)  /* by a connection that takes nothing */
 #define WRITE_EARLY_BYTES (512u << 10) /* more than that does not wait for the turn's end */
-#define MESSAGE_EXTRA_BYTES 40u       /* of the protocol, about, for each message */
-#define PENDING_MESSAGES 1000000      /* more than one read can bring */
+#define MESSAGE_EXTRA_BYTES 40u        /* of the protocol, about, for each message */
+#define PENDING_MESSAGES 1000000       /* more than one read can bring */
 #define PENDING_BYTES (64 << 20)
-#define READ_MAX 256                 /* handled messages that are not yet freed */
-#define READ_ENOUGH 128u             /* so many, or so many bytes, are freed at the end of a turn */
+#define READ_MAX 256     /* handled messages that are not yet freed */
+#define READ_ENOUGH 128u /* so many, or so many bytes, are freed at the end of a turn */
 #define READ_ENOUGH_BYTES (256u << 10)
 #define LAST_WRITE_MS 500
 #define LAST_READ_MS 500
@@ -48,16 +48,16 @@ struct bus_nats {
 	struct bus_dial *dial;
 	struct bus_link *link; /* NULL: lost */
 	natsStatistics *stats;
-	uint64_t seen; /* messages of this connection that were looked at */
+	uint64_t seen;    /* messages of this connection that were looked at */
 	struct list subs; /* those that had messages lately first */
 	unsigned ended;
 	bool draining;
-	size_t buffered_bytes;     /* about, in libnats' buffer */
-	natsMsg *read[READ_MAX];   /* handled, not yet freed */
+	size_t buffered_bytes;   /* about, in libnats' buffer */
+	natsMsg *read[READ_MAX]; /* handled, not yet freed */
 	unsigned read_n;
 	size_t read_bytes;
 	struct bus_unsent waiting; /* while there is no connection */
-	int64_t hook_ns;     /* the turn in which the hook ran last */
+	int64_t hook_ns;           /* the turn in which the hook ran last */
 	struct loop_fd wake;
 	struct loop_fd socket;
 	struct loop_hook hook;
@@ -146,7 +146,7 @@ static int err_from_status(natsStatus s)
 }
 
 static natsStatus publish_traced(natsConnection *nc, const char *subject, const char *reply,
-                                 struct span trace, struct span data)
+	struct span trace, struct span data)
 {
 	char text[BUS_TRACE_BYTES + 1];
 	natsMsg *msg = NULL;
@@ -162,8 +162,8 @@ static natsStatus publish_traced(natsConnection *nc, const char *subject, const 
 }
 
 /* ERR_CLOSED if the connection has just ended. */
-static int publish_now(struct bus_nats *n, const char *subject, const char *reply, struct span trace,
-                       struct span data)
+static int publish_now(struct bus_nats *n, const char *subject, const char *reply,
+	struct span trace, struct span data)
 {
 	natsConnection *nc = n->link->nc;
 	natsStatus s;
@@ -176,7 +176,8 @@ static int publish_now(struct bus_nats *n, const char *subject, const char *repl
 		s = natsConnection_PublishRequest(nc, subject, reply, data.at, (int)data.len);
 	else
 		s = natsConnection_Publish(nc, subject, data.at, (int)data.len);
-	if (s == NATS_CONNECTION_CLOSED || atomic_load_explicit(&n->link->gone, memory_order_relaxed))
+	if (s == NATS_CONNECTION_CLOSED ||
+		atomic_load_explicit(&n->link->gone, memory_order_relaxed))
 		return ERR_CLOSED;
 	if (s == NATS_OK) {
 		n->buffered_bytes += data.len + MESSAGE_EXTRA_BYTES;
@@ -201,7 +202,7 @@ static void send_waiting(struct bus_nats *n)
 }
 
 static int nats_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
-                        struct span data)
+	struct span data)
 {
 	const struct bus_unsent_msg m = { subject, reply, trace, data };
 	struct bus_nats *n = nats_of(b);
@@ -228,7 +229,8 @@ static void deliver(struct bus_sub *sub, natsMsg *msg)
 		.data = span_of(natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)),
 	};
 
-	if (natsMsgHeader_Get(msg, TRACE_HEADER, &trace) == NATS_OK && bus_is_trace(span_str(trace)))
+	if (natsMsgHeader_Get(msg, TRACE_HEADER, &trace) == NATS_OK &&
+		bus_is_trace(span_str(trace)))
 		m.trace = span_str(trace);
 	hand_over(sub, &m);
 	read_put(sub->n, msg);
@@ -297,7 +299,8 @@ static void drain(struct bus_nats *n)
 	struct list *next;
 
 	if (natsConnection_GetStats(n->link->nc, n->stats) != NATS_OK ||
-	    natsStatistics_GetCounts(n->stats, &in, &in_bytes, &out, &out_bytes, &reconnects) != NATS_OK)
+		natsStatistics_GetCounts(n->stats, &in, &in_bytes, &out, &out_bytes, &reconnects) !=
+			NATS_OK)
 		return;
 	n->draining = true;
 	for (struct list *l = n->subs.next; n->seen < in && l != &n->subs; l = next) {
@@ -359,7 +362,7 @@ static void sub_open(struct bus_sub *sub)
 }
 
 static struct bus_sub *nats_subscribe(struct bus *b, const char *pattern, const char *group,
-                                      void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
+	void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
 {
 	struct bus_nats *n = nats_of(b);
 	struct bus_sub *sub = mem_alloc(sizeof(*sub));
@@ -498,7 +501,8 @@ static void say_goodbye(struct bus_nats *n)
 	if (atomic_load(&n->link->gone) || shutdown(n->link->fd, SHUT_WR) < 0)
 		return;
 	end_ns = clocks_mono() + LAST_READ_MS * NS_PER_MS;
-	while (wait_for(n, POLLIN, end_ns) && recv(n->link->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
+	while (wait_for(n, POLLIN, end_ns) &&
+		recv(n->link->fd, rest, sizeof(rest), MSG_DONTWAIT) > 0)
 		;
 }
 

@@ -22,4 +22,5 @@ struct bus_nats_conf {
 /* Connect in the background (state BUS_LOST until then) and again for ever, with jitter. What is published
  * meanwhile waits, 8 MiB at most. On_state tells of both; subscriptions outlive connections. Closing sends all
  * that was published first, half a second at most. NULL and *why if the settings are wrong. */
-struct bus *bus_nats_open(struct loop *l, const struct bus_nats_conf *conf, struct fail *why) MUST_USE;
+struct bus *bus_nats_open(struct loop *l, const struct bus_nats_conf *conf,
+	struct fail *why) MUST_USE;

@@ -164,8 +164,8 @@ static void answer(struct client *c, uint32_t index, struct submit_reply r)
 
 /* Tell the tasks of a batch: each its reply, those without one the failure. A lone refusal of many submits
  * is meant for all. */
-static void batch_end(
-	struct batch *b, const struct submit_reply *replies, size_t n, const struct fail *why)
+static void batch_end(struct batch *b, const struct submit_reply *replies, size_t n,
+	const struct fail *why)
 {
 	struct client *c = b->c;
 	struct chain tasks = b->tasks;
@@ -228,7 +228,10 @@ static void send_gathered(struct client *c)
 		return;
 	b = slots_at(&c->batches, index);
 	*b = (struct batch){
-		.c = c, .index = index, .number = ++c->batch_number, .tasks = c->gathering
+		.c = c,
+		.index = index,
+		.number = ++c->batch_number,
+		.tasks = c->gathering,
 	};
 	list_init(&b->link);
 	b->err = requests_send(c->requests, c->submit_subject, buf_span(&c->gathered),
@@ -330,8 +333,8 @@ static int open_subjects(struct client *c, struct span tenant, char events[SUBJE
 
 static void random_text(char to[RANDOM_TEXT + 1])
 {
-	(void)snprintf(
-		to, RANDOM_TEXT + 1, "%016" PRIx64 "%016" PRIx64, keys_random(), keys_random());
+	(void)snprintf(to, RANDOM_TEXT + 1, "%016" PRIx64 "%016" PRIx64, keys_random(),
+		keys_random());
 }
 
 /* The parts that can fail. */
@@ -480,7 +483,10 @@ int client_submit(struct client *c, const struct submit *s, client_reply_fn *on_
 	}
 	t = slots_at(&c->tasks, index);
 	*t = (struct open_task){
-		.next = SLOT_NONE, .on_reply = on_reply, .on_event = on_event, .ctx = ctx
+		.next = SLOT_NONE,
+		.on_reply = on_reply,
+		.on_event = on_event,
+		.ctx = ctx,
 	};
 	chain_add(c, &c->gathering, index);
 	if (c->gathering.n == 1)
@@ -560,8 +566,8 @@ int client_query(struct client *c, const struct query *q, client_query_fn *on_re
 	CHECK(on_reply != NULL);
 	buf_reset(&c->question);
 	query_encode(&c->question, q);
-	return send_question(
-		c, c->query_subject, (struct open_ask){ .on_query = on_reply, .ctx = ctx });
+	return send_question(c, c->query_subject,
+		(struct open_ask){ .on_query = on_reply, .ctx = ctx });
 }
 
 int client_ask(struct client *c, const struct ask *q, client_ask_fn *on_reply, void *ctx)
@@ -569,8 +575,8 @@ int client_ask(struct client *c, const struct ask *q, client_ask_fn *on_reply, v
 	CHECK(on_reply != NULL);
 	buf_reset(&c->question);
 	ask_encode(&c->question, q);
-	return send_question(
-		c, c->ask_subject, (struct open_ask){ .on_ask = on_reply, .ctx = ctx });
+	return send_question(c, c->ask_subject,
+		(struct open_ask){ .on_ask = on_reply, .ctx = ctx });
 }
 
 int client_watch(struct client *c, client_event_fn *on_event, void *ctx)

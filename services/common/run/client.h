@@ -56,8 +56,8 @@ uint32_t client_open_tasks(const struct client *c);
  * bus_publish's errors. */
 typedef void client_query_fn(void *ctx, const struct query_reply *r);
 typedef void client_ask_fn(void *ctx, const struct ask_reply *r);
-int client_query(
-	struct client *c, const struct query *q, client_query_fn *on_reply, void *ctx) MUST_USE;
+int client_query(struct client *c, const struct query *q, client_query_fn *on_reply,
+	void *ctx) MUST_USE;
 int client_ask(struct client *c, const struct ask *q, client_ask_fn *on_reply, void *ctx) MUST_USE;
 
 /* Hear the events of all tasks of the tenant, whoever submitted them. NULL on_event: no longer. ERR_NO_MEMORY

@@ -193,8 +193,8 @@ static int printed(const struct conf_opts *o)
 	return ERR_IO;
 }
 
-static int load(
-	struct conf_opts *o, const struct own_conf *own, const char *usage, int argc, char **argv)
+static int load(struct conf_opts *o, const struct own_conf *own, const char *usage, int argc,
+	char **argv)
 {
 	int r;
 

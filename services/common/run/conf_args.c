@@ -38,8 +38,8 @@ static struct conf_opt *read_arg(struct conf_opts *o, const char *arg, const cha
 {
 	const char *equals = strchr(arg, '=');
 	char name[CONF_KEY_BYTES + 1];
-	struct span key = key_of(
-		arg + 2, equals == NULL ? strlen(arg + 2) : (size_t)(equals - arg - 2), name);
+	struct span key = key_of(arg + 2,
+		equals == NULL ? strlen(arg + 2) : (size_t)(equals - arg - 2), name);
 	struct conf_opt *opt = conf_find(o, key);
 
 	*ret_value = equals == NULL ? NULL : equals + 1;

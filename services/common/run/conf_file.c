@@ -110,8 +110,8 @@ static int set_from_line(struct conf_opts *o, int number, struct span key, char 
 	if (opt == NULL || opt < o->at + o->own)
 		return unknown_key(o, number, key);
 	if (opt->origin == CONF_FILE) {
-		snprintf(
-			text, sizeof(text), "%s: already set in line %d", opt->row->key, opt->line);
+		snprintf(text, sizeof(text), "%s: already set in line %d", opt->row->key,
+			opt->line);
 		return bad_line(o, number, text);
 	}
 	if (value[0] != '"')

@@ -32,8 +32,8 @@ struct conf_opts {
 };
 
 /* rows belong to the struct at `to`, which may be NULL if nothing is set. */
-void conf_opts_init(
-	struct conf_opts *o, const char *program, const struct conf_row *rows, void *to);
+void conf_opts_init(struct conf_opts *o, const char *program, const struct conf_row *rows,
+	void *to);
 void conf_opts_add(struct conf_opts *o, const struct conf_row *row, void *to);
 /* NULL if there is no such key. */
 struct conf_opt *conf_find(struct conf_opts *o, struct span key);
@@ -52,8 +52,8 @@ void conf_env_name(const char *key, char to[CONF_NAME_BYTES]);
 void conf_flag_name(const char *key, char to[CONF_NAME_BYTES]);
 
 /* Check text and store it at `to`. ERR_INVALID with why->detail for people. */
-int conf_value_set(
-	const struct conf_row *row, void *to, const char *text, struct fail *why) MUST_USE;
+int conf_value_set(const struct conf_row *row, void *to, const char *text,
+	struct fail *why) MUST_USE;
 /* What stands for a value in help: "TIME". */
 const char *conf_value_noun(const struct conf_row *row);
 /* What a value may be, such as "1s to 10m" or "p2c, cost"; empty if there is nothing to say. Returns to. */

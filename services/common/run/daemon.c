@@ -228,8 +228,8 @@ static int open_loop(struct daemon *d)
 static void on_bus_error(void *ctx, const struct fail *why)
 {
 	(void)ctx;
-	log_warn(
-		"the bus has trouble", "error", LOG_ERR(why->code), "detail", LOG_STR(why->detail));
+	log_warn("the bus has trouble", "error", LOG_ERR(why->code), "detail",
+		LOG_STR(why->detail));
 }
 
 static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
@@ -263,8 +263,8 @@ static int open_all(struct daemon *d, const struct conf_base *conf, struct fail 
 	if (d->name[0] == '\0')
 		make_name(d);
 	if (d->ready_fd >= 0 && fcntl(d->ready_fd, F_SETFD, FD_CLOEXEC) != 0)
-		return fail_set(
-			why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open", d->ready_fd);
+		return fail_set(why, ERR_INVALID, "ready_fd", 0, "descriptor %d is not open",
+			d->ready_fd);
 	r = open_loop(d);
 	if (r < 0)
 		return fail_set(why, r, NULL, 0, "the loop cannot start: %s",
@@ -278,10 +278,12 @@ int daemon_open(struct daemon *d, const char *program, const struct conf_base *c
 	struct fail why = { 0 };
 	int r;
 
-	*d = (struct daemon){ .program = program,
+	*d = (struct daemon){
+		.program = program,
 		.signal_fd = -1,
 		.ready_fd = (int)conf->ready_fd,
-		.drain_ns = DAEMON_DRAIN_NS };
+		.drain_ns = DAEMON_DRAIN_NS,
+	};
 	if (hooks != NULL)
 		d->hooks = *hooks;
 	log_open(program, (enum log_level)conf->log_level, conf->log_format == 1);

@@ -61,8 +61,8 @@ struct daemon {
 	struct loop_hook send_hook;
 	struct bus_sub *srv[DAEMON_SUBS];
 	struct bus_sub *ready_sub; /* the message to itself that proves that it can be reached */
-	bool is_reachable; /* the server has taken all subscriptions */
-	bool is_held;      /* the program has more to do before it is ready */
+	bool is_reachable;         /* the server has taken all subscriptions */
+	bool is_held;              /* the program has more to do before it is ready */
 	bool is_ready;
 	int signal_fd;
 	int ready_fd; /* -1: none, or told */

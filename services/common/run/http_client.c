@@ -248,8 +248,10 @@ static int socket_add(struct http_client *c, curl_socket_t fd, uint32_t events)
 
 	if (s == NULL)
 		return ERR_NO_MEMORY;
-	*s = (struct socket){ .fd = { .fd = fd, .events = events, .on_ready = on_ready, .ctx = s },
-		.client = c };
+	*s = (struct socket){
+		.fd = { .fd = fd, .events = events, .on_ready = on_ready, .ctx = s },
+		.client = c,
+	};
 	if (loop_fd_add(c->loop, &s->fd) < 0) {
 		mem_free(s);
 		return ERR_IO;
@@ -431,7 +433,10 @@ struct http_call *http_client_send(struct http_client *c, const struct http_requ
 	if (call == NULL)
 		return NULL;
 	*call = (struct http_call){
-		.client = c, .public_only = r->public_only, .on_answer = on_answer, .ctx = ctx
+		.client = c,
+		.public_only = r->public_only,
+		.on_answer = on_answer,
+		.ctx = ctx,
 	};
 	buf_init(&call->body, r->answer_max_bytes);
 	list_push(&c->calls, &call->link);
@@ -464,7 +469,9 @@ struct http_client *http_client_open(struct loop *l, unsigned calls_max)
 	if (c == NULL)
 		goto no_client;
 	*c = (struct http_client){
-		.loop = l, .timer = { .on_due = on_due, .ctx = c }, .calls_max = calls_max
+		.loop = l,
+		.timer = { .on_due = on_due, .ctx = c },
+		.calls_max = calls_max,
 	};
 	list_init(&c->calls);
 	if (loop_timer_set(l, &c->timer, INT64_MAX) < 0)

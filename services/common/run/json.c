@@ -84,8 +84,8 @@ static int parse_error(const json_error_t *e, struct fail *why)
 		return fail_set(why, ERR_MALFORMED, NULL, 0,
 			"a key twice in a JSON object, line %d", e->line);
 	/* jansson's words quote the text: they are left out. */
-	return fail_set(
-		why, ERR_MALFORMED, NULL, 0, "not JSON, line %d column %d", e->line, e->column);
+	return fail_set(why, ERR_MALFORMED, NULL, 0, "not JSON, line %d column %d", e->line,
+		e->column);
 }
 
 int json_read(struct span text, size_t bytes_max, struct json_t **ret, struct fail *why)
@@ -97,8 +97,8 @@ int json_read(struct span text, size_t bytes_max, struct json_t **ret, struct fa
 	if (r < 0)
 		return r;
 	json_set_alloc_funcs(mem_alloc, mem_free);
-	j = json_loadb(
-		text.len == 0 ? "" : (const char *)text.at, text.len, JSON_REJECT_DUPLICATES, &e);
+	j = json_loadb(text.len == 0 ? "" : (const char *)text.at, text.len, JSON_REJECT_DUPLICATES,
+		&e);
 	if (j == NULL)
 		return parse_error(&e, why);
 	*ret = j;
@@ -176,8 +176,8 @@ int json_get_bool(const struct json_t *object, const char *key, bool *ret, struc
 	return r;
 }
 
-int json_get_object(
-	const struct json_t *object, const char *key, const struct json_t **ret, struct fail *why)
+int json_get_object(const struct json_t *object, const char *key, const struct json_t **ret,
+	struct fail *why)
 {
 	return member(object, key, JSON_OBJECT, "an object", ret, why);
 }

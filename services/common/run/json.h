@@ -32,8 +32,8 @@ int json_get_text(const struct json_t *object, const char *key, size_t bytes_max
 	struct fail *why) MUST_USE;
 int json_get_int(const struct json_t *object, const char *key, int64_t low, int64_t high,
 	int64_t *ret, struct fail *why) MUST_USE;
-int json_get_bool(
-	const struct json_t *object, const char *key, bool *ret, struct fail *why) MUST_USE;
+int json_get_bool(const struct json_t *object, const char *key, bool *ret,
+	struct fail *why) MUST_USE;
 int json_get_object(const struct json_t *object, const char *key, const struct json_t **ret,
 	struct fail *why) MUST_USE;
 int json_get_array(const struct json_t *object, const char *key, size_t values_max,

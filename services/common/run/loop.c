@@ -195,8 +195,8 @@ static int wait_coarse(struct loop *l, int64_t wait_ns)
 {
 	int64_t ms = wait_ns < 0 ? -1 : wait_ns / NS_PER_MS + (wait_ns % NS_PER_MS != 0);
 
-	return epoll_wait(
-		l->epoll_fd, l->ready, LOOP_READY_MAX, ms > INT32_MAX ? INT32_MAX : (int)ms);
+	return epoll_wait(l->epoll_fd, l->ready, LOOP_READY_MAX,
+		ms > INT32_MAX ? INT32_MAX : (int)ms);
 }
 
 static int wait_ready(struct loop *l, int64_t wait_ns)

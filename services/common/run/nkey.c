@@ -69,7 +69,8 @@ static bool derive(const char *text, char ret[NKEY_TEXT + 1])
 	bool ok = decode(text, SEED_TEXT, seed);
 
 	/* The prefix: five bits that say "seed", then the kind of the key. */
-	ok = ok && (seed[0] & 0xf8) == KIND_SEED && ((seed[0] & 7) << 5 | seed[1] >> 3) == KIND_USER &&
+	ok = ok && (seed[0] & 0xf8) == KIND_SEED &&
+	     ((seed[0] & 7) << 5 | seed[1] >> 3) == KIND_USER &&
 	     crc16(seed, SEED_BYTES - 2) == (seed[SEED_BYTES - 2] | seed[SEED_BYTES - 1] << 8);
 	if (ok) {
 		uint16_t crc;
@@ -100,5 +101,6 @@ int nkey_public(const char *seed_file, char ret[NKEY_TEXT + 1], struct fail *why
 	}
 	sodium_memzero(line, sizeof(line));
 	(void)fclose(file);
-	return found ? 0 : fail_set(why, ERR_INVALID, "nkey", 0, "%s: no user seed in it", seed_file);
+	return found ? 0
+		     : fail_set(why, ERR_INVALID, "nkey", 0, "%s: no user seed in it", seed_file);
 }

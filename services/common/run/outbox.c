@@ -57,7 +57,7 @@ static void send_row(struct outbox *o, struct row *row)
 {
 	/* A row whose items were all taken back is empty: an empty message would say nothing. */
 	if (row->items > 0 &&
-	    bus_publish(o->bus, row->subject, NULL, span_of(NULL, 0), buf_span(&row->buf)) < 0)
+		bus_publish(o->bus, row->subject, NULL, span_of(NULL, 0), buf_span(&row->buf)) < 0)
 		o->refused++;
 	buf_reset(&row->buf);
 	row->items = 0;
@@ -114,7 +114,7 @@ struct buf *outbox_put(struct outbox *o, const char *subject, size_t room)
 		row = row_of(o, subject, len);
 	}
 	if (row->items > 0 && (row->items >= LIMIT_ITEMS_PER_MESSAGE || room > LIMIT_BATCH_BYTES ||
-	                       row->buf.len > LIMIT_BATCH_BYTES - room))
+				      row->buf.len > LIMIT_BATCH_BYTES - room))
 		send_row(o, row);
 	row->item = row->buf.len;
 	o->open = row;

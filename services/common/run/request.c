@@ -93,7 +93,7 @@ struct requests *requests_new(struct loop *l, struct bus *b, const char *prefix,
 	slots_init(&r->open, sizeof(struct open_request), max);
 	heap_init(&r->deadlines);
 	if (prefix_len <= PREFIX_BYTES && bus_is_subject(prefix) &&
-	    loop_timer_set(l, &r->timer, INT64_MAX) == 0) {
+		loop_timer_set(l, &r->timer, INT64_MAX) == 0) {
 		memcpy(r->prefix, prefix, prefix_len + 1);
 		return r;
 	}
@@ -131,7 +131,7 @@ static struct open_request *open_slot(struct requests *r, char reply[REPLY_BYTES
 	q->of = r;
 	q->index = index;
 	(void)snprintf(reply, REPLY_BYTES, "%s.%08" PRIx32 "%08" PRIx32, r->prefix, index,
-	               slots_id(&r->open, index).generation);
+		slots_id(&r->open, index).generation);
 	if (heap_reserve(&r->deadlines, index + 1) == 0)
 		q->sub = bus_subscribe(r->bus, reply, NULL, on_reply, q);
 	if (q->sub != NULL)
@@ -141,7 +141,7 @@ static struct open_request *open_slot(struct requests *r, char reply[REPLY_BYTES
 }
 
 int requests_send(struct requests *r, const char *subject, struct span data, int64_t timeout_ns,
-                  void (*on_answer)(void *ctx, int err, const struct bus_msg *m), void *ctx)
+	void (*on_answer)(void *ctx, int err, const struct bus_msg *m), void *ctx)
 {
 	char reply[REPLY_BYTES];
 	struct open_request *q;

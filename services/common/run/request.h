@@ -11,11 +11,12 @@ struct requests;
 
 /* prefix: such as "_INBOX.<random>", and hard to guess, since whoever knows it can answer; NULL without memory,
  * without a timer or if the bus refuses. At most `max` are open. */
-struct requests *requests_new(struct loop *l, struct bus *b, const char *prefix, uint32_t max) MUST_USE;
+struct requests *requests_new(struct loop *l, struct bus *b, const char *prefix,
+	uint32_t max) MUST_USE;
 /* Open requests end with ERR_CLOSED. Before the bus is closed; not inside on_reply. NULL is allowed. */
 void requests_free(struct requests *r);
 /* on_reply is called exactly once: with the answer, or with m = NULL and ERR_TIMEOUT, ERR_NO_NODE (nobody
  * listens) or ERR_CLOSED; from a later turn, or from requests_free. Returns ERR_BUSY beyond the open maximum, or bus_publish's error (then on_reply
  * is not called). */
 int requests_send(struct requests *r, const char *subject, struct span data, int64_t timeout_ns,
-                  void (*on_reply)(void *ctx, int err, const struct bus_msg *m), void *ctx) MUST_USE;
+	void (*on_reply)(void *ctx, int err, const struct bus_msg *m), void *ctx) MUST_USE;

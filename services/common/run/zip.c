@@ -159,8 +159,8 @@ static int check_head(struct span packed, const struct ceiling *c, struct fail *
 
 /* One piece of a frame. 1 if the frame goes on, 0 if it ended. At the ceiling one byte more is asked for, on
  * the side: if it comes, that is one too many. */
-static int unpack_step(
-	struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ceiling *c, struct fail *why)
+static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ceiling *c,
+	struct fail *why)
 {
 	unsigned char extra;
 	ZSTD_outBuffer out = { NULL, 0, 0 };
@@ -191,8 +191,8 @@ static int unpack_step(
 	return r != 0;
 }
 
-static int unpack_all(
-	struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c, struct fail *why)
+static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c,
+	struct fail *why)
 {
 	ZSTD_inBuffer in = { packed.at, packed.len, 0 };
 
@@ -210,8 +210,8 @@ static int unpack_all(
 	return 0;
 }
 
-int zip_unpack(
-	struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio, struct fail *why)
+int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio,
+	struct fail *why)
 {
 	CLEANUP(free_dctx) ZSTD_DCtx *d = NULL;
 	struct ceiling c;

@@ -113,8 +113,8 @@ int kind_check(const struct kind_row *row, const struct body *body, struct fail 
 		if (p != NULL)
 			r = check_value(p, given->value, why);
 		else if (given->key.len == 0 || memchr(given->key.at, '.', given->key.len) == NULL)
-			r = fail_set(
-				why, ERR_INVALID, key, 0, "%s has no such parameter", row->name);
+			r = fail_set(why, ERR_INVALID, key, 0, "%s has no such parameter",
+				row->name);
 		if (r < 0)
 			return r;
 	}
@@ -126,8 +126,8 @@ int kind_check(const struct kind_row *row, const struct body *body, struct fail 
 }
 
 /* The row of a key that the caller knows to exist. */
-static const struct kind_param *must_row(
-	const struct kind_row *row, const char *key, enum param_type type)
+static const struct kind_param *must_row(const struct kind_row *row, const char *key,
+	enum param_type type)
 {
 	const struct kind_param *p = param_row(row, span_str(key));
 

@@ -304,8 +304,8 @@ static void down_read(struct pb_in *in, struct span item, void *row)
 	d->kind = in->err == 0 ? kind : DOWN_NONE;
 }
 
-int downs_decode(
-	struct arena *a, struct span bytes, struct down **ret, size_t *ret_n, struct fail *why)
+int downs_decode(struct arena *a, struct span bytes, struct down **ret, size_t *ret_n,
+	struct fail *why)
 {
 	void *rows = NULL;
 	int r = pb_batch(a, bytes, "down", sizeof(struct down), down_read, &rows, ret_n, why);

@@ -37,7 +37,17 @@ struct offer {
 	uint32_t load;   /* 0-1000 */
 };
 
-enum up_kind { UP_NONE, UP_OFFER, UP_ACCEPT, UP_REFUSE, UP_PROGRESS, UP_CHUNK, UP_DONE, UP_FAILED, UP_BYE };
+enum up_kind {
+	UP_NONE,
+	UP_OFFER,
+	UP_ACCEPT,
+	UP_REFUSE,
+	UP_PROGRESS,
+	UP_CHUNK,
+	UP_DONE,
+	UP_FAILED,
+	UP_BYE
+};
 
 /* One report of a node. task and attempt are set for all but OFFER and BYE. */
 struct up {
@@ -57,7 +67,8 @@ struct up {
 };
 
 /* An item that is malformed within is returned with kind UP_NONE and its fail set. */
-int ups_decode(struct arena *a, struct span bytes, struct up **ret, size_t *ret_n, struct fail *why) MUST_USE;
+int ups_decode(struct arena *a, struct span bytes, struct up **ret, size_t *ret_n,
+	struct fail *why) MUST_USE;
 void ups_put(struct buf *b, const struct up *u);
 
 enum down_kind { DOWN_NONE, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN, DOWN_PING };
@@ -65,22 +76,23 @@ enum down_kind { DOWN_NONE, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN, DOWN_PING };
 /* One order of the router. */
 struct down {
 	enum down_kind kind;
-	struct ulid task;    /* ASSIGN, CANCEL */
-	uint32_t attempt;    /* ASSIGN, CANCEL */
+	struct ulid task;      /* ASSIGN, CANCEL */
+	uint32_t attempt;      /* ASSIGN, CANCEL */
 	struct span task_kind; /* ASSIGN */
-	struct span tenant;  /* ASSIGN */
-	int64_t lease_ms;    /* ASSIGN */
-	int64_t deadline_ms; /* ASSIGN: Unix time */
-	struct span body;    /* ASSIGN */
-	struct span body2;   /* ASSIGN, encoder only: appended to body, so that bodies need no copy to be joined */
-	struct span reason;  /* CANCEL */
-	bool on;             /* DRAIN */
-	uint64_t router;     /* PING */
+	struct span tenant;    /* ASSIGN */
+	int64_t lease_ms;      /* ASSIGN */
+	int64_t deadline_ms;   /* ASSIGN: Unix time */
+	struct span body;      /* ASSIGN */
+	struct span
+		body2; /* ASSIGN, encoder only: appended to body, so that bodies need no copy to be joined */
+	struct span reason; /* CANCEL */
+	bool on;            /* DRAIN */
+	uint64_t router;    /* PING */
 };
 
 /* An item that is malformed within is returned with kind DOWN_NONE. */
 int downs_decode(struct arena *a, struct span bytes, struct down **ret, size_t *ret_n,
-                 struct fail *why) MUST_USE;
+	struct fail *why) MUST_USE;
 void downs_put(struct buf *b, const struct down *d);
 
 struct part {
@@ -94,7 +106,8 @@ struct split_plan {
 	struct part join;
 };
 
-int split_plan_decode(struct arena *a, struct span bytes, struct split_plan *ret, struct fail *why) MUST_USE;
+int split_plan_decode(struct arena *a, struct span bytes, struct split_plan *ret,
+	struct fail *why) MUST_USE;
 /* Append one part, or the join, of an encoded plan. */
 void split_plan_put_part(struct buf *b, const struct part *p);
 void split_plan_put_join(struct buf *b, const struct part *p);

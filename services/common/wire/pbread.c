@@ -142,12 +142,12 @@ static int malformed(struct pb_in *in, const char *message)
 	return pb_refuse(in, ERR_MALFORMED, message, 0, "the bytes are not such a message");
 }
 
-static int walk(
-	struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s, struct budget *left);
+static int walk(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s,
+	struct budget *left);
 
 /* The description of a field, or NULL. Most messages number theirs from 1 without gaps. */
-static const ProtobufCFieldDescriptor *field_of(
-	const ProtobufCMessageDescriptor *d, uint32_t number)
+static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *d,
+	uint32_t number)
 {
 	if (number <= d->n_fields && d->fields[number - 1].id == number)
 		return &d->fields[number - 1];
@@ -162,24 +162,24 @@ static int walk_known(struct pb_in *in, const ProtobufCMessageDescriptor *d,
 	if (f->label == PROTOBUF_C_LABEL_REPEATED) {
 		*count += values_in(f, field);
 		if (*count > RUNGS - 1 && *count > cap_of(d, f->id))
-			return pb_refuse(
-				in, ERR_TOO_BIG, f->name, cap_of(d, f->id), "too many of these");
+			return pb_refuse(in, ERR_TOO_BIG, f->name, cap_of(d, f->id),
+				"too many of these");
 	}
 	if (field->wire != WIRE_BYTES)
 		return 0;
 	if (f->type == PROTOBUF_C_TYPE_STRING && !fmt_is_text(field->data))
-		return pb_refuse(
-			in, ERR_INVALID, f->name, 0, "not UTF-8 text, or with a zero in it");
+		return pb_refuse(in, ERR_INVALID, f->name, 0,
+			"not UTF-8 text, or with a zero in it");
 	if (f->type != PROTOBUF_C_TYPE_MESSAGE)
 		return 0;
 	if (left->messages-- == 0)
-		return pb_refuse(
-			in, ERR_TOO_BIG, f->name, 0, "too many messages inside for this size");
+		return pb_refuse(in, ERR_TOO_BIG, f->name, 0,
+			"too many messages inside for this size");
 	return walk(in, f->descriptor, field->data, left);
 }
 
-static int walk(
-	struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s, struct budget *left)
+static int walk(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s,
+	struct budget *left)
 {
 	size_t count[FIELDS_PER_MESSAGE] = { 0 };
 	size_t unknown = 0;
@@ -193,8 +193,8 @@ static int walk(
 		if (!read_field(&s, &field))
 			return malformed(in, d->short_name);
 		if (left->fields-- == 0)
-			return pb_refuse(
-				in, ERR_TOO_BIG, d->short_name, 0, "too many fields for this size");
+			return pb_refuse(in, ERR_TOO_BIG, d->short_name, 0,
+				"too many fields for this size");
 		f = field_of(d, field.number);
 		if (f != NULL)
 			r = walk_known(in, d, f, &field, &count[f - d->fields], left);
@@ -291,12 +291,12 @@ static int count_items(struct pb_in *in, struct span s, const char *field, size_
 	int r;
 
 	if (s.len > LIMIT_MESSAGE_BYTES)
-		return pb_refuse(
-			in, ERR_TOO_BIG, field, LIMIT_MESSAGE_BYTES, "the message is too big");
+		return pb_refuse(in, ERR_TOO_BIG, field, LIMIT_MESSAGE_BYTES,
+			"the message is too big");
 	for (r = next_item(&s, &item); r > 0; r = next_item(&s, &item))
 		if (++n > LIMIT_ITEMS_PER_MESSAGE)
-			return pb_refuse(
-				in, ERR_TOO_BIG, field, LIMIT_ITEMS_PER_MESSAGE, "too many items");
+			return pb_refuse(in, ERR_TOO_BIG, field, LIMIT_ITEMS_PER_MESSAGE,
+				"too many items");
 	if (r < 0)
 		return malformed(in, field);
 	*ret_n = n;

@@ -15,15 +15,15 @@ static int refuse_what(struct pb_in *in, const char *detail)
 	return pb_refuse(in, ERR_UNSUPPORTED, "what", 0, detail);
 }
 
-static enum query_kind task_query_read(
-	struct pb_in *in, const Spu__V1__TaskQuery *m, enum query_kind kind, struct query *q)
+static enum query_kind task_query_read(struct pb_in *in, const Spu__V1__TaskQuery *m,
+	enum query_kind kind, struct query *q)
 {
 	q->task = pb_take_ulid(in, "task", m->task);
 	return kind;
 }
 
-static enum query_kind list_query_read(
-	struct pb_in *in, const Spu__V1__ListQuery *m, enum query_kind kind, struct query *q)
+static enum query_kind list_query_read(struct pb_in *in, const Spu__V1__ListQuery *m,
+	enum query_kind kind, struct query *q)
 {
 	q->limit = pb_take_max(in, "limit", m->limit, LIMIT_LIST_ROWS);
 	q->state = (enum state)pb_take_enum(in, "state", (int)m->state, STATE_NONE, STATES);

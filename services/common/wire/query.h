@@ -21,11 +21,11 @@ enum query_kind {
 
 struct query {
 	enum query_kind kind;
-	struct ulid task;  /* STATUS, RESULT, EXPLAIN, CANCEL */
-	uint32_t limit;    /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
-	enum state state;  /* TASKS: only these; STATE_NONE: all */
-	struct span node;  /* DRAIN */
-	bool on;           /* DRAIN */
+	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL */
+	uint32_t limit;   /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
+	enum state state; /* TASKS: only these; STATE_NONE: all */
+	struct span node; /* DRAIN */
+	bool on;          /* DRAIN */
 };
 
 int query_decode(struct arena *a, struct span bytes, struct query *ret, struct fail *why) MUST_USE;
@@ -166,18 +166,19 @@ enum query_reply_kind {
 struct query_reply {
 	struct fail fail;
 	enum query_reply_kind kind;
-	struct task_view task;     /* TASK */
-	struct result result;      /* RESULT */
+	struct task_view task;       /* TASK */
+	struct result result;        /* RESULT */
 	struct explain_view explain; /* EXPLAIN */
-	struct task_view *tasks;   /* TASKS */
+	struct task_view *tasks;     /* TASKS */
 	size_t tasks_n;
-	uint64_t tasks_total;      /* TASKS: that match, listed or not */
-	struct node_view *nodes;   /* NODES */
+	uint64_t tasks_total;    /* TASKS: that match, listed or not */
+	struct node_view *nodes; /* NODES */
 	size_t nodes_n;
-	struct mesh_view mesh;     /* MESH */
+	struct mesh_view mesh; /* MESH */
 };
 
-int query_reply_decode(struct arena *a, struct span bytes, struct query_reply *ret, struct fail *why) MUST_USE;
+int query_reply_decode(struct arena *a, struct span bytes, struct query_reply *ret,
+	struct fail *why) MUST_USE;
 void query_reply_encode(struct buf *b, const struct query_reply *r);
 
 enum ask_kind { ASK_NONE, ASK_LIST, ASK_SHOW, ASK_ANSWER, ASK_DECLINE };
@@ -208,5 +209,6 @@ struct ask_reply {
 
 int ask_decode(struct arena *a, struct span bytes, struct ask *ret, struct fail *why) MUST_USE;
 void ask_encode(struct buf *b, const struct ask *q);
-int ask_reply_decode(struct arena *a, struct span bytes, struct ask_reply *ret, struct fail *why) MUST_USE;
+int ask_reply_decode(struct arena *a, struct span bytes, struct ask_reply *ret,
+	struct fail *why) MUST_USE;
 void ask_reply_encode(struct buf *b, const struct ask_reply *r);

@@ -207,8 +207,8 @@ static void explain_put(struct buf *b, const struct explain_view *e)
 static void node_view_read(struct pb_in *in, const Spu__V1__NodeView *m, struct node_view *n)
 {
 	n->node = pb_take_token(in, "node", m->node);
-	n->state = (enum node_state)pb_take_enum(
-		in, "state", (int)m->state, NODE_NONE, ARRAY_LEN(node_state_names));
+	n->state = (enum node_state)pb_take_enum(in, "state", (int)m->state, NODE_NONE,
+		ARRAY_LEN(node_state_names));
 	if (m->offer != NULL)
 		offer_read(in, m->offer, &n->offer);
 	n->busy = m->busy;
@@ -323,8 +323,8 @@ static void nodes_put(struct buf *b, const struct query_reply *r)
 	pb_close(b, m);
 }
 
-static enum query_reply_kind reply_read(
-	struct pb_in *in, const Spu__V1__QueryReply *m, struct query_reply *r)
+static enum query_reply_kind reply_read(struct pb_in *in, const Spu__V1__QueryReply *m,
+	struct query_reply *r)
 {
 	switch (m->what_case) {
 	case SPU__V1__QUERY_REPLY__WHAT_TASK:
@@ -353,8 +353,8 @@ static enum query_reply_kind reply_read(
 	}
 }
 
-int query_reply_decode(
-	struct arena *a, struct span bytes, struct query_reply *ret, struct fail *why)
+int query_reply_decode(struct arena *a, struct span bytes, struct query_reply *ret,
+	struct fail *why)
 {
 	struct query_reply r = { 0 };
 	struct pb_in in;

@@ -35,7 +35,8 @@ int subject_build(enum subject s, struct span a, struct span b, char to[SUBJECT_
 /* The pattern that matches all of them: "<prefix>.*" or "<prefix>.*.*". */
 void subject_pattern(enum subject s, char to[SUBJECT_BYTES]);
 /* Take a subject apart; ERR_INVALID if it is not one of s with right tokens. b may be NULL. */
-int subject_parse(enum subject s, struct span subject, struct span *ret_a, struct span *ret_b) MUST_USE;
+int subject_parse(enum subject s, struct span subject, struct span *ret_a,
+	struct span *ret_b) MUST_USE;
 /* True if a reply may be sent to this subject on behalf of `who`: "_INBOX." or "spu.inbox.<who>." and
  * tokens. A request's reply-to is the sender's choice; without this a peer could make us publish orders. */
 bool subject_may_reply(struct span reply_to, struct span who);

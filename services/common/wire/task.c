@@ -142,8 +142,8 @@ static void submit_read(struct pb_in *in, struct span item, void *row)
 		submit_fields(in, m, s);
 }
 
-int submits_decode(
-	struct arena *a, struct span bytes, struct submit **ret, size_t *ret_n, struct fail *why)
+int submits_decode(struct arena *a, struct span bytes, struct submit **ret, size_t *ret_n,
+	struct fail *why)
 {
 	void *rows = NULL;
 	int r = pb_batch(a, bytes, "submit", sizeof(struct submit), submit_read, &rows, ret_n, why);
@@ -195,8 +195,8 @@ int submit_replies_decode(struct arena *a, struct span bytes, struct submit_repl
 	size_t *ret_n, struct fail *why)
 {
 	void *rows = NULL;
-	int r = pb_batch(
-		a, bytes, "reply", sizeof(struct submit_reply), reply_read, &rows, ret_n, why);
+	int r = pb_batch(a, bytes, "reply", sizeof(struct submit_reply), reply_read, &rows, ret_n,
+		why);
 
 	if (r == 0)
 		*ret = rows;
@@ -293,8 +293,8 @@ static void event_read(struct pb_in *in, struct span item, void *row)
 	e->kind = in->err == 0 ? kind : EVENT_NONE;
 }
 
-int events_decode(
-	struct arena *a, struct span bytes, struct event **ret, size_t *ret_n, struct fail *why)
+int events_decode(struct arena *a, struct span bytes, struct event **ret, size_t *ret_n,
+	struct fail *why)
 {
 	void *rows = NULL;
 	int r = pb_batch(a, bytes, "event", sizeof(struct event), event_read, &rows, ret_n, why);

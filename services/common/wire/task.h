@@ -59,7 +59,7 @@ struct submit {
 	struct span key;    /* idempotency key, or empty */
 	struct span stream; /* or empty: the task's id */
 	struct span kind;
-	struct span body; /* encoded */
+	struct span body;        /* encoded */
 	int64_t deadline_ms;     /* Unix time; 0: default */
 	int64_t max_price_ucr;   /* 0: only what is free */
 	int64_t start_within_ms; /* 0: default */
@@ -72,7 +72,7 @@ struct submit {
 /* Decode spu.v1.Submits. An item that breaks a rule (token, text, size, priority, allow) is returned with
  * .fail set, so that the others pass. ERR_MALFORMED, ERR_TOO_BIG (count), ERR_NO_MEMORY for the whole. */
 int submits_decode(struct arena *a, struct span bytes, struct submit **ret, size_t *ret_n,
-                   struct fail *why) MUST_USE;
+	struct fail *why) MUST_USE;
 void submits_put(struct buf *b, const struct submit *s);
 
 struct submit_reply {
@@ -83,8 +83,8 @@ struct submit_reply {
 	struct fail fail; /* code != 0: refused */
 };
 
-int submit_replies_decode(struct arena *a, struct span bytes, struct submit_reply **ret, size_t *ret_n,
-                          struct fail *why) MUST_USE;
+int submit_replies_decode(struct arena *a, struct span bytes, struct submit_reply **ret,
+	size_t *ret_n, struct fail *why) MUST_USE;
 void submit_replies_put(struct buf *b, const struct submit_reply *r);
 
 struct result {
@@ -105,18 +105,18 @@ struct event {
 	struct ulid task;
 	uint64_t seq;
 	enum event_kind kind;
-	enum state state;    /* CHANGE */
-	enum rung rung;      /* CHANGE */
-	struct span node;    /* CHANGE */
-	uint32_t attempt;    /* CHANGE */
-	struct span reason;  /* CHANGE */
-	uint32_t permille;   /* PROGRESS */
-	struct span note;    /* PROGRESS */
-	uint64_t chunk_seq;  /* CHUNK */
-	struct span data;    /* CHUNK */
+	enum state state;     /* CHANGE */
+	enum rung rung;       /* CHANGE */
+	struct span node;     /* CHANGE */
+	uint32_t attempt;     /* CHANGE */
+	struct span reason;   /* CHANGE */
+	uint32_t permille;    /* PROGRESS */
+	struct span note;     /* PROGRESS */
+	uint64_t chunk_seq;   /* CHUNK */
+	struct span data;     /* CHUNK */
 	struct result result; /* END */
 };
 
 int events_decode(struct arena *a, struct span bytes, struct event **ret, size_t *ret_n,
-                  struct fail *why) MUST_USE;
+	struct fail *why) MUST_USE;
 void events_put(struct buf *b, const struct event *e);
