@@ -188,6 +188,9 @@ ifneq ($(filter %/bin/spu,$(PROGRAMS)),)
 	$(B)/bin/spu completion bash >$(B)/spu.bash
 	install -m 644 $(B)/spu.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/spu
 endif
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	for unit in scripts/systemd/*.service; do sed 's|@BIN@|$(PREFIX)/bin|' $$unit \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
