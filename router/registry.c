@@ -95,7 +95,8 @@ struct span registry_name(const struct registry *g, uint32_t node)
 {
 	uint32_t i = node_index(node);
 
-	if (node == NODE_NOBODY || !slots_is_taken(&g->nodes, i) || registry_node(g, i)->load.node != node)
+	if (node == NODE_NOBODY || !slots_is_taken(&g->nodes, i) ||
+		registry_node(g, i)->load.node != node)
 		return (struct span){ NULL, 0 };
 	return span_str(registry_node(g, i)->name);
 }
