@@ -92,13 +92,20 @@ static void enqueue(struct router *r, struct task *t)
 	mark(r, w);
 }
 
+/* Queued again: the last attempt and its node stand in the record only. */
+static void forget_attempt(struct task *t)
+{
+	t->blocked_told = false;
+	t->node = NODE_NOBODY;
+}
+
 void rung_arrive(struct router *r, struct task *t)
 {
+	forget_attempt(t);
 	t->rung_ns = r->now_ns;
 	t->tries = 0;
 	t->avoid_n = 0;
 	t->retry_ns = 0;
-	t->blocked_told = false;
 	if (task_rung(t) == RUNG_SPLIT) {
 		split_begin(r, t);
 		return;
@@ -109,7 +116,7 @@ void rung_arrive(struct router *r, struct task *t)
 
 void rung_again(struct router *r, struct task *t, int64_t delay_ns)
 {
-	t->blocked_told = false;
+	forget_attempt(t);
 	start_clock(r, t, delay_ns);
 	if (delay_ns <= 0) {
 		enqueue(r, t);
@@ -121,7 +128,7 @@ void rung_again(struct router *r, struct task *t, int64_t delay_ns)
 
 void rung_back(struct router *r, struct task *t)
 {
-	t->blocked_told = false;
+	forget_attempt(t);
 	tasks_wake_by(&r->tasks, t, t->start_by_ns);
 	enqueue(r, t);
 }
