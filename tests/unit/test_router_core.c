@@ -327,6 +327,33 @@ static void test_long_answers_are_cut(void **state)
 	assert_in_range(r.nodes_n, 1, 29);
 }
 
+/* As many submits as fit into a message, each of a stream of its own, good and bad in turn: one answer, in order. */
+static void test_large_batch(void **state)
+{
+	static char key[LIMIT_TOKEN_BYTES], kind[LIMIT_KIND_BYTES];
+	struct rig *g = *state;
+	CLEANUP(buf_done) struct buf b;
+	struct submit_reply *r;
+	size_t n;
+
+	memset(key, 'k', sizeof key);
+	memset(kind, 'x', sizeof kind);
+	buf_init(&b, LIMIT_MESSAGE_BYTES);
+	for (int i = 0; i < LIMIT_ITEMS_PER_MESSAGE; i++) {
+		struct submit s = { .kind = i % 8 == 0 ? SPAN_LIT("util.echo") : span_of(kind, sizeof kind),
+			.key = i % 8 == 0 ? NOTHING : span_of(key, sizeof key) };
+
+		submits_put(&b, &s);
+	}
+	say(g, "spu.submit.t", "_INBOX.b", buf_span(&b));
+	assert_string_equal(g->subject, "_INBOX.b");
+	assert_int_equal(submit_replies_decode(&g->arena, buf_span(&g->data), &r, &n, NULL), 0);
+	assert_int_equal(n, LIMIT_ITEMS_PER_MESSAGE);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(r[i].fail.code, i % 8 == 0 ? 0 : ERR_UNKNOWN);
+	assert_int_equal(router_core_metrics(g->core)->unsent, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -338,6 +365,7 @@ int main(void)
 		TEST(test_drain_is_the_operators),
 		TEST(test_lists),
 		TEST(test_long_answers_are_cut),
+		TEST(test_large_batch),
 	};
 
 	return cmocka_run_group_tests_name("router_core", tests, NULL, NULL);
