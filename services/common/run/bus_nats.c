@@ -21,7 +21,7 @@
 
 #define TRACE_HEADER "traceparent"
 #define BUFFERED_BYTES_MAX (8u << 20)  /* by a connection that takes nothing */
-#define WRITE_EARLY_BYTES (512u << 10) /* more than that does not wait for the turn's end */
+#define WRITE_EARLY_BYTES (64u << 10) /* more than that does not wait for the turn's end */
 #define MESSAGE_EXTRA_BYTES 40u        /* of the protocol, about, for each message */
 #define PENDING_MESSAGES 1000000       /* more than one read can bring */
 #define PENDING_BYTES (64 << 20)
