@@ -258,7 +258,7 @@ static struct span model_of(const struct delegate *d, const struct job *job)
 
 static int may_start(const struct delegate *d, const struct job *job, struct fail *why)
 {
-	const char *not = why_not(d);
+	const char *refusal = why_not(d);
 	int64_t wake_ns = breaker_wake(&d->breaker, now(d));
 
 	if (job->row == NULL || !span_is(job->kind, "llm.chat"))
@@ -267,9 +267,9 @@ static int may_start(const struct delegate *d, const struct job *job, struct fai
 	if (!is_offered(d, kind_text(job->row, job->body, "model")))
 		return fail_set(why, ERR_UNSUPPORTED, "model", 0,
 			"this API is not used with that model");
-	if (not != NULL) {
+	if (refusal != NULL) {
 		fail_set(why, d->endpoint.url[0] == '\0' ? ERR_UNSUPPORTED : ERR_BUSY, NULL, 0,
-			"%s", not );
+			"%s", refusal);
 		why->retry_after_ms = wake_ns == INT64_MAX ? 0 : (wake_ns - now(d)) / NS_PER_MS + 1;
 		return why->code;
 	}

@@ -14,8 +14,8 @@ struct http_call; /* a running request */
 
 #define HTTP_HEADER_BYTES_MAX 65536u    /* of an answer, all lines together */
 #define HTTP_CONNECT_NS (10 * NS_PER_S) /* for name, connection and TLS, within the whole time */
-#define HTTP_RETRY_AFTER_MS_MAX                                                                    \
-	(INT64_C(24) * 3600 * 1000) /* a longer Retry-After counts as this */
+/* A longer Retry-After counts as this; newer versions of libcurl do the same. */
+#define HTTP_RETRY_AFTER_MS_MAX (INT64_C(6) * 3600 * 1000)
 
 struct http_request {
 	const char *url;    /* without user and password */
