@@ -38,7 +38,6 @@ static void test_defaults_are_left_out(void **state)
 	buf_init(&b, 64);
 	pb_int(&b, 1, 0);
 	pb_bytes(&b, 2, SPAN_LIT(""));
-	pb_bytes2(&b, 2, SPAN_LIT(""), SPAN_LIT(""));
 	pb_text(&b, 3, SPAN_LIT(""));
 	pb_ulid(&b, 4, (struct ulid){ 0 });
 	assert_int_equal(buf_err(&b), 0);

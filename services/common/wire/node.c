@@ -317,13 +317,13 @@ int downs_decode(struct arena *a, struct span bytes, struct down **ret, size_t *
 
 static void assign_put(struct buf *b, const struct down *d)
 {
-	struct pb_mark m = pb_open(b, 1, d->body.len + d->body2.len + ORDER_EXPECT);
+	struct pb_mark m = pb_open(b, 1, d->body.len + ORDER_EXPECT);
 
 	attempt_put(b, d->task, d->attempt);
 	pb_bytes(b, 3, d->task_kind);
 	pb_int(b, 4, (uint64_t)d->lease_ms);
 	pb_int(b, 5, (uint64_t)d->deadline_ms);
-	pb_bytes2(b, 6, d->body, d->body2);
+	pb_bytes(b, 6, d->body);
 	pb_bytes(b, 7, d->tenant);
 	pb_close(b, m);
 }
@@ -348,7 +348,7 @@ static void one_int_put(struct buf *b, unsigned field, uint64_t v)
 
 void downs_put(struct buf *b, const struct down *d)
 {
-	struct pb_mark m = pb_open(b, 1, d->body.len + d->body2.len + ORDER_EXPECT);
+	struct pb_mark m = pb_open(b, 1, d->body.len + ORDER_EXPECT);
 
 	switch (d->kind) {
 	case DOWN_NONE:

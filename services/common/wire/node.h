@@ -83,11 +83,9 @@ struct down {
 	int64_t lease_ms;      /* ASSIGN */
 	int64_t deadline_ms;   /* ASSIGN: Unix time */
 	struct span body;      /* ASSIGN */
-	struct span
-		body2; /* ASSIGN, encoder only: appended to body, so that bodies need no copy to be joined */
-	struct span reason; /* CANCEL */
-	bool on;            /* DRAIN */
-	uint64_t router;    /* PING */
+	struct span reason;    /* CANCEL */
+	bool on;               /* DRAIN */
+	uint64_t router;       /* PING */
 };
 
 /* An item that is malformed within is returned with kind DOWN_NONE. */

@@ -67,23 +67,14 @@ static inline unsigned char *pb_head(struct buf *b, unsigned field, size_t n)
 	return at == NULL ? NULL : pb_varint(pb_varint(at, field << 3 | 2), n);
 }
 
-/* One field of the bytes of both. */
-static inline void pb_bytes2(struct buf *b, unsigned field, struct span s, struct span s2)
+static inline void pb_bytes(struct buf *b, unsigned field, struct span s)
 {
-	unsigned char *at = s.len + s2.len == 0 ? NULL : pb_head(b, field, s.len + s2.len);
+	unsigned char *at = s.len == 0 ? NULL : pb_head(b, field, s.len);
 
 	if (at == NULL)
 		return;
-	if (s.len > 0)
-		memcpy(at, s.at, s.len);
-	if (s2.len > 0)
-		memcpy(at + s.len, s2.at, s2.len);
-	pb_took(b, at + s.len + s2.len);
-}
-
-static inline void pb_bytes(struct buf *b, unsigned field, struct span s)
-{
-	pb_bytes2(b, field, s, (struct span){ 0 });
+	memcpy(at, s.at, s.len);
+	pb_took(b, at + s.len);
 }
 
 static inline void pb_ulid(struct buf *b, unsigned field, struct ulid id)
