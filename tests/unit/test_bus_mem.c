@@ -121,6 +121,7 @@ static void arrives_when_fate_says(void **state)
 	assert_true(bus_net_step(r.net, 1000));
 	assert_string_equal(r.got, "231");
 	assert_false(bus_net_step(r.net, 1000));
+	assert_false(bus_net_step(r.net, INT64_MAX));
 	/* What a handler or the simulator publishes after a step is sent at its time. */
 	publish(&r, "4");
 	assert_int_equal(bus_net_next(r.net), 1020);

@@ -424,7 +424,7 @@ bool bus_net_step(struct bus_net *net, int64_t now_ns)
 	struct bus_sub **sub;
 	struct copy *c;
 
-	if (bus_net_next(net) > now_ns)
+	if (net->heap_n == 0 || net->heap[0]->due_ns > now_ns)
 		return false;
 	c = heap_pop(net);
 	net->now_ns = now_ns;
