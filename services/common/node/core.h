@@ -16,7 +16,7 @@
 struct node_core_conf {
 	struct bus *bus;      /* borrowed */
 	const char *name;     /* of the node: a token, not "all"; copied */
-	uint64_t incarnation; /* random at each start, not 0 */
+	uint64_t incarnation; /* not 0, and greater at each start: the daemon's */
 	uint32_t slots_max;   /* 1..LIMIT_OFFER_SLOTS: at most this many of the backend's slots */
 	int64_t offer_every_ns;
 	int64_t drain_ns;
