@@ -10,6 +10,7 @@
 #include "router/view.h"
 #include "run/clocks.h"
 #include "run/keys.h"
+#include "run/log.h"
 #include "run/outbox.h"
 #include "wire/body.h"
 #include "wire/kinds.h"
@@ -46,7 +47,7 @@ static void put_end(struct router_core *c, struct buf *b)
 
 static void send_down(struct router_core *c, const char *subject, const struct down *d)
 {
-	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + d->body.len + d->body2.len);
+	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + d->body.len);
 
 	downs_put(b, d);
 	put_end(c, b);
@@ -83,10 +84,9 @@ static void on_record(void *ctx, const struct journal_record *record)
 		c->err = journal_append(c->conf.journal, record);
 }
 
-static void step(struct router_core *c, const struct router_event *e)
+static int step(struct router_core *c, const struct router_event *e)
 {
-	/* Cancel and drain answer with an error of their own; here reports and time only count. */
-	(void)router_step(c->machine, now_ns(c), e, &c->out);
+	return router_step(c->machine, now_ns(c), e, &c->out);
 }
 
 /* --- submits ------------------------------------------------------------------------------------------ */
@@ -153,7 +153,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 			content_hash(s, hash);
 		e.model = model_of(c, s);
 	}
-	step(c, &e);
+	(void)step(c, &e); /* what it says is in the reply */
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
 	if (c->reply.len > LIMIT_BATCH_BYTES / 2)
 		reply.fail.detail[0] = '\0';
@@ -199,30 +199,44 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 
 /* --- nodes -------------------------------------------------------------------------------------------- */
 
+/* Nobody answers a report, so the log says what is wrong with it. */
+static void take_up(struct router_core *c, struct span node, const struct up *up)
+{
+	struct router_event e = { .kind = ROUTER_UP, .who = node, .up = up };
+	int err;
+
+	if (up->kind == UP_NONE) { /* of a newer protocol, perhaps */
+		c->metrics.up_errors++;
+		return;
+	}
+	err = step(c, &e);
+	if (err < 0)
+		log_warn("an offer is refused", "node", LOG_SPAN(node), "error", LOG_ERR(err));
+}
+
 static void on_up(void *ctx, const struct bus_msg *m)
 {
 	struct router_core *c = ctx;
+	struct fail why = { 0 };
 	struct span node;
 	struct up *ups;
 	size_t n;
 
 	c->metrics.ups++;
 	arena_reset(&c->arena);
-	if (subject_parse(SUBJECT_UP, m->subject, &node, NULL) < 0 ||
-		ups_decode(&c->arena, m->data, &ups, &n, NULL) < 0) {
+	if (subject_parse(SUBJECT_UP, m->subject, &node, NULL) < 0) {
 		c->metrics.up_errors++;
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		if (ups[i].kind == UP_NONE)
-			c->metrics.up_errors++;
-		else
-			step(c, &(struct router_event){
-					.kind = ROUTER_UP,
-					.who = node,
-					.up = &ups[i],
-				});
+	if (ups_decode(&c->arena, m->data, &ups, &n, &why) < 0) {
+		c->metrics.up_errors++;
+		log_warn("a node's reports cannot be read", "node", LOG_SPAN(node), "error",
+			LOG_ERR(why.code), "field", LOG_STR(why.field), "detail",
+			LOG_STR(why.detail));
+		return;
 	}
+	for (size_t i = 0; i < n; i++)
+		take_up(c, node, &ups[i]);
 }
 
 void router_core_greet(struct router_core *c)
@@ -390,7 +404,7 @@ void router_core_close(struct router_core *c)
 int router_core_turn(struct router_core *c)
 {
 	if (router_wake(c->machine) <= now_ns(c))
-		step(c, &(struct router_event){ .kind = ROUTER_TICK });
+		(void)step(c, &(struct router_event){ .kind = ROUTER_TICK });
 	if (c->err == 0)
 		c->err = journal_flush(c->conf.journal);
 	if (c->err == 0)

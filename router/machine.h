@@ -66,7 +66,8 @@ bool rung_may_wait(const struct router *r, const struct task *t, int64_t ns);
 
 /* --- report.c */
 
-void report_up(struct router *r, struct span node, const struct up *u);
+/* Why an offer was refused, or 0. */
+int report_up(struct router *r, struct span node, const struct up *u) MUST_USE;
 /* Take the attempt away from its node, the state stays. */
 void report_detach(struct router *r, struct task *t);
 /* The attempt is lost (silence, restart, goodbye): try again elsewhere. */

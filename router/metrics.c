@@ -29,6 +29,7 @@ const struct metric_row router_metric_rows[] = {
 	ROW(retries, METRIC_COUNTER, "", "attempts after a failed or lost one"),
 	ROW(lost, METRIC_COUNTER, "", "attempts lost with their node or lease"),
 	ROW(stale, METRIC_COUNTER, "", "reports that changed nothing"),
+	ROW(offers_refused, METRIC_COUNTER, "", "nodes' offers that were not taken"),
 	ROW(evicted, METRIC_COUNTER, "", "ended tasks no longer kept"),
 	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
 	ROW(running, METRIC_GAUGE, "", "tasks and parts on nodes"),
@@ -57,6 +58,7 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	m->retries = n->retries;
 	m->lost = n->lost;
 	m->stale = n->stale;
+	m->offers_refused = n->offers_refused;
 	m->evicted = n->evicted;
 	m->queued = ts->count[STATE_QUEUED];
 	m->running = ts->count[STATE_ASSIGNED] + ts->count[STATE_RUNNING];

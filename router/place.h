@@ -12,8 +12,9 @@
 struct place_load {
 	uint32_t node; /* number in the registry */
 	uint32_t slots;
-	uint32_t busy;      /* slots given out */
-	uint32_t queued;    /* as the node said */
+	uint32_t busy; /* slots given out */
+	uint32_t
+		queued; /* attempts that wait, as the node said; of busy, and those of other routers */
 	uint32_t health;    /* 0-1000 */
 	uint32_t ended;     /* attempts that ended there */
 	uint32_t bad_milli; /* share of failed and lost attempts, moving average, 0-1000 */
@@ -76,6 +77,9 @@ const struct place_policy *place_policy_at(unsigned i);
 
 /* VERDICT_NONE if the row may serve the need, else why not. O(model names). */
 enum verdict place_filter(const struct place_need *need, const struct place_row *row);
+/* Attempts before or with which another one would run there: those that wait at the node are of those given to
+ * it, unless other routers gave them. */
+uint32_t place_ahead(const struct place_load *l);
 /* The terms of a row's cost. */
 struct cost place_price(const struct place_need *need, const struct place_row *row);
 int64_t cost_total(const struct cost *c);

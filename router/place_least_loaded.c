@@ -6,11 +6,11 @@
 
 #include "base/pure.h"
 
-/* Is a's share (busy + queued) / slots smaller than b's? Ties go to the smaller node index. */
+/* Is a's share of attempts / slots smaller than b's? Ties go to the smaller node index. */
 static bool is_lighter(const struct place_load *a, const struct place_load *b)
 {
-	uint64_t left = ((uint64_t)a->busy + a->queued) * (b->slots > 0 ? b->slots : 1);
-	uint64_t right = ((uint64_t)b->busy + b->queued) * (a->slots > 0 ? a->slots : 1);
+	uint64_t left = (uint64_t)place_ahead(a) * (b->slots > 0 ? b->slots : 1);
+	uint64_t right = (uint64_t)place_ahead(b) * (a->slots > 0 ? a->slots : 1);
 
 	return left < right || (left == right && a->node < b->node);
 }

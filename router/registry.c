@@ -257,6 +257,10 @@ static int kinds_take(struct registry *g, struct node *n, const struct offer *o)
 			struct node_kind *nk = &n->kinds[i];
 
 			nk->ready = o->kinds[i].ready;
+			if (nk->ready) {
+				mem_free(nk->why);
+				nk->why = NULL;
+			}
 			nk->price_ucr = o->kinds[i].price_ucr;
 			nk->said_us = o->kinds[i].typical_us;
 			row_fill(&rows_of(g, n, nk)->rows[nk->row], n, nk);

@@ -199,20 +199,25 @@ static void not_listed(struct router *r, uint32_t node, const struct offer *o)
 			"the node does not hold it");
 }
 
-static void on_offer(struct router *r, struct span name, const struct offer *o)
+static int on_offer(struct router *r, struct span name, const struct offer *o)
 {
 	enum heard heard;
 	uint32_t node;
+	int err = registry_offer(&r->registry, r->now_ns, name, o, &heard, &node);
 
-	if (registry_offer(&r->registry, r->now_ns, name, o, &heard, &node) < 0 ||
-		heard == HEARD_OLD) {
+	if (err < 0) {
+		r->counts.offers_refused++;
+		return err;
+	}
+	if (heard == HEARD_OLD) {
 		r->counts.stale++;
-		return;
+		return 0;
 	}
 	if (heard == HEARD_RESTARTED)
 		report_node_lost(r, node, "the node was restarted");
 	listed(r, node, o);
 	not_listed(r, node, o);
+	return 0;
 }
 
 static void on_bye(struct router *r, uint32_t node, const struct up *u)
@@ -330,24 +335,22 @@ static void stale(struct router *r, struct span name, const struct up *u)
 		report_order_cancel(r, name, u->task, u->attempt, "the attempt is not current");
 }
 
-void report_up(struct router *r, struct span name, const struct up *u)
+int report_up(struct router *r, struct span name, const struct up *u)
 {
 	uint32_t node;
 
-	if (u->kind == UP_OFFER) {
-		on_offer(r, name, u->offer);
-		return;
-	}
+	if (u->kind == UP_OFFER)
+		return on_offer(r, name, u->offer);
 	node = registry_find(&r->registry, name);
 	if (node == NODE_NOBODY) { /* after a restart of the router: it should introduce itself */
 		r->counts.stale++;
 		r->out->on_down(r->out->ctx, name,
 			&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation });
-		return;
+		return 0;
 	}
 	if (u->kind == UP_BYE) {
 		on_bye(r, node, u);
-		return;
+		return 0;
 	}
 	registry_heard(&r->registry, r->now_ns, node);
 	struct task *t = tasks_find(&r->tasks, u->task);
@@ -356,4 +359,5 @@ void report_up(struct router *r, struct span name, const struct up *u)
 		attempt(r, t, u);
 	else
 		stale(r, name, u);
+	return 0;
 }

@@ -420,7 +420,7 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 		submit(r, e);
 		break;
 	case ROUTER_UP:
-		report_up(r, e->who, e->up);
+		err = report_up(r, e->who, e->up);
 		break;
 	case ROUTER_CANCEL:
 		err = cancel(r, e);

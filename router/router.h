@@ -68,14 +68,15 @@ struct router_event {
 
 struct router_counts {
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
-	uint64_t placed, hops, retries, lost, stale, evicted;
+	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted;
 };
 
 struct router;
 
 struct router *router_new(const struct router_conf *conf, int64_t now_ns) MUST_USE;
 void router_free(struct router *r);
-/* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN; a refused SUBMIT is told in its reply. Reports that
+/* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN, ERR_INVALID, ERR_BUSY or ERR_NO_MEMORY for an offer that
+ * is not taken; a refused SUBMIT is told in its reply. Reports that
  * change nothing (stale, unknown) are counted, not returned. */
 int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 	const struct router_out *out);

@@ -58,12 +58,17 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+uint32_t place_ahead(const struct place_load *l)
+{
+	return l->busy > l->queued ? l->busy : l->queued;
+}
+
 struct cost place_price(const struct place_need *need, const struct place_row *row)
 {
 	const struct place_load *l = row->load;
 	int64_t run = row->run_us > 0 ? least(row->run_us, RUN_MOST_US) : RUN_UNKNOWN_US;
 	int64_t slots = l->slots > 0 ? l->slots : 1;
-	int64_t ahead = least((int64_t)l->queued + l->busy, AHEAD_MOST);
+	int64_t ahead = least(place_ahead(l), AHEAD_MOST);
 
 	return (struct cost){
 		.wait_us = run * ahead / slots,

@@ -81,6 +81,37 @@ static void test_news_and_old(void **state)
 	assert_int_equal(heard, HEARD_RESTARTED);
 }
 
+/* The reason why a kind is not ready goes with it. */
+static void test_why_is_forgotten_when_ready(void **state)
+{
+	struct registry *g = *state;
+	struct kind_offer kind = { .kind = SPAN_LIT("util.echo"), .why = SPAN_LIT("no device") };
+	struct offer o = {
+		.incarnation = 1,
+		.seq = 1,
+		.rung = RUNG_CPU,
+		.kinds = &kind,
+		.kinds_n = 1,
+		.slots = 1,
+		.health = 1000,
+	};
+	enum heard heard;
+	uint32_t node;
+
+	assert_int_equal(registry_offer(g, SEC, SPAN_LIT("a"), &o, &heard, &node), 0);
+	assert_string_equal(registry_node(g, node)->kinds[0].why, "no device");
+	o.seq++;
+	kind.ready = true;
+	kind.why = SPAN_LIT("");
+	assert_int_equal(registry_offer(g, SEC, SPAN_LIT("a"), &o, &heard, &node), 0);
+	assert_null(registry_node(g, node)->kinds[0].why);
+	o.seq++;
+	kind.ready = false;
+	kind.why = SPAN_LIT("no device");
+	assert_int_equal(registry_offer(g, SEC, SPAN_LIT("a"), &o, &heard, &node), 0);
+	assert_string_equal(registry_node(g, node)->kinds[0].why, "no device");
+}
+
 static void test_refused_offers(void **state)
 {
 	struct registry *g = *state;
@@ -281,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_news_and_old),
 		TEST(test_refused_offers),
+		TEST(test_why_is_forgotten_when_ready),
 		TEST(test_silence),
 		TEST(test_number_of_the_forgotten),
 		TEST(test_rows_at_random),

@@ -270,7 +270,7 @@ static void test_too_many_nodes(void **state)
 	kit_offer(k, "b cpu");
 	kit_offer(k, "c cpu");
 	assert_int_equal(registry_find(&k->r->registry, SPAN_LIT("c")), NODE_NOBODY);
-	assert_int_equal(k->r->counts.stale, 1);
+	assert_int_equal(k->r->counts.offers_refused, 1);
 }
 
 /* --- lack of memory ----------------------------------------------------------------------------- */
