@@ -154,7 +154,11 @@ static int check_head(struct span packed, const struct ceiling *c, struct fail *
 	declared = ZSTD_getFrameContentSize(packed.at, packed.len);
 	if (declared == ZSTD_CONTENTSIZE_ERROR)
 		return fail_set(why, ERR_MALFORMED, NULL, 0, "the head of a zstd frame is wrong");
-	return declared != ZSTD_CONTENTSIZE_UNKNOWN && declared > c->left ? too_big(c, why) : 0;
+	if (declared != ZSTD_CONTENTSIZE_UNKNOWN && declared > c->left)
+		return fail_set(why, ERR_TOO_BIG, c->field, c->limit,
+			"a zstd frame declares %llu bytes, at most %llu go", declared,
+			(unsigned long long)c->left);
+	return 0;
 }
 
 /* One piece of a frame. 1 if the frame goes on, 0 if it ended. At the ceiling one byte more is asked for, on

@@ -30,7 +30,7 @@ static void param_read(struct pb_in *in, const Spu__V1__Param *m, struct param *
 		pb_refuse(in, ERR_INVALID, "key", LIMIT_TOKEN_BYTES,
 			"must be tokens of [A-Za-z0-9_-] joined by dots");
 	if (p->value.len > LIMIT_PARAM_BYTES)
-		pb_refuse(in, ERR_TOO_BIG, "value", LIMIT_PARAM_BYTES, "the value is too long");
+		pb_refuse_size(in, "value", p->value.len, LIMIT_PARAM_BYTES);
 }
 
 static void item_read(struct pb_in *in, const Spu__V1__Item *m, struct item *i)
@@ -48,7 +48,7 @@ int body_decode(struct arena *a, struct span bytes, struct body *ret, struct fai
 
 	pb_in_init(&in, a, why);
 	if (bytes.len > LIMIT_BODY_BYTES)
-		return pb_refuse(&in, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES, "the body is too big");
+		return pb_refuse_size(&in, "body", bytes.len, LIMIT_BODY_BYTES);
 	m = pb_unpack(&in, &spu__v1__body__descriptor, bytes);
 	if (m == NULL)
 		return in.err;

@@ -4,6 +4,8 @@
  */
 #include "wire/pbread.h"
 
+#include <stdio.h>
+
 #include "base/fmt.h"
 #include "base/pure.h"
 #include "spu/v1/node.pb-c.h"
@@ -235,6 +237,14 @@ int pb_refuse(struct pb_in *in, int code, const char *field, int64_t limit, cons
 	return in->err;
 }
 
+int pb_refuse_size(struct pb_in *in, const char *field, size_t bytes, size_t max)
+{
+	char detail[64];
+
+	snprintf(detail, sizeof detail, "%zu bytes, at most %zu go", bytes, max);
+	return pb_refuse(in, ERR_TOO_BIG, field, (int64_t)max, detail);
+}
+
 void *pb_alloc(struct pb_in *in, size_t count, size_t size)
 {
 	void *at = arena_alloc(in->arena, count * size);
@@ -254,8 +264,7 @@ void *pb_unpack(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct sp
 	void *m = NULL;
 
 	if (bytes.len > LIMIT_MESSAGE_BYTES) {
-		pb_refuse(in, ERR_TOO_BIG, d->short_name, LIMIT_MESSAGE_BYTES,
-			"the message is too big");
+		pb_refuse_size(in, d->short_name, bytes.len, LIMIT_MESSAGE_BYTES);
 		return NULL;
 	}
 	if (walk(in, d, bytes, &left) < 0)
@@ -291,8 +300,7 @@ static int count_items(struct pb_in *in, struct span s, const char *field, size_
 	int r;
 
 	if (s.len > LIMIT_MESSAGE_BYTES)
-		return pb_refuse(in, ERR_TOO_BIG, field, LIMIT_MESSAGE_BYTES,
-			"the message is too big");
+		return pb_refuse_size(in, field, s.len, LIMIT_MESSAGE_BYTES);
 	for (r = next_item(&s, &item); r > 0; r = next_item(&s, &item))
 		if (++n > LIMIT_ITEMS_PER_MESSAGE)
 			return pb_refuse(in, ERR_TOO_BIG, field, LIMIT_ITEMS_PER_MESSAGE,
@@ -362,7 +370,7 @@ struct span pb_take_text(struct pb_in *in, const char *field, const char *s)
 
 	if (text.len <= LIMIT_TEXT_BYTES)
 		return text;
-	pb_refuse(in, ERR_TOO_BIG, field, LIMIT_TEXT_BYTES, "the text is too long");
+	pb_refuse_size(in, field, text.len, LIMIT_TEXT_BYTES);
 	return (struct span){ 0 };
 }
 
@@ -385,7 +393,7 @@ struct span pb_take_bytes(struct pb_in *in, const char *field, ProtobufCBinaryDa
 {
 	if (d.len <= max)
 		return span_of(d.data, d.len);
-	pb_refuse(in, ERR_TOO_BIG, field, (int64_t)max, "too many bytes");
+	pb_refuse_size(in, field, d.len, max);
 	return (struct span){ 0 };
 }
 

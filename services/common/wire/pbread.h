@@ -25,6 +25,8 @@ struct pb_in {
 void pb_in_init(struct pb_in *in, struct arena *a, struct fail *why);
 /* Keep the first failure; returns its code. limit 0: none. */
 int pb_refuse(struct pb_in *in, int code, const char *field, int64_t limit, const char *detail);
+/* The same for what has more bytes than go: names both numbers. ERR_TOO_BIG. */
+int pb_refuse_size(struct pb_in *in, const char *field, size_t bytes, size_t max);
 /* Zeroed memory from the arena, or NULL and the failure is kept. */
 void *pb_alloc(struct pb_in *in, size_t count, size_t size);
 /* Unpack bytes into a generated struct; NULL and the failure is kept. */
