@@ -155,7 +155,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	}
 	(void)step(c, &e); /* what it says is in the reply */
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
-	if (c->reply.len > LIMIT_BATCH_BYTES / 2)
+	if (c->reply.len > LIMIT_MESSAGE_BYTES / 2)
 		reply.fail.detail[0] = '\0';
 	submit_replies_put(&c->reply, &reply);
 }
