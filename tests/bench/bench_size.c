@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * bench_size [SECONDS]: what a process of the mesh takes: memory when idle, time until it is ready, and how late
- * its 10 Hz control loop runs while a tenant keeps 4,096 tasks under way. Real processes, a nats-server of its
+ * bench_size [SECONDS [TASKS]]: what a process of the mesh takes: memory when idle, time until it is ready, and how late
+ * its 10 Hz control loop runs while a tenant keeps 4,096 (TASKS) under way. Real processes, a nats-server of its
  * own. Of the router and the CPU node the worse is told.
  */
 #include <nats/nats.h>
@@ -85,7 +85,7 @@ static int ask_late(const char *url, struct figures *f)
 	return router < 0 || node < 0 ? -1 : 0;
 }
 
-static int measure(const char *url, double seconds, struct figures *f)
+static int measure(const char *url, double seconds, unsigned tasks, struct figures *f)
 {
 	struct both b = { 0 };
 	struct load_result load = { 0 };
@@ -98,7 +98,7 @@ static int measure(const char *url, double seconds, struct figures *f)
 	if (r == 0) {
 		f->cpu_node_kb = proc_rss_kb(&b.node);
 		f->router_kb = proc_rss_kb(&b.router);
-		r = load_run(url, MANY, seconds, &load);
+		r = load_run(url, tasks, seconds, &load);
 	}
 	if (load.failed > 0)
 		fprintf(stderr, "%lu tasks failed\n", (unsigned long)load.failed);
@@ -112,13 +112,14 @@ static int measure(const char *url, double seconds, struct figures *f)
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? strtod(argv[1], NULL) : 10;
+	unsigned tasks = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : MANY;
 	struct broker broker = { 0 };
 	struct figures f = { 0 };
 	int r;
 
 	broker_init(&broker);
 	broker_start(&broker, NULL);
-	r = measure(broker.url, seconds, &f);
+	r = measure(broker.url, seconds, tasks, &f);
 	broker_done(&broker);
 	nats_Close();
 	if (r < 0)

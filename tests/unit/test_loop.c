@@ -368,6 +368,37 @@ static void skips_missed_beats_and_measures_late_ones(void **state)
 	assert_true((t->loop.control_due_ns - c.began_ns) % LOOP_CONTROL_NS == 0);
 }
 
+/* What serves a descriptor takes its time; the beat does not wait for it. */
+static void on_slow_fd(void *ctx, uint32_t events)
+{
+	const struct control *c = ctx;
+
+	(void)events;
+	assert_int_equal(c->beats, 1);
+	usleep(50000);
+	loop_stop(c->loop);
+}
+
+static void the_beat_comes_before_what_is_ready(void **state)
+{
+	struct trace *t = *state;
+	struct control c = { .loop = &t->loop };
+	struct loop_fd slow = { .events = EPOLLIN, .on_ready = on_slow_fd, .ctx = &c };
+	int fds[2];
+
+	assert_int_equal(pipe(fds), 0);
+	slow.fd = fds[0];
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	assert_int_equal(loop_control(&t->loop, on_control, &c), 0);
+	usleep(110000);
+	assert_int_equal(loop_fd_add(&t->loop, &slow), 0);
+	assert_int_equal(loop_run(&t->loop), 0);
+	loop_fd_drop(&t->loop, &slow);
+	close(fds[0]);
+	close(fds[1]);
+	assert_int_equal(c.beats, 1);
+}
+
 static int open_and_close(void *arg)
 {
 	struct loop *l = arg;
@@ -421,6 +452,7 @@ int main(void)
 		TEST(calls_hooks_last_and_in_order),
 		TEST(keeps_the_beat),
 		TEST(skips_missed_beats_and_measures_late_ones),
+		TEST(the_beat_comes_before_what_is_ready),
 		cmocka_unit_test(opens_without_memory_or_not_at_all),
 		cmocka_unit_test(clocks_agree),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loop: one turn is bounded: at most LOOP_READY_MAX descriptors, each due timer once (a timer set from a
- * handler fires in the next turn at the earliest), each hook once.
+ * loop: one turn is bounded: the control loop's beat, at most LOOP_READY_MAX descriptors, each due timer once (a
+ * timer set from a handler fires in the next turn at the earliest), each hook once.
  */
 #include "run/loop.h"
 
@@ -155,8 +155,7 @@ static void call_hooks(struct loop *l)
 static void control_due(void *ctx, int64_t now_ns)
 {
 	struct loop *l = ctx;
-	/* Not now_ns: what this turn did before is part of the delay. */
-	int64_t late_ns = clocks_now(&l->clocks) - l->control_due_ns;
+	int64_t late_ns = now_ns - l->control_due_ns;
 
 	hist_add(&l->jitter_us, late_ns / NS_PER_US);
 	l->control_due_ns += (late_ns / LOOP_CONTROL_NS + 1) * LOOP_CONTROL_NS;
@@ -173,6 +172,16 @@ int loop_control(struct loop *l, void (*on_control)(void *ctx, int64_t now_ns), 
 	l->control_timer.ctx = l;
 	l->control_due_ns = l->now_ns + LOOP_CONTROL_NS;
 	return loop_timer_set(l, &l->control_timer, l->control_due_ns);
+}
+
+/* Before what is ready is served, so that the beat waits for the rest of one turn at most. Other timers come after
+ * it: what has arrived may set them anew. */
+static void keep_beat(struct loop *l)
+{
+	if (l->control_timer.index == 0 || l->control_due_ns > l->now_ns)
+		return;
+	loop_timer_stop(l, &l->control_timer);
+	control_due(l, l->now_ns);
 }
 
 /* Turns */
@@ -223,6 +232,7 @@ int loop_turn(struct loop *l, int64_t wait_ns)
 		return ERR_IO;
 	l->ready_n = n < 0 ? 0 : (unsigned)n;
 	l->now_ns = clocks_now(&l->clocks);
+	keep_beat(l);
 	serve_ready(l);
 	fire_timers(l);
 	call_hooks(l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * loop: the owner thread's turn: wait in one epoll, read the clock once, serve what is ready, fire due
- * timers, then run the end-of-turn hooks (which send what the turn produced, all at once).
+ * loop: the owner thread's turn: wait in one epoll, read the clock once, run the control loop if it is due, serve
+ * what is ready, fire due timers, then run the end-of-turn hooks (which send what the turn produced, all at once).
  */
 #pragma once
 #include <stdbool.h>
