@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/fmt.h"
 #include "base/mem.h"
 #include "router/view.h"
 #include "run/clocks.h"
@@ -19,13 +20,18 @@
 #define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
 #define REPLY_MAX LIMIT_MESSAGE_BYTES
 #define ITEM_ROOM 512u /* an encoded item's fields without its body */
+#define LATE_NS NS_PER_MS /* a late reply waits for an event so long */
 
 struct router_core {
 	struct router_core_conf conf;
 	struct router *machine;
 	struct outbox *outbox;
+	struct outbox *late; /* replies that may wait for an event */
+	int64_t late_ns;     /* when they leave at the latest; INT64_MAX: there are none */
+	bool told;           /* an event leaves in this turn */
 	struct arena arena;
-	struct buf reply;
+	struct buf reply; /* to the message that is handled */
+	bool may_wait;
 	struct router_out out;
 	struct router_metrics metrics;
 	struct bus_sub *subs[3];
@@ -39,9 +45,9 @@ static int64_t now_ns(const struct router_core *c)
 
 /* --- out ---------------------------------------------------------------------------------------------- */
 
-static void put_end(struct router_core *c, struct buf *b)
+static void put_end(struct router_core *c, struct outbox *o, struct buf *b)
 {
-	if (outbox_put_end(c->outbox, b) < 0)
+	if (outbox_put_end(o, b) < 0)
 		c->metrics.unsent++;
 }
 
@@ -50,7 +56,7 @@ static void send_down(struct router_core *c, const char *subject, const struct d
 	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + d->body.len);
 
 	downs_put(b, d);
-	put_end(c, b);
+	put_end(c, c->outbox, b);
 }
 
 static void on_down(void *ctx, struct span node, const struct down *d)
@@ -73,7 +79,8 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 		outbox_put(c->outbox, subject, ITEM_ROOM + e->data.len + e->result.body.len);
 
 	events_put(b, e);
-	put_end(c, b);
+	put_end(c, c->outbox, b);
+	c->told = true;
 }
 
 static void on_record(void *ctx, const struct journal_record *record)
@@ -121,19 +128,25 @@ static struct span model_of(struct router_core *c, const struct submit *s)
 	return (struct span){ NULL, 0 };
 }
 
-/* The replies of one message leave as one message, after the journal's flush. */
+/* The replies of one message leave as one message, after the journal's flush. Those to `fast` submits wait for
+ * an event, mostly the end of one of them: alone they would wake their reader for a task that is on its way,
+ * and hold the way up. */
 static void send_replies(struct router_core *c, const struct bus_msg *m)
 {
+	struct outbox *o = c->may_wait ? c->late : c->outbox;
+
 	if (m->reply.len == 0)
 		return;
 	if (buf_err(&c->reply) < 0) {
 		c->metrics.unsent++;
 		return;
 	}
-	struct buf *b = outbox_put(c->outbox, (const char *)m->reply.at, c->reply.len);
+	struct buf *b = outbox_put(o, (const char *)m->reply.at, c->reply.len);
 
 	buf_add(b, buf_span(&c->reply));
-	put_end(c, b);
+	put_end(c, o, b);
+	if (c->may_wait && c->late_ns == INT64_MAX)
+		c->late_ns = now_ns(c) + LATE_NS;
 }
 
 static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
@@ -157,6 +170,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
 	if (c->reply.len > LIMIT_MESSAGE_BYTES / 2)
 		reply.fail.detail[0] = '\0';
+	c->may_wait = c->may_wait && s->fast && reply.fail.code == 0;
 	submit_replies_put(&c->reply, &reply);
 }
 
@@ -190,6 +204,7 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 	}
 	int64_t before = clocks_mono();
 
+	c->may_wait = n > 0;
 	for (size_t i = 0; i < n; i++)
 		take_submit(c, tenant, &submits[i]);
 	if (n > 0)
@@ -379,8 +394,10 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	arena_init(&c->arena, ARENA_MAX);
 	buf_init(&c->reply, REPLY_MAX);
 	c->outbox = outbox_new(conf->bus);
+	c->late = outbox_new(conf->bus);
+	c->late_ns = INT64_MAX;
 	c->machine = router_new(&conf->machine, now_ns(c));
-	if (c->outbox == NULL || c->machine == NULL)
+	if (c->outbox == NULL || c->late == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else if (subscribe(c, why) == 0)
 		return c;
@@ -395,10 +412,24 @@ void router_core_close(struct router_core *c)
 	for (unsigned i = 0; i < ARRAY_LEN(c->subs); i++)
 		bus_unsubscribe(c->conf.bus, c->subs[i]);
 	router_free(c->machine);
+	if (c->late != NULL)
+		(void)outbox_send(c->late);
+	outbox_free(c->late);
 	outbox_free(c->outbox);
 	arena_done(&c->arena);
 	buf_done(&c->reply);
 	mem_free(c);
+}
+
+/* Replies before events: who hears an event shall know the task. */
+static void send(struct router_core *c)
+{
+	if (c->told || c->late_ns <= now_ns(c)) {
+		c->metrics.unsent += outbox_send(c->late);
+		c->late_ns = INT64_MAX;
+	}
+	c->told = false;
+	c->metrics.unsent += outbox_send(c->outbox);
 }
 
 int router_core_turn(struct router_core *c)
@@ -408,7 +439,7 @@ int router_core_turn(struct router_core *c)
 	if (c->err == 0)
 		c->err = journal_flush(c->conf.journal);
 	if (c->err == 0)
-		c->metrics.unsent += outbox_send(c->outbox);
+		send(c);
 	return c->err;
 }
 
@@ -419,7 +450,9 @@ void router_core_measure(struct router_core *c)
 
 int64_t router_core_wake(const struct router_core *c)
 {
-	return router_wake(c->machine);
+	int64_t wake = router_wake(c->machine);
+
+	return wake < c->late_ns ? wake : c->late_ns;
 }
 
 const struct router_metrics *router_core_metrics(const struct router_core *c)

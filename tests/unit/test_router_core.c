@@ -340,7 +340,8 @@ static void test_large_batch(void **state)
 	memset(kind, 'x', sizeof kind);
 	buf_init(&b, LIMIT_MESSAGE_BYTES);
 	for (int i = 0; i < LIMIT_ITEMS_PER_MESSAGE; i++) {
-		struct submit s = { .kind = i % 8 == 0 ? SPAN_LIT("util.echo") : span_of(kind, sizeof kind),
+		struct submit s = { .kind = i % 8 == 0 ? SPAN_LIT("util.echo")
+						       : span_of(kind, sizeof kind),
 			.key = i % 8 == 0 ? NOTHING : span_of(key, sizeof key) };
 
 		submits_put(&b, &s);
@@ -352,6 +353,44 @@ static void test_large_batch(void **state)
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(r[i].fail.code, i % 8 == 0 ? 0 : ERR_UNKNOWN);
 	assert_int_equal(router_core_metrics(g->core)->unsent, 0);
+}
+
+/* Submit a `fast` task that no node can take; what is heard. */
+static void submit_fast(struct rig *g)
+{
+	CLEANUP(buf_done) struct buf b;
+	const struct submit s = { .kind = SPAN_LIT("util.echo"), .fast = true };
+
+	buf_init(&b, 4096);
+	submits_put(&b, &s);
+	say(g, "spu.submit.t", "_INBOX.b", buf_span(&b));
+}
+
+static void test_fast_reply_waits_for_an_event(void **state)
+{
+	struct rig *g = *state;
+	CLEANUP(buf_done) struct buf b;
+	struct submit_reply *r;
+	size_t n;
+
+	submit_fast(g);
+	assert_string_equal(g->subject, "");
+	assert_int_equal(router_core_wake(g->core), g->now_ns + NS_PER_MS);
+	g->now_ns += NS_PER_MS;
+	pump(g);
+	assert_string_equal(g->subject, "_INBOX.b");
+	assert_int_equal(submit_replies_decode(&g->arena, buf_span(&g->data), &r, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	/* The end of that task brings the reply to the next one along. */
+	submit_fast(g);
+	assert_string_equal(g->subject, "");
+	const struct query q = { .kind = QUERY_CANCEL, .task = r[0].task };
+
+	buf_init(&b, 4096);
+	query_encode(&b, &q);
+	say(g, "spu.query.t", "_INBOX.a", buf_span(&b));
+	assert_string_equal(g->subject, "_INBOX.b");
+	assert_true(router_core_wake(g->core) > g->now_ns + NS_PER_MS);
 }
 
 int main(void)
@@ -366,6 +405,7 @@ int main(void)
 		TEST(test_lists),
 		TEST(test_long_answers_are_cut),
 		TEST(test_large_batch),
+		TEST(test_fast_reply_waits_for_an_event),
 	};
 
 	return cmocka_run_group_tests_name("router_core", tests, NULL, NULL);
