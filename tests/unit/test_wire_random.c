@@ -11,6 +11,7 @@
 #include "tests/support/test.h"
 #include "wire/body.h"
 #include "wire/node.h"
+#include "wire/pbwrite.h"
 #include "wire/task.h"
 
 #define ROUNDS 2000
@@ -138,6 +139,37 @@ static void repack(struct world *w, const ProtobufCMessageDescriptor *d)
 	protobuf_c_message_free_unpacked(m, NULL);
 }
 
+/* What was encoded; or, half of the time, the same with a field in each item that this version does not know:
+ * plain items take a shorter way through the decoder, and both must say the same. */
+static struct span as_sent(struct world *w)
+{
+	struct buf all;
+	struct span left = buf_span(&w->first), item;
+
+	if (coin(w))
+		return left;
+	buf_init(&all, 1 << 20);
+	while (left.len > 0) {
+		size_t at = 1, len = 0;
+
+		assert_int_equal(left.at[0], 1 << 3 | 2);
+		for (unsigned shift = 0; shift == 0 || left.at[at - 1] >= 0x80; shift += 7, at++)
+			len |= (size_t)(left.at[at] & 0x7f) << shift;
+		item = span_part(left, at, len);
+		left = span_part(left, at + len, left.len);
+		struct pb_mark m = pb_open(&all, 1, item.len);
+
+		buf_add(&all, item);
+		pb_int(&all, 500, 1);
+		pb_close(&all, m);
+	}
+	assert_int_equal(buf_err(&all), 0);
+	item = span_of(arena_str(&w->given, buf_span(&all)), all.len);
+	buf_done(&all);
+	assert_non_null(item.at);
+	return item;
+}
+
 /* What was decoded is encoded to the same bytes; then begin anew. */
 static void same(struct world *w)
 {
@@ -174,8 +206,7 @@ static void test_submits(void **state)
 					.fast = coin(w),
 				});
 		repack(w, &spu__v1__submits__descriptor);
-		assert_int_equal(submits_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
-			0);
+		assert_int_equal(submits_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);
 		assert_int_equal(n, want);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(rows[i].fail.code, 0);
@@ -201,8 +232,7 @@ static void test_submit_replies(void **state)
 		r.state = (enum state)prng_below(&w->p, STATES);
 		submit_replies_put(&w->first, &r);
 		repack(w, &spu__v1__submit_replies__descriptor);
-		assert_int_equal(
-			submit_replies_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
+		assert_int_equal(submit_replies_decode(&w->decoded, as_sent(w), &rows, &n, NULL),
 			0);
 		assert_int_equal(rows[0].fail.code, r.fail.code);
 		assert_string_equal(rows[0].fail.detail, r.fail.detail);
@@ -261,8 +291,7 @@ static void test_events(void **state)
 			events_put(&w->first, &given[i]);
 		}
 		repack(w, &spu__v1__events__descriptor);
-		assert_int_equal(events_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
-			0);
+		assert_int_equal(events_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);
 		assert_int_equal(n, want);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(rows[i].kind, given[i].kind);
@@ -344,7 +373,7 @@ static void test_ups(void **state)
 			ups_put(&w->first, &given[i]);
 		}
 		repack(w, &spu__v1__ups__descriptor);
-		assert_int_equal(ups_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL), 0);
+		assert_int_equal(ups_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);
 		assert_int_equal(n, want);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(rows[i].kind, given[i].kind);
@@ -377,8 +406,7 @@ static void test_downs(void **state)
 		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 4));
 		downs_put(&w->first, &d);
 		repack(w, &spu__v1__downs__descriptor);
-		assert_int_equal(downs_decode(&w->decoded, buf_span(&w->first), &rows, &n, NULL),
-			0);
+		assert_int_equal(downs_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);
 		assert_int_equal(rows[0].kind, d.kind);
 		if (d.kind == DOWN_ASSIGN)
 			assert_true(span_eq(rows[0].body, d.body));

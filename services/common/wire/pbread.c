@@ -48,6 +48,7 @@ static const struct {
 struct pb_field {
 	uint32_t number;
 	unsigned wire;    /* wire type */
+	uint64_t value;   /* wire type 0 */
 	struct span data; /* wire type 2 */
 };
 
@@ -96,6 +97,7 @@ static inline bool read_field(struct span *s, struct pb_field *ret)
 	uint64_t tag = 0;
 	uint64_t v = 0;
 
+	ret->value = 0;
 	if (!read_varint(s, &tag) || tag > UINT32_MAX || tag >> 3 == 0)
 		return false;
 	ret->number = (uint32_t)(tag >> 3);
@@ -103,7 +105,7 @@ static inline bool read_field(struct span *s, struct pb_field *ret)
 	ret->data = (struct span){ 0 };
 	switch (ret->wire) {
 	case WIRE_VARINT:
-		return read_varint(s, &v);
+		return read_varint(s, &ret->value);
 	case WIRE_64:
 		return skip(s, 8);
 	case WIRE_32:
@@ -224,6 +226,103 @@ static void give(void *allocator_data, void *at)
 	(void)at;
 }
 
+/* Plain messages: each field at most once, of a sort that our own encoders write, nothing repeated. Those are
+ * most of all messages and take one pass instead of the walk's and protobuf-c's two. At the first thing that is
+ * not plain the pass gives up (NULL) and the message goes the long way, which also finds the words for what is
+ * wrong with it. */
+
+static void *plain_unpack(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s);
+
+/* Keep the value of a field at its place in the struct. */
+static bool plain_value(struct pb_in *in, const ProtobufCFieldDescriptor *f,
+	const struct pb_field *field, void *at)
+{
+	switch (f->type) {
+	case PROTOBUF_C_TYPE_INT32:
+	case PROTOBUF_C_TYPE_UINT32:
+	case PROTOBUF_C_TYPE_ENUM:
+		*(uint32_t *)at = (uint32_t)field->value;
+		return field->wire == WIRE_VARINT;
+	case PROTOBUF_C_TYPE_BOOL:
+		*(protobuf_c_boolean *)at = field->value != 0;
+		return field->wire == WIRE_VARINT;
+	case PROTOBUF_C_TYPE_INT64:
+	case PROTOBUF_C_TYPE_UINT64:
+		*(uint64_t *)at = field->value;
+		return field->wire == WIRE_VARINT;
+	case PROTOBUF_C_TYPE_STRING:
+		if (field->wire != WIRE_BYTES || !fmt_is_text(field->data))
+			return false;
+		*(char **)at = arena_str(in->arena, field->data);
+		return *(char **)at != NULL;
+	case PROTOBUF_C_TYPE_MESSAGE:
+		if (field->wire != WIRE_BYTES)
+			return false;
+		*(void **)at = plain_unpack(in, f->descriptor, field->data);
+		return *(void **)at != NULL;
+	default:
+		return false;
+	}
+}
+
+static bool plain_bytes(struct pb_in *in, const struct pb_field *field, ProtobufCBinaryData *at)
+{
+	if (field->wire != WIRE_BYTES)
+		return false;
+	at->len = field->data.len;
+	at->data = arena_raw(in->arena, at->len);
+	if (at->data == NULL)
+		return false;
+	memcpy(at->data, field->data.at, at->len);
+	return true;
+}
+
+static bool plain_field(struct pb_in *in, const ProtobufCFieldDescriptor *f,
+	const struct pb_field *field, void *m)
+{
+	unsigned char *at = m;
+
+	if (f->label == PROTOBUF_C_LABEL_REPEATED || f->label == PROTOBUF_C_LABEL_REQUIRED)
+		return false;
+	if (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+		uint32_t *which = (uint32_t *)(void *)(at + f->quantifier_offset);
+
+		if (*which != 0)
+			return false;
+		*which = f->id;
+	}
+	if (f->type == PROTOBUF_C_TYPE_BYTES)
+		return plain_bytes(in, field, (ProtobufCBinaryData *)(void *)(at + f->offset));
+	return plain_value(in, f, field, at + f->offset);
+}
+
+static void *plain_unpack(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct span s)
+{
+	ProtobufCMessage *m = arena_raw(in->arena, d->sizeof_message);
+	uint32_t seen = 0;
+
+	CHECK(d->n_fields <= FIELDS_PER_MESSAGE);
+	if (m == NULL)
+		return NULL;
+	d->message_init(m);
+	while (s.len > 0) {
+		const ProtobufCFieldDescriptor *f;
+		struct pb_field field;
+		uint32_t bit;
+
+		if (!read_field(&s, &field))
+			return NULL;
+		f = field_of(d, field.number);
+		if (f == NULL)
+			return NULL;
+		bit = UINT32_C(1) << (f - d->fields);
+		if ((seen & bit) != 0 || !plain_field(in, f, &field, m))
+			return NULL;
+		seen |= bit;
+	}
+	return m;
+}
+
 void pb_in_init(struct pb_in *in, struct arena *a, struct fail *why)
 {
 	*in = (struct pb_in){ .arena = a, .why = why };
@@ -267,6 +366,9 @@ void *pb_unpack(struct pb_in *in, const ProtobufCMessageDescriptor *d, struct sp
 		pb_refuse_size(in, d->short_name, bytes.len, LIMIT_MESSAGE_BYTES);
 		return NULL;
 	}
+	m = plain_unpack(in, d, bytes);
+	if (m != NULL)
+		return m;
 	if (walk(in, d, bytes, &left) < 0)
 		return NULL;
 	m = protobuf_c_message_unpack(d, &in->allocator, bytes.len, bytes.at);
