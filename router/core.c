@@ -20,6 +20,7 @@
 #define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
 #define REPLY_MAX LIMIT_MESSAGE_BYTES
 #define ITEM_ROOM 512u /* an encoded item's fields without its body */
+#define UPS_AHEAD 4u      /* reports whose tasks are looked up before their turn */
 #define LATE_NS NS_PER_MS /* a late reply waits for an event so long */
 
 struct router_core {
@@ -250,8 +251,11 @@ static void on_up(void *ctx, const struct bus_msg *m)
 			LOG_STR(why.detail));
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (i + UPS_AHEAD < n)
+			router_expect(c->machine, ups[i + UPS_AHEAD].task);
 		take_up(c, node, &ups[i]);
+	}
 }
 
 void router_core_greet(struct router_core *c)

@@ -493,6 +493,11 @@ struct span router_tenant(const struct router *r, uint32_t tenant)
 	return span_str(tenant_at(r, tenant)->name);
 }
 
+void router_expect(const struct router *r, struct ulid id)
+{
+	map_expect(&r->tasks.by_id, ulid_hash(id));
+}
+
 const struct task *router_task(const struct router *r, struct span tenant, bool operator_,
 	struct ulid id)
 {

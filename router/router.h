@@ -91,6 +91,8 @@ const struct registry *router_registry(const struct router *r);
 const struct place_policy *router_policy(const struct router *r);
 int64_t router_started_ns(const struct router *r);
 uint64_t router_incarnation(const struct router *r);
+/* A step about this task comes soon: bring near what finds it. */
+void router_expect(const struct router *r, struct ulid id);
 /* The task, if it belongs to the tenant (or to anybody: operator); else NULL. */
 const struct task *router_task(const struct router *r, struct span tenant, bool operator_,
 	struct ulid id);

@@ -108,6 +108,12 @@ bool map_drop(struct map *m, uint64_t hash, uint32_t value)
 	return false;
 }
 
+void map_expect(const struct map *m, uint64_t hash)
+{
+	if (m->cap > 0)
+		__builtin_prefetch(&m->rows[home(m, hash)]);
+}
+
 bool map_next(const struct map *m, uint64_t hash, uint32_t *at, uint32_t *ret_value)
 {
 	uint32_t start;

@@ -31,6 +31,9 @@ void map_put(struct map *m, uint64_t hash, uint32_t value);
 /* Remove the row with this hash and value; true if there was one. */
 bool map_drop(struct map *m, uint64_t hash, uint32_t value);
 
+/* The rows of this hash are asked for soon: bring them near. */
+void map_expect(const struct map *m, uint64_t hash);
+
 /* Walk over the values of a hash: start with *at = 0; false when there are no more.
  *	uint32_t at = 0, v;
  *	while (map_next(m, hash, &at, &v)) if (same(v)) ...
