@@ -260,17 +260,36 @@ static void on_refuse(struct router *r, struct task *t, const struct up *u)
 	failed(r, t, &u->fail);
 }
 
+/* A result that fits takes the place of the body, which is not needed any more: that asks for no memory. */
+static int keep_result(struct task *t, struct span result)
+{
+	if (result.len == 0)
+		return 0;
+	if (result.len > t->body_len) {
+		t->result = mem_dup(result);
+	} else {
+		memcpy(t->body, result.at, result.len);
+		t->result = t->body;
+		if (result.len < t->body_len)
+			t->result = mem_grow(t->body, result.len);
+		if (t->result == NULL) /* then it keeps all of it */
+			t->result = t->body;
+		t->body = NULL;
+		t->body_len = 0;
+	}
+	if (t->result == NULL)
+		return ERR_NO_MEMORY;
+	t->result_len = (uint32_t)result.len;
+	return 0;
+}
+
 static void on_done(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
-	if (u->body.len > 0) {
-		t->result = mem_dup(u->body);
-		if (t->result == NULL) {
-			report_lost(r, t, "no memory for the result");
-			return;
-		}
+	if (keep_result(t, u->body) < 0) {
+		report_lost(r, t, "no memory for the result");
+		return;
 	}
-	t->result_len = (uint32_t)u->body.len;
 	registry_ended(&r->registry, t->node, t->kind, ENDED_DONE, u->run_us);
 	report_detach(r, t);
 	finish(r, t, TASK_DONE, NULL);
