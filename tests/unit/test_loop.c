@@ -2,7 +2,9 @@
 #include "run/loop.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -399,6 +401,54 @@ static void the_beat_comes_before_what_is_ready(void **state)
 	assert_int_equal(c.beats, 1);
 }
 
+static void on_byte(void *ctx, uint32_t events)
+{
+	struct step *s = ctx;
+	char byte;
+
+	(void)events;
+	assert_int_equal(read(s->fd.fd, &byte, 1), 1);
+	note(s);
+}
+
+/* Stop this process in its wait, write, and let it go on when its timer is overdue. */
+static pid_t stop_me_for_a_while(int to)
+{
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	usleep(50000);
+	if (kill(parent, SIGSTOP) < 0 || write(to, "x", 1) != 1)
+		_exit(1);
+	usleep(400000);
+	_exit(kill(parent, SIGCONT) < 0);
+}
+
+static void what_arrived_in_a_standstill_comes_before_timers(void **state)
+{
+	struct trace *t = *state;
+	struct step timer = { .trace = t, .letter = 't', .timer = { .on_due = on_due, .ctx = &timer } };
+	struct step fd = { .trace = t, .letter = 'f', .fd = { -1, EPOLLIN, on_byte, &fd } };
+	int fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	fd.fd.fd = fds[0];
+	assert_int_equal(loop_fd_add(&t->loop, &fd.fd), 0);
+	assert_int_equal(loop_timer_set(&t->loop, &timer.timer, clocks_now(&t->loop.clocks) + 300 * NS_PER_MS), 0);
+	pid = stop_me_for_a_while(fds[1]);
+	assert_true(pid > 0);
+	while (t->n < 2)
+		turn(t, -1);
+	assert_string_equal(t->log, "ft");
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	loop_fd_drop(&t->loop, &fd.fd);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static int open_and_close(void *arg)
 {
 	struct loop *l = arg;
@@ -453,6 +503,7 @@ int main(void)
 		TEST(keeps_the_beat),
 		TEST(skips_missed_beats_and_measures_late_ones),
 		TEST(the_beat_comes_before_what_is_ready),
+		TEST(what_arrived_in_a_standstill_comes_before_timers),
 		cmocka_unit_test(opens_without_memory_or_not_at_all),
 		cmocka_unit_test(clocks_agree),
 	};

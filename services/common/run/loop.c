@@ -228,6 +228,10 @@ int loop_turn(struct loop *l, int64_t wait_ns)
 {
 	int n = wait_ready(l, wait_for(l, wait_ns));
 
+	/* A process that was stopped and goes on comes here, and what has arrived meanwhile must be served before the
+	 * timers that are due by now: else who has reported in time is taken for silent. */
+	if (n < 0 && errno == EINTR)
+		n = wait_ready(l, 0);
 	if (n < 0 && errno != EINTR)
 		return ERR_IO;
 	l->ready_n = n < 0 ? 0 : (unsigned)n;
