@@ -19,7 +19,7 @@
 
 #define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
 #define REPLY_MAX LIMIT_MESSAGE_BYTES
-#define ITEM_ROOM 512u /* an encoded item's fields without its body */
+#define ITEM_ROOM 512u    /* an encoded item's fields without its body */
 #define UPS_AHEAD 4u      /* reports whose tasks are looked up before their turn */
 #define LATE_NS NS_PER_MS /* a late reply waits for an event so long */
 

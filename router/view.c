@@ -7,7 +7,8 @@
 #include "base/fmt.h"
 #include "base/pure.h"
 
-#define ENDED_LIST_BYTES (LIMIT_MESSAGE_BYTES / 2) /* a list is cut before its message gets too big */
+#define ENDED_LIST_BYTES                                                                           \
+	(LIMIT_MESSAGE_BYTES / 2) /* a list is cut before its message gets too big */
 
 static struct span node_name(const struct view *v, uint32_t node)
 {

@@ -152,7 +152,8 @@ static void say_end(const struct result *r, struct ulid task)
 	ulid_text(task, id);
 	fprintf(stderr, "%s %s", id, state_name(r->state));
 	if (r->rung != RUNG_NONE)
-		fprintf(stderr, " %s %s", r->state == STATE_SUCCEEDED ? "by" : "at rung", rung_name(r->rung));
+		fprintf(stderr, " %s %s", r->state == STATE_SUCCEEDED ? "by" : "at rung",
+			rung_name(r->rung));
 	if (r->node.len > 0)
 		fprintf(stderr, " on %.*s", (int)r->node.len, (const char *)r->node.at);
 	fprintf(stderr, " in %s (run %s%s", fmt_duration_text(r->total_us * NS_PER_US, total),

@@ -32,10 +32,13 @@ struct both {
 
 static int start(struct both *b, const char *url, struct figures *f)
 {
-	const char *const router[] = { "--url", url, "--name", "router-1", "--log-level", "warn", NULL };
-	const char *const node[] = { "--url", url, "--name", "cpu-1", "--log-level", "warn", "--slots", "4096", NULL };
+	const char *const router[] = { "--url", url, "--name", "router-1", "--log-level", "warn",
+		NULL };
+	const char *const node[] = { "--url", url, "--name", "cpu-1", "--log-level", "warn",
+		"--slots", "4096", NULL };
 
-	if (proc_start(&b->router, "spu-router", router) < 0 || proc_start(&b->node, "spu-cpu-node", node) < 0)
+	if (proc_start(&b->router, "spu-router", router) < 0 ||
+		proc_start(&b->node, "spu-cpu-node", node) < 0)
 		return -1;
 	if (b->router.ready_ns > f->ready_ns)
 		f->ready_ns = b->router.ready_ns;
@@ -79,7 +82,8 @@ static int ask_late(const char *url, struct figures *f)
 		return -1;
 	router = late_us(nc, "spu-router.router-1");
 	node = late_us(nc, "spu-cpu-node.cpu-1");
-	fprintf(stderr, "router %ld us, node %ld us late, at %.0f tasks/s\n", router, node, f->tasks_per_s);
+	fprintf(stderr, "router %ld us, node %ld us late, at %.0f tasks/s\n", router, node,
+		f->tasks_per_s);
 	f->late_us = router > node ? router : node;
 	natsConnection_Destroy(nc);
 	return router < 0 || node < 0 ? -1 : 0;

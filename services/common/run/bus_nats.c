@@ -20,10 +20,10 @@
 #include "run/bus_unsent.h"
 
 #define TRACE_HEADER "traceparent"
-#define BUFFERED_BYTES_MAX (8u << 20)  /* by a connection that takes nothing */
+#define BUFFERED_BYTES_MAX (8u << 20) /* by a connection that takes nothing */
 #define WRITE_EARLY_BYTES (64u << 10) /* more than that does not wait for the turn's end */
-#define MESSAGE_EXTRA_BYTES 40u        /* of the protocol, about, for each message */
-#define PENDING_MESSAGES 1000000       /* more than one read can bring */
+#define MESSAGE_EXTRA_BYTES 40u       /* of the protocol, about, for each message */
+#define PENDING_MESSAGES 1000000      /* more than one read can bring */
 #define PENDING_BYTES (64 << 20)
 #define READ_MAX 256     /* handled messages that are not yet freed */
 #define READ_ENOUGH 128u /* so many, or so many bytes, are freed at the end of a turn */
