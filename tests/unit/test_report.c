@@ -501,11 +501,34 @@ static void test_fast_tasks_tell_their_end_only(void **state)
 	assert_string_equal(kit_next(k, SAID_EVENT, EVENT_END)->to, "t/mine");
 }
 
+/* Shorter than the body, as long, longer; the body is gone either way. */
+static void test_result_of_any_length_is_kept(void **state)
+{
+	static const char *const results[] = { "", "x", "1234", "12345", "much longer than that" };
+	struct kit *k = *state;
+
+	kit_offer(k, "a cpu");
+	for (size_t i = 0; i < ARRAY_LEN(results); i++) {
+		struct task *t = kit_submit_as(k, "t",
+			&(struct submit){
+				.kind = SPAN_LIT("util.echo"),
+				.body = SPAN_LIT("12345"),
+			});
+
+		kit_done(k, t, span_str(results[i]));
+		assert_int_equal(t->state, STATE_SUCCEEDED);
+		assert_true(span_is(span_of(t->result, t->result_len), results[i]));
+		assert_null(t->body);
+		assert_int_equal(t->body_len, 0);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_failure_is_retried_on_another_node),
+		TEST(test_result_of_any_length_is_kept),
 		TEST(test_same_node_rather_than_none),
 		TEST(test_backoff_doubles_and_ends),
 		TEST(test_three_attempts_on_a_gpu),
