@@ -428,7 +428,9 @@ static pid_t stop_me_for_a_while(int to)
 static void what_arrived_in_a_standstill_comes_before_timers(void **state)
 {
 	struct trace *t = *state;
-	struct step timer = { .trace = t, .letter = 't', .timer = { .on_due = on_due, .ctx = &timer } };
+	struct step timer = { .trace = t,
+		.letter = 't',
+		.timer = { .on_due = on_due, .ctx = &timer } };
 	struct step fd = { .trace = t, .letter = 'f', .fd = { -1, EPOLLIN, on_byte, &fd } };
 	int fds[2], status;
 	pid_t pid;
@@ -436,7 +438,9 @@ static void what_arrived_in_a_standstill_comes_before_timers(void **state)
 	assert_int_equal(pipe(fds), 0);
 	fd.fd.fd = fds[0];
 	assert_int_equal(loop_fd_add(&t->loop, &fd.fd), 0);
-	assert_int_equal(loop_timer_set(&t->loop, &timer.timer, clocks_now(&t->loop.clocks) + 300 * NS_PER_MS), 0);
+	assert_int_equal(loop_timer_set(&t->loop, &timer.timer,
+				 clocks_now(&t->loop.clocks) + 300 * NS_PER_MS),
+		0);
 	pid = stop_me_for_a_while(fds[1]);
 	assert_true(pid > 0);
 	while (t->n < 2)
