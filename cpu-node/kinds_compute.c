@@ -40,7 +40,7 @@ int run_matmul(const struct cpu_call *call)
 	size_t c_bytes = (size_t)m * n * sizeof(float);
 	unsigned char *c_wire;
 	float *a, *b, *c;
-	struct span as, bs;
+	struct span as = { NULL, 0 }, bs = { NULL, 0 };
 
 	if (find_item(call, "a", &as) < 0 || find_item(call, "b", &bs) < 0 ||
 		matmul_check(as, bs, m, k, n, call->why) < 0)

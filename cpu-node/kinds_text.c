@@ -96,7 +96,7 @@ static int reduce_summary(const struct cpu_call *call)
 		.sentences_max = (uint32_t)kind_int(call->kind, call->in, "sentences"),
 		.bytes_max = room_for(call, INT64_MAX),
 	};
-	struct facts facts;
+	struct facts facts = { 0 };
 	int r = put_selection(call, &want, "summary", &facts);
 
 	if (r < 0)

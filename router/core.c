@@ -153,7 +153,7 @@ static void send_replies(struct router_core *c, const struct bus_msg *m)
 static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
-	struct submit_reply reply;
+	struct submit_reply reply = { 0 };
 	struct router_event e = {
 		.kind = ROUTER_SUBMIT,
 		.who = tenant,

@@ -87,7 +87,7 @@ static int run_matmul(struct job *j, struct fail *why)
 		(uint32_t)kind_int(j->row, j->body, "n") };
 	const size_t floats = (size_t)s.m * s.k + (size_t)s.k * s.n + (size_t)s.m * s.n;
 	CLEANUP(mem_freep) void *memory = NULL;
-	struct span ab[2];
+	struct span ab[2] = { 0 };
 	int r = find_item(j, "a", &ab[0], why);
 
 	if (r == 0)

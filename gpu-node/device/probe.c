@@ -67,7 +67,7 @@ static void probe_matmul(struct device *d, struct probe *p)
 	const struct matmul_shape odd = { 67, 35, 81 },
 				  big = { SPEED_SIDE, SPEED_SIDE, SPEED_SIDE };
 	enum device_kernel best = kernels[0];
-	int64_t ns, best_ns = INT64_MAX;
+	int64_t ns = INT64_MAX, best_ns = INT64_MAX;
 	struct fail why = { 0 };
 
 	for (unsigned i = 0; i < ARRAY_LEN(kernels); i++) {
@@ -116,7 +116,7 @@ static int try_filter(struct device *d, const struct picture *in, enum filter fi
 
 	if (r == 0)
 		r = filter_ref(in, filter, what.radius, &expected, why);
-	if (r < 0)
+	if (r < 0 || out.pixels == NULL || expected.pixels == NULL)
 		return r;
 	if (memcmp(out.pixels, expected.pixels, picture_bytes(in)) != 0)
 		return wrong(why, names[filter]);

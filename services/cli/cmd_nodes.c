@@ -47,7 +47,7 @@ static void add_node(struct table *t, const struct node_view *n)
 	table_fmt(t, COLOUR_NONE, "%u.%u %%", o->load / 10, o->load % 10);
 	table_text(t, COLOUR_NONE, span_str(fmt_duration_text(n->silent_ms * NS_PER_MS, silent)));
 	table_fmt(t, COLOUR_NONE, "%llu", (unsigned long long)n->done);
-	table_fmt(t, COLOUR_NONE, "%llu", (unsigned long long)(n->failed + n->lost));
+	table_fmt(t, COLOUR_NONE, "%llu", (unsigned long long)n->failed + n->lost);
 	table_text(t, COLOUR_NONE, o->device);
 	add_kinds(t, o);
 }

@@ -118,11 +118,12 @@ int input_params(struct buf *body, const struct opts_list *args, unsigned from, 
 /* Name the parameter that was perhaps meant. */
 static int hint(const struct kind_row *row, int r, struct fail *why)
 {
+	const struct span field = span_str(why->field);
 	struct near near;
 
-	near_init(&near, span_str(why->field));
+	near_init(&near, field);
 	for (unsigned i = 0; i < row->params_n; i++) {
-		if (strcmp(row->params[i].key, why->field) == 0)
+		if (span_is(field, row->params[i].key))
 			return r;
 		near_try(&near, row->params[i].key);
 	}

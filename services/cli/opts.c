@@ -28,14 +28,14 @@ static struct given read_option(const char *arg)
 	const char *equals = strchr(name, '=');
 	struct given g = { .name = span_str(name) };
 
-	if (strcmp(arg, "-h") == 0)
-		g.name = SPAN_LIT("help");
-	else if (arg[1] != '-')
-		g.name = (struct span){ 0 };
 	if (equals != NULL) {
 		g.name.len = (size_t)(equals - name);
 		g.value = equals + 1;
 	}
+	if (strcmp(arg, "-h") == 0)
+		g.name = SPAN_LIT("help");
+	else if (arg[1] != '-')
+		g.name = SPAN_LIT("");
 	return g;
 }
 

@@ -94,6 +94,7 @@ static void test_refusals(void **state)
 	};
 
 	(void)state;
+	assert_string_equal(parse("nodes -json=1"), "-json=1: unknown option");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(parse(rows[i][0]), rows[i][1]);
 }

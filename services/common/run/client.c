@@ -179,6 +179,7 @@ static void batch_end(struct batch *b, const struct submit_reply *replies, size_
 	slots_drop(&c->batches, b->index);
 	for (uint32_t at = tasks.first, i = 0; at != SLOT_NONE; at = next, i++) {
 		next = ((struct open_task *)slots_at(&c->tasks, at))->next;
+		/* cppcheck-suppress nullPointer ; without replies n is 0 */
 		answer(c, at, i < n ? replies[i] : (struct submit_reply){ .fail = *why });
 	}
 	client_held_drop(&c->held, list_is_empty(&c->open)
