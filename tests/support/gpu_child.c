@@ -15,25 +15,17 @@
 
 #include "base/fmt.h"
 #include "run/clocks.h"
+#include "tests/support/proc.h"
 #include "tests/support/test.h"
-
-const char *gpu_program(const char *name)
-{
-	static char path[512];
-	const char *bin = getenv("SPU_BIN");
-
-	snprintf(path, sizeof(path), "%s/%s", bin != NULL ? bin : "build/dev/bin", name);
-	return path;
-}
 
 static void spawn(struct gpu_child *c, int fd)
 {
-	char path[512];
+	char path[PROC_PATH];
 	char *const argv[] = { path, (char[]){ "--device" }, (char[]){ "0" }, (char[]){ "--fd" },
 		(char[]){ "3" }, (char[]){ "--cache" }, (char[]){ "cache" }, NULL };
 	posix_spawn_file_actions_t actions;
 
-	snprintf(path, sizeof(path), "%s", gpu_program("spu-gpu-device"));
+	proc_path("spu-gpu-device", path);
 	assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
 	assert_int_equal(posix_spawn_file_actions_adddup2(&actions, fd, GPU_CHILD_FD), 0);
 	assert_int_equal(posix_spawn(&c->pid, path, &actions, NULL, argv, environ), 0);

@@ -15,8 +15,6 @@ struct gpu_child {
 	struct frames out;
 };
 
-/* The path of a program of this build: SPU_BIN/name. */
-const char *gpu_program(const char *name);
 /* Start it on the first device, with its cache in ./cache, and take its HELLO. Fails the test after a minute. */
 void gpu_child_start(struct gpu_child *c);
 /* Close the socket and wait for its end; returns the status as of waitpid. */

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/proc.h"
+
 bool mesh_is_possible(void)
 {
 	return getenv("SPU_BIN") != NULL;
@@ -16,14 +18,13 @@ bool mesh_is_possible(void)
 /* Run spu with arguments; its exit status, or -1. */
 static int run_spu(const char *const *args)
 {
-	char path[PATH_MAX];
+	char path[PROC_PATH];
 	int status = 0;
 	pid_t pid;
 
-	(void)snprintf(path, sizeof(path), "%s/spu", getenv("SPU_BIN"));
 	pid = fork();
 	if (pid == 0) {
-		execv(path, (char *const *)(uintptr_t)args);
+		execv(proc_path("spu", path), (char *const *)(uintptr_t)args);
 		_exit(127);
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/proc.h"
 #include "tests/support/test.h"
 
 #define START_MS 10000
@@ -119,16 +120,7 @@ void broker_start(struct broker *b, const char *conf)
 
 void broker_stop(struct broker *b, int hard)
 {
-	int status;
-
-	if (b->pid == 0)
-		return;
-	kill(b->pid, hard ? SIGKILL : SIGTERM);
-	for (int ms = 0; waitpid(b->pid, &status, WNOHANG) == 0; ms++) {
-		if (ms == STOP_MS)
-			kill(b->pid, SIGKILL);
-		pause_ms(1);
-	}
+	(void)proc_end(b->pid, hard ? SIGKILL : SIGTERM, STOP_MS);
 	b->pid = 0;
 }
 

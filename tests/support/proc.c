@@ -20,16 +20,22 @@
 #define READY_MS 10000
 #define STOP_MS 5000
 
-static void run(const char *program, const char *const *args, int ready_fd)
+const char *proc_path(const char *program, char ret[PROC_PATH])
 {
 	const char *bin = getenv("SPU_BIN");
+
+	snprintf(ret, PROC_PATH, "%s/%s", bin == NULL ? "build/dev/bin" : bin, program);
+	return ret;
+}
+
+static void run(const char *program, const char *const *args, int ready_fd)
+{
 	const char *argv[ARGS_MAX + 4];
-	char path[512], fd[16];
+	char path[PROC_PATH], fd[16];
 	int n = 0;
 
-	snprintf(path, sizeof path, "%s/%s", bin == NULL ? "build/dev/bin" : bin, program);
 	snprintf(fd, sizeof fd, "%d", ready_fd);
-	argv[n++] = path;
+	argv[n++] = proc_path(program, path);
 	while (n < ARGS_MAX && *args != NULL)
 		argv[n++] = *args++;
 	argv[n++] = "--ready-fd";
@@ -68,19 +74,26 @@ int proc_start(struct proc *p, const char *program, const char *const *args)
 	return 0;
 }
 
-int proc_stop(struct proc *p)
+int proc_end(pid_t pid, int sig, int patience_ms)
 {
-	const struct timespec pause = { 0, 5000000 };
+	const struct timespec pause = { 0, 1000000 };
 	int status = 0;
 
-	if (p->pid <= 0)
+	if (pid <= 0)
 		return 0;
-	kill(p->pid, SIGTERM);
-	for (int ms = 0; waitpid(p->pid, &status, WNOHANG) == 0; ms += 5) {
-		if (ms == STOP_MS)
-			kill(p->pid, SIGKILL);
+	kill(pid, sig);
+	for (int ms = 0; waitpid(pid, &status, WNOHANG) == 0; ms++) {
+		if (ms == patience_ms)
+			kill(pid, SIGKILL);
 		nanosleep(&pause, NULL);
 	}
+	return status;
+}
+
+int proc_stop(struct proc *p)
+{
+	int status = proc_end(p->pid, SIGTERM, STOP_MS);
+
 	p->pid = 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -113,6 +113,15 @@ static void test_questions_that_cannot_be_asked(void **state)
 	assert_int_equal(api->write(&q, &b, &why), ERR_TOO_BIG);
 }
 
+/* What the provider makes of an answer; a and b, which the caller ends, hold it. */
+static void read_answer(const char *text, struct arena *a, struct buf *b, struct body *ret)
+{
+	arena_init(a, 1 << 16);
+	buf_init(b, 1 << 16);
+	assert_int_equal(api->read(span_str(text), b, NULL), 0);
+	assert_int_equal(body_decode(a, buf_span(b), ret, NULL), 0);
+}
+
 static void test_an_answer(void **state)
 {
 	static const char text[] =
@@ -125,10 +134,7 @@ static void test_an_answer(void **state)
 	struct body body;
 
 	(void)state;
-	arena_init(&a, 1 << 16);
-	buf_init(&b, 1 << 16);
-	assert_int_equal(api->read(span_str(text), &b, NULL), 0);
-	assert_int_equal(body_decode(&a, buf_span(&b), &body, NULL), 0);
+	read_answer(text, &a, &b, &body);
 	assert_int_equal(body.items_n, 1);
 	assert_true(span_is(body.items[0].data, "because \xC3\xA9"));
 	assert_true(span_is(body.items[0].media, "text/plain"));
@@ -149,10 +155,7 @@ static void test_an_answer_without_facts(void **state)
 	struct body body;
 
 	(void)state;
-	arena_init(&a, 1 << 16);
-	buf_init(&b, 1 << 16);
-	assert_int_equal(api->read(span_str(text), &b, NULL), 0);
-	assert_int_equal(body_decode(&a, buf_span(&b), &body, NULL), 0);
+	read_answer(text, &a, &b, &body);
 	assert_int_equal(body.params_n, 0);
 	assert_true(span_is(body.items[0].data, "yes"));
 }

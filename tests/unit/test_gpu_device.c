@@ -18,6 +18,7 @@
 #include "kernel/montecarlo.h"
 #include "run/clocks.h"
 #include "tests/support/gpu_child.h"
+#include "tests/support/proc.h"
 #include "wire/body.h"
 
 static struct gpu_child child;
@@ -194,12 +195,12 @@ static void test_garbage_ends_it(void **state)
 
 static void test_list_is_json(void **state)
 {
-	char command[600], line[4096];
+	char command[600], path[PROC_PATH], line[4096];
 	unsigned n = 0;
 	FILE *pipe;
 
 	(void)state;
-	snprintf(command, sizeof(command), "'%s' --list", gpu_program("spu-gpu-device"));
+	snprintf(command, sizeof(command), "'%s' --list", proc_path("spu-gpu-device", path));
 	pipe = popen(command, "r");
 	assert_non_null(pipe);
 	while (fgets(line, sizeof(line), pipe) != NULL) {
@@ -217,11 +218,11 @@ static void test_list_is_json(void **state)
 
 static int run_program(const char *arguments)
 {
-	char command[700];
+	char command[700], path[PROC_PATH];
 	int status;
 
-	snprintf(command, sizeof(command), "'%s' %s >/dev/null 2>&1", gpu_program("spu-gpu-device"),
-		arguments);
+	snprintf(command, sizeof(command), "'%s' %s >/dev/null 2>&1",
+		proc_path("spu-gpu-device", path), arguments);
 	status = system(command);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);

@@ -17,6 +17,7 @@
 #include "gpu-node/gpu.h"
 #include "run/log.h"
 #include "tests/support/gpu_child.h"
+#include "tests/support/proc.h"
 
 struct report {
 	struct ulid task;
@@ -105,8 +106,7 @@ static int set_up(void **state)
 	conf = (struct gpu_conf){ .devices = "all", .watchdog_ns = 2 * NS_PER_S, .price_ucr = 5 };
 	log_open("test", LOG_ERROR, false);
 	assert_int_equal(loop_open(&node.daemon.loop), 0);
-	snprintf(conf.device_program, sizeof(conf.device_program), "%s",
-		gpu_program("spu-gpu-device"));
+	proc_path("spu-gpu-device", conf.device_program);
 	snprintf(conf.cache_dir, sizeof(conf.cache_dir), "caches");
 	mkdir("caches", 0700);
 	return 0;

@@ -238,6 +238,16 @@ static struct span body_of(struct buf *b, const char *key, const char *value)
 	return buf_span(b);
 }
 
+/* Of two matrices of 2 x 2: what the toy backend works on until it is told otherwise. */
+static struct span product_of(struct buf *b)
+{
+	body_of(b, "m", "2");
+	body_put_int(b, "k", 2);
+	body_put_int(b, "n", 2);
+	assert_int_equal(buf_err(b), 0);
+	return buf_span(b);
+}
+
 static void expect_seen(const char *lines)
 {
 	buf_byte(&t.seen, 0);
@@ -409,10 +419,7 @@ static void test_a_result_that_is_too_big(void **state)
 
 	(void)state;
 	buf_init(&b, 1024);
-	body_of(&b, "m", "2");
-	body_put_int(&b, "k", 2);
-	body_put_int(&b, "n", 2);
-	assign('A', 1, "compute.matmul", buf_span(&b));
+	assign('A', 1, "compute.matmul", product_of(&b));
 	assign('B', 1, "compute.matmul", buf_span(&b));
 	node_chunk(t.toy.node, task_of('A'), 1, span_of(big, LIMIT_BODY_BYTES + 1));
 	node_done(t.toy.node, task_of('A'), 1, span_of(big, LIMIT_BODY_BYTES + 1));
@@ -434,10 +441,7 @@ static void test_cancel_ping_and_drain(void **state)
 
 	(void)state;
 	buf_init(&b, 1024);
-	body_of(&b, "m", "2");
-	body_put_int(&b, "k", 2);
-	body_put_int(&b, "n", 2);
-	assign('A', 1, "compute.matmul", buf_span(&b));
+	assign('A', 1, "compute.matmul", product_of(&b));
 	send_to("spu.down.all", &ping);
 	send_to("spu.down.n1", &drain);
 	assign('B', 1, "compute.matmul", buf_span(&b));
@@ -484,10 +488,7 @@ static void test_stop_waits_for_what_runs(void **state)
 
 	(void)state;
 	buf_init(&b, 1024);
-	body_of(&b, "m", "2");
-	body_put_int(&b, "k", 2);
-	body_put_int(&b, "n", 2);
-	assign('A', 1, "compute.matmul", buf_span(&b));
+	assign('A', 1, "compute.matmul", product_of(&b));
 	node_core_stop(t.node);
 	pump();
 	expect_seen("accept A1\noffer 2 slots 2 running 1 draining\n");
@@ -509,10 +510,7 @@ static void test_a_lost_bus(void **state)
 
 	(void)state;
 	buf_init(&b, 1024);
-	body_of(&b, "m", "2");
-	body_put_int(&b, "k", 2);
-	body_put_int(&b, "n", 2);
-	assign('A', 1, "compute.matmul", buf_span(&b));
+	assign('A', 1, "compute.matmul", product_of(&b));
 	node_core_bus(t.node, BUS_LOST);
 	advance(29999);
 	expect_seen("accept A1\n");

@@ -325,6 +325,14 @@ static void on_end(struct worker *w, struct step *s)
 	act_leave(w, s);
 }
 
+/* What an attempt tells while it runs: to be filled by the caller. */
+static struct up *act_tell(struct step *s, enum up_kind kind, struct attempt *a)
+{
+	if (!a->accepted)
+		act_accept(s, a);
+	return act_send(s, kind, a);
+}
+
 static void on_progress(struct worker *w, struct step *s)
 {
 	struct attempt *a = reporting(w, s);
@@ -332,9 +340,7 @@ static void on_progress(struct worker *w, struct step *s)
 
 	if (a == NULL)
 		return;
-	if (!a->accepted)
-		act_accept(s, a);
-	up = act_send(s, UP_PROGRESS, a);
+	up = act_tell(s, UP_PROGRESS, a);
 	up->permille = s->e->permille > 1000 ? 1000 : s->e->permille;
 	up->note = s->e->note;
 }
@@ -346,9 +352,7 @@ static void on_chunk(struct worker *w, struct step *s)
 
 	if (a == NULL)
 		return;
-	if (!a->accepted)
-		act_accept(s, a);
-	up = act_send(s, UP_CHUNK, a);
+	up = act_tell(s, UP_CHUNK, a);
 	up->chunk_seq = ++a->chunks;
 	up->data = s->e->body;
 }
