@@ -193,6 +193,52 @@ static void nobody_listening_is_told_at_once(void **state)
 	assert_int_equal(r->answers[0].err, ERR_NO_NODE);
 }
 
+/* A slot's next request is not told what was meant for the one before. */
+static void a_late_nobody_is_nobodys(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(requests_send(r->requests, "nobody", SPAN_LIT("?"), 0, on_answer,
+				 &r->answers[0]),
+		0);
+	turn_until(r, &r->answers[0].calls, 1);
+	assert_int_equal(r->answers[0].err, ERR_TIMEOUT);
+	assert_int_equal(ask(r, 1, LATE), 0);
+	deliver(r);
+	assert_int_equal(r->answers[1].calls, 0);
+	answer(r, 0, "right");
+	assert_string_equal(r->answers[1].text, "right");
+}
+
+static const struct bus_ops *plain_ops;
+static unsigned subscribed;
+
+static struct bus_sub *count_subscribe(struct bus *b, const char *pattern, const char *group,
+	void (*on_msg)(void *ctx, const struct bus_msg *m), void *ctx)
+{
+	subscribed++;
+	return plain_ops->subscribe(b, pattern, group, on_msg, ctx);
+}
+
+static void an_answered_question_leaves_its_subscription_to_the_next(void **state)
+{
+	struct rig *r = *state;
+	struct bus_ops counting = *r->asker->ops;
+
+	plain_ops = r->asker->ops;
+	counting.subscribe = count_subscribe;
+	r->asker->ops = &counting;
+	subscribed = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(ask(r, i, LATE), 0);
+		deliver(r);
+		answer(r, i, "x");
+		assert_int_equal(r->answers[i].calls, 1);
+	}
+	assert_int_equal(subscribed, 1);
+	r->asker->ops = plain_ops;
+}
+
 static void so_many_are_open(void **state)
 {
 	struct rig *r = *state;
@@ -311,6 +357,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_listening_is_told_at_once, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(so_many_are_open, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_late_nobody_is_nobodys, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_answered_question_leaves_its_subscription_to_the_next, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_sent_is_not_answered, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(callbacks_may_ask, set_up, tear_down),

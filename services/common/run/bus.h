@@ -20,8 +20,8 @@ struct bus_msg {
 	struct span reply; /* where an answer goes, or empty */
 	struct span trace; /* traceparent (W3C), or empty */
 	struct span data;
-	/* The server's answer to a request that nobody listens for. Only told to a subscription without
-	 * wildcards: libnats does not say whose request it was. */
+	/* The server's answer to a request that nobody listens for, told to one subscription that matches its
+	 * reply subject. The subject is empty: libnats does not say whose request it was. */
 	bool no_responders;
 };
 

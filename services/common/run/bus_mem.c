@@ -231,6 +231,18 @@ static struct bus_fate fate_of(struct bus_net *net, const struct peer *from,
 	return net->fate(net->ctx, net->now_ns, from->name, to->peer->name);
 }
 
+/* Of the subscriptions found, leave one of the peer's, or none. */
+static void keep_one_of(struct bus_net *net, const struct peer *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; n == 0 && i < net->found_n; i++) {
+		if (net->found[i]->peer == p)
+			net->found[n++] = net->found[i];
+	}
+	net->found_n = n;
+}
+
 static int mem_publish(struct bus *b, const char *subject, const char *reply, struct span trace,
 	struct span data)
 {
@@ -250,14 +262,14 @@ static int mem_publish(struct bus *b, const char *subject, const char *reply, st
 		r = find_subs(net, subject);
 		if (r < 0)
 			return r;
+		keep_one_of(net, p);
+		subject = "";
 	}
 	choose_members(net);
 	for (uint32_t i = 0; i < net->found_n; i++) {
 		struct bus_sub *sub = net->found[i];
 		struct bus_fate fate;
 
-		if (nobody && (sub->peer != p || !list_is_empty(&sub->wild)))
-			continue;
 		fate = fate_of(net, p, sub);
 		CHECK(fate.copies <= 2);
 		for (unsigned k = 0; k < fate.copies; k++) {

@@ -239,10 +239,9 @@ static void deliver(struct bus_sub *sub, natsMsg *msg)
 /* libnats has swallowed the message and only says that there was one. */
 static void deliver_no_responders(struct bus_sub *sub)
 {
-	struct bus_msg m = { .subject = span_str(sub->pattern), .no_responders = true };
+	struct bus_msg m = { .subject = span_str(""), .no_responders = true };
 
-	if (bus_is_subject(sub->pattern))
-		hand_over(sub, &m);
+	hand_over(sub, &m);
 }
 
 /* Call the handler for each message that waits; returns how many did. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * request: ask on a subject and get the answer, or an error when it does not come in time. Every request has
- * a reply subject and a subscription of its own: something for questions, not for streams.
+ * a reply subject of its own; the subscriptions behind them are kept, one for as many as were ever open at once.
  */
 #pragma once
 #include "run/bus.h"
