@@ -198,8 +198,8 @@ static void a_late_nobody_is_nobodys(void **state)
 {
 	struct rig *r = *state;
 
-	assert_int_equal(requests_send(r->requests, "nobody", SPAN_LIT("?"), 0, on_answer,
-				 &r->answers[0]),
+	assert_int_equal(
+		requests_send(r->requests, "nobody", SPAN_LIT("?"), 0, on_answer, &r->answers[0]),
 		0);
 	turn_until(r, &r->answers[0].calls, 1);
 	assert_int_equal(r->answers[0].err, ERR_TIMEOUT);

@@ -96,7 +96,7 @@ static void on_due(void *ctx, int64_t now_ns)
 static bool is_answer_to(const struct open_request *q, struct span subject)
 {
 	return subject.len > TOKEN_DIGITS &&
-		memcmp(subject.at + subject.len - TOKEN_DIGITS, q->token, TOKEN_DIGITS) == 0;
+	       memcmp(subject.at + subject.len - TOKEN_DIGITS, q->token, TOKEN_DIGITS) == 0;
 }
 
 static void on_reply(void *ctx, const struct bus_msg *m)
@@ -194,7 +194,8 @@ static uint32_t open_slot(struct requests *r, char reply[REPLY_BYTES], int *ret_
 		return SLOT_NONE;
 	}
 	q = slots_at(&r->open, index);
-	(void)snprintf(q->token, sizeof(q->token), "%08" PRIx32, slots_id(&r->open, index).generation);
+	(void)snprintf(q->token, sizeof(q->token), "%08" PRIx32,
+		slots_id(&r->open, index).generation);
 	(void)snprintf(reply, REPLY_BYTES, "%s.%" PRIx32 ".%s", r->prefix, index, q->token);
 	return index;
 }
