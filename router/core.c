@@ -26,12 +26,15 @@
 struct router_core {
 	struct router_core_conf conf;
 	struct router *machine;
-	struct outbox *outbox;
-	struct outbox *late; /* replies that may wait for an event */
-	int64_t late_ns;     /* when they leave at the latest; INT64_MAX: there are none */
-	bool told;           /* an event leaves in this turn */
+	struct outbox *outbox; /* about `fast` tasks and nodes */
+	struct outbox *held;   /* about tasks of the journal: until that is safe */
+	uint64_t writing;      /* images appended before the group that is written now ended */
+	struct outbox *late;   /* replies that may wait for an event */
+	int64_t late_ns;       /* when they leave at the latest; INT64_MAX: there are none */
+	bool told;             /* an event leaves in this turn */
 	struct arena arena;
 	struct buf reply; /* to the message that is handled */
+	bool all_fast;    /* it says nothing of a task in the journal */
 	bool may_wait;
 	struct router_out out;
 	struct router_metrics metrics;
@@ -52,35 +55,38 @@ static void put_end(struct router_core *c, struct outbox *o, struct buf *b)
 		c->metrics.unsent++;
 }
 
-static void send_down(struct router_core *c, const char *subject, const struct down *d)
+static struct outbox *outbox_for(struct router_core *c, bool fast)
 {
-	struct buf *b = outbox_put(c->outbox, subject, ITEM_ROOM + d->body.len);
-
-	downs_put(b, d);
-	put_end(c, c->outbox, b);
+	return fast || c->conf.journal == NULL ? c->outbox : c->held;
 }
 
-static void on_down(void *ctx, struct span node, const struct down *d)
+static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
 	struct router_core *c = ctx;
+	struct outbox *o = outbox_for(c, fast);
 	char subject[SUBJECT_BYTES];
 
-	if (subject_build(SUBJECT_DOWN, node, (struct span){ NULL, 0 }, subject) == 0)
-		send_down(c, subject, d);
+	if (subject_build(SUBJECT_DOWN, node, (struct span){ NULL, 0 }, subject) < 0)
+		return;
+	struct buf *b = outbox_put(o, subject, ITEM_ROOM + d->body.len);
+
+	downs_put(b, d);
+	put_end(c, o, b);
 }
 
-static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e)
+static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
+	bool fast)
 {
 	struct router_core *c = ctx;
+	struct outbox *o = outbox_for(c, fast);
 	char subject[SUBJECT_BYTES];
 
 	if (subject_build(SUBJECT_EVENT, tenant, span_str(stream), subject) < 0)
 		return;
-	struct buf *b =
-		outbox_put(c->outbox, subject, ITEM_ROOM + e->data.len + e->result.body.len);
+	struct buf *b = outbox_put(o, subject, ITEM_ROOM + e->data.len + e->result.body.len);
 
 	events_put(b, e);
-	put_end(c, c->outbox, b);
+	put_end(c, o, b);
 	c->told = true;
 }
 
@@ -88,13 +94,55 @@ static void on_record(void *ctx, const struct journal_record *record)
 {
 	struct router_core *c = ctx;
 
+	if (c->conf.watch != NULL)
+		c->conf.watch(c->conf.watch_ctx, record);
+}
+
+static int on_image(void *ctx, const struct journal_image *image)
+{
+	struct router_core *c = ctx;
+
 	if (c->err == 0)
-		c->err = journal_append(c->conf.journal, record);
+		c->err = journal_append(c->conf.journal, image);
+	return c->err;
 }
 
 static int step(struct router_core *c, const struct router_event *e)
 {
 	return router_step(c->machine, now_ns(c), e, &c->out);
+}
+
+/* --- kept tasks --------------------------------------------------------------------------------------- */
+
+static bool on_kept_row(void *ctx, const struct journal_image *image)
+{
+	struct router_core *c = ctx;
+	struct fail why = { 0 };
+
+	if (router_restore(c->machine, image, &why) < 0)
+		log_warn("a row of the journal cannot be read", "row", LOG_INT((int64_t)image->row),
+			"error", LOG_ERR(why.code), "field", LOG_STR(why.field), "detail",
+			LOG_STR(why.detail));
+	return false;
+}
+
+/* An ended task that is not in memory any more comes back from the journal, to be looked at. */
+static void recall(struct router_core *c, struct ulid task)
+{
+	struct journal *j = c->conf.journal;
+
+	if (j != NULL && j->kept > 0 &&
+		router_task(c->machine, (struct span){ NULL, 0 }, true, task) == NULL)
+		(void)j->ops->find(j, task, on_kept_row, c);
+}
+
+/* The same by its key, so that a repeated submit finds it. */
+static void recall_key(struct router_core *c, struct span tenant, struct span key)
+{
+	struct journal *j = c->conf.journal;
+
+	if (j != NULL && j->kept > 0 && key.len > 0 && router_key(c->machine, tenant, key) == NULL)
+		(void)j->ops->find_key(j, tenant, key, on_kept_row, c);
 }
 
 /* --- submits ------------------------------------------------------------------------------------------ */
@@ -134,7 +182,7 @@ static struct span model_of(struct router_core *c, const struct submit *s)
  * and hold the way up. */
 static void send_replies(struct router_core *c, const struct bus_msg *m)
 {
-	struct outbox *o = c->may_wait ? c->late : c->outbox;
+	struct outbox *o = c->may_wait ? c->late : outbox_for(c, c->all_fast);
 
 	if (m->reply.len == 0)
 		return;
@@ -165,12 +213,14 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	if (s->fail.code == 0) {
 		if (s->key.len > 0)
 			content_hash(s, hash);
+		recall_key(c, tenant, s->key);
 		e.model = model_of(c, s);
 	}
 	(void)step(c, &e); /* what it says is in the reply */
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
 	if (c->reply.len > LIMIT_MESSAGE_BYTES / 2)
 		reply.fail.detail[0] = '\0';
+	c->all_fast = c->all_fast && (s->fast || reply.fail.code != 0);
 	c->may_wait = c->may_wait && s->fast && reply.fail.code == 0;
 	submit_replies_put(&c->reply, &reply);
 }
@@ -205,6 +255,7 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 	}
 	int64_t before = clocks_mono();
 
+	c->all_fast = true;
 	c->may_wait = n > 0;
 	for (size_t i = 0; i < n; i++)
 		take_submit(c, tenant, &submits[i]);
@@ -262,7 +313,7 @@ void router_core_greet(struct router_core *c)
 {
 	struct down ping = { .kind = DOWN_PING, .router = c->conf.machine.incarnation };
 
-	on_down(c, SPAN_LIT("all"), &ping);
+	on_down(c, SPAN_LIT("all"), &ping, true);
 }
 
 /* --- queries ------------------------------------------------------------------------------------------ */
@@ -335,6 +386,16 @@ static void encode(struct router_core *c, struct query_reply *r)
 	query_reply_encode(&c->reply, r);
 }
 
+/* Held like all that is said of tasks in the journal: what was done, or seen, must be safe. */
+static void send_answer(struct router_core *c, const struct bus_msg *m)
+{
+	struct outbox *o = outbox_for(c, false);
+	struct buf *b = outbox_put(o, (const char *)m->reply.at, c->reply.len);
+
+	buf_add(b, buf_span(&c->reply));
+	put_end(c, o, b);
+}
+
 static void on_query(void *ctx, const struct bus_msg *m)
 {
 	struct router_core *c = ctx;
@@ -350,19 +411,13 @@ static void on_query(void *ctx, const struct bus_msg *m)
 	}
 	arena_reset(&c->arena);
 	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
+		recall(c, q.task);
 		answer(c, tenant, &q, &r);
-		/* The answer leaves before the turn's end: what it says was done must be safe. */
-		if (q.kind == QUERY_CANCEL && c->err == 0)
-			c->err = journal_flush(c->conf.journal);
-		if (c->err != 0)
-			return;
 	}
 	if (r.fail.code != 0)
 		c->metrics.query_errors++;
 	encode(c, &r);
-	if (bus_publish(c->conf.bus, (const char *)m->reply.at, NULL, (struct span){ NULL, 0 },
-		    buf_span(&c->reply)) < 0)
-		c->metrics.unsent++;
+	send_answer(c, m);
 }
 
 /* --- life --------------------------------------------------------------------------------------------- */
@@ -385,6 +440,37 @@ static int subscribe(struct router_core *c, struct fail *why)
 	return 0;
 }
 
+struct loading {
+	struct router_core *core;
+	struct fail *why;
+};
+
+static bool on_open_row(void *ctx, const struct journal_image *image)
+{
+	struct loading *l = ctx;
+
+	return router_restore(l->core->machine, image, l->why) == 0;
+}
+
+/* The open tasks of an earlier life come back and go on. */
+static int load(struct router_core *c, struct fail *why)
+{
+	struct journal *j = c->conf.journal;
+	struct loading l = { .core = c, .why = why };
+	int err;
+
+	if (j == NULL)
+		return 0;
+	err = j->ops->load(j, on_open_row, &l);
+	if (err < 0)
+		return fail_set(why, err, "journal", 0, "the journal cannot be read");
+	if (why->code != 0)
+		return why->code;
+	router_next_row(c->machine, j->next_row);
+	router_resume(c->machine, now_ns(c), &c->out);
+	return 0;
+}
+
 struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why)
 {
 	struct router_core *c = mem_alloc(sizeof *c);
@@ -394,19 +480,34 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 		return NULL;
 	}
 	c->conf = *conf;
-	c->out = (struct router_out){ c, on_down, on_event, on_record };
+	c->out = (struct router_out){ c, on_down, on_event, on_record,
+		conf->journal == NULL ? NULL : on_image };
 	arena_init(&c->arena, ARENA_MAX);
 	buf_init(&c->reply, REPLY_MAX);
 	c->outbox = outbox_new(conf->bus);
 	c->late = outbox_new(conf->bus);
+	c->held = outbox_new_held(conf->bus);
 	c->late_ns = INT64_MAX;
 	c->machine = router_new(&conf->machine, now_ns(c));
-	if (c->outbox == NULL || c->late == NULL || c->machine == NULL)
+	if (c->outbox == NULL || c->late == NULL || c->held == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	else if (subscribe(c, why) == 0)
+	else if (load(c, why) == 0 && subscribe(c, why) == 0)
 		return c;
 	router_core_close(c);
 	return NULL;
+}
+
+/* What is said already leaves, if it can be made safe. */
+static void send_last(struct router_core *c)
+{
+	struct journal *j = c->conf.journal;
+
+	(void)outbox_send(c->late);
+	if (j == NULL || c->err != 0 || router_image_err(c->machine) != 0)
+		return;
+	outbox_seal(c->held, j->appended);
+	if (journal_sync(j) == 0)
+		(void)outbox_release(c->held, j->safe);
 }
 
 void router_core_close(struct router_core *c)
@@ -415,10 +516,11 @@ void router_core_close(struct router_core *c)
 		return;
 	for (unsigned i = 0; i < ARRAY_LEN(c->subs); i++)
 		bus_unsubscribe(c->conf.bus, c->subs[i]);
+	if (c->machine != NULL && c->held != NULL && c->late != NULL)
+		send_last(c);
 	router_free(c->machine);
-	if (c->late != NULL)
-		(void)outbox_send(c->late);
 	outbox_free(c->late);
+	outbox_free(c->held);
 	outbox_free(c->outbox);
 	arena_done(&c->arena);
 	buf_done(&c->reply);
@@ -436,12 +538,29 @@ static void send(struct router_core *c)
 	c->metrics.unsent += outbox_send(c->outbox);
 }
 
+/* Hand the journal a group, if it writes none, and let go what is safe. */
+static void keep(struct router_core *c)
+{
+	struct journal *j = c->conf.journal;
+
+	if (j == NULL || c->err != 0)
+		return;
+	if (c->writing <= j->safe) {
+		c->writing = j->appended;
+		outbox_seal(c->held, c->writing);
+		c->err = journal_commit(j);
+	}
+	if (c->err == 0)
+		c->metrics.unsent += outbox_release(c->held, j->safe);
+}
+
 int router_core_turn(struct router_core *c)
 {
 	if (router_wake(c->machine) <= now_ns(c))
 		(void)step(c, &(struct router_event){ .kind = ROUTER_TICK });
 	if (c->err == 0)
-		c->err = journal_flush(c->conf.journal);
+		c->err = router_image_err(c->machine);
+	keep(c);
 	if (c->err == 0)
 		send(c);
 	return c->err;

@@ -3,8 +3,9 @@
  * core: a router without its process: decodes what comes on the bus, steps the machine, encodes what follows.
  * Time comes from a function, so that the simulator runs the same code with a clock of its own.
  *
- * What a turn produced leaves at its end, after the journal's flush: nothing is acknowledged before it is
- * as safe as the journal makes it.
+ * What a turn says about `fast` tasks leaves at its end. What it says about the others is held until the journal
+ * is safe up to there, so that nothing is acknowledged that may be lost; while one group is written the next one
+ * gathers.
  */
 #pragma once
 #include "router/router.h"
@@ -13,8 +14,11 @@
 
 struct router_core_conf {
 	struct bus *bus;         /* borrowed */
-	struct journal *journal; /* borrowed */
-	const char *name;        /* of this router; lives as long as the core */
+	struct journal *journal; /* borrowed; NULL: tasks live in memory only */
+	/* Told of all that happens, or NULL. */
+	void (*watch)(void *ctx, const struct journal_record *record);
+	void *watch_ctx;
+	const char *name; /* of this router; lives as long as the core */
 	const char *
 		operators; /* tenants that see all and may drain, separated by commas; lives as long */
 	struct router_conf machine;
@@ -39,11 +43,12 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r);
 
 struct router_core;
 
-/* Subscribe and greet the nodes. NULL and *why: the bus refuses, or no memory. */
+/* Read the journal, subscribe. NULL and *why: a row that cannot be read, the bus refuses, or no memory. */
 struct router_core *router_core_open(const struct router_core_conf *conf,
 	struct fail *why) MUST_USE;
 void router_core_close(struct router_core *c);
-/* Do what is due, flush the journal, send. 0, or the journal's error: then stop, nothing was sent. */
+/* Do what is due, hand the journal what is new, send what is safe. 0, or the journal's error: then stop; what was
+ * not safe was not sent. Turn again when the journal says that more is safe. */
 int router_core_turn(struct router_core *c) MUST_USE;
 /* When to turn next though nothing happens. */
 int64_t router_core_wake(const struct router_core *c);

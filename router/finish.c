@@ -7,11 +7,13 @@
 #include "base/pure.h"
 
 #define CACHE_LINE 64u
+#define SEQ_AHEAD 64u /* events between two images that differ in nothing else */
 
 void note_step(struct router *r, struct task *t, struct explain_note note)
 {
 	note.at_us = (r->now_ns - t->accepted_ns) / NS_PER_US;
 	explain_add(&t->explain, &note);
+	task_touch(&r->tasks, t);
 }
 
 void finish_note_fail(struct task *t, const struct fail *why)
@@ -30,10 +32,14 @@ static void send(struct router *r, struct task *t, struct event *e)
 
 	e->task = t->id;
 	e->seq = ++t->seq;
+	if (t->seq > t->seq_kept) {
+		t->seq_kept = t->seq + SEQ_AHEAD;
+		task_touch(&r->tasks, t);
+	}
 	if (t->stream == NULL)
 		ulid_text(t->id, id);
 	r->out->on_event(r->out->ctx, router_tenant(r, t->tenant),
-		t->stream == NULL ? id : t->stream, e);
+		t->stream == NULL ? id : t->stream, e, t->fast);
 }
 
 static struct span node_name(struct router *r, const struct task *t)
@@ -95,7 +101,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.run_us = t->run_us,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 	};
-	ret->node = registry_name(&r->registry, t->node);
+	ret->node = router_node_name(r, t);
 	if (t->state == STATE_SUCCEEDED)
 		return;
 	if (t->fail != NULL)
@@ -125,7 +131,7 @@ static void call_back(struct router *r, struct task *t, const char *why)
 {
 	if (list_is_empty(&t->on_node))
 		return;
-	report_order_cancel(r, node_name(r, t), t->id, t->attempt, why);
+	report_order_cancel(r, node_name(r, t), t->id, t->attempt, why, t->fast);
 	report_detach(r, t);
 }
 
@@ -177,6 +183,7 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 void finish_keep(struct router *r, struct task *t)
 {
 	list_push(&r->tasks.ended, &t->kept);
+	task_touch(&r->tasks, t);
 	t->kept_bytes = task_bytes(t);
 	r->tasks.ended_n++;
 	r->tasks.ended_bytes += t->kept_bytes;

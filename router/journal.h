@@ -1,60 +1,89 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal: the router's truth is the sequence of its records. This is the interface; journal_mem.c keeps them
- * in memory only, for `fast` work and tests; a durable one implements the same row of functions.
+ * journal: what outlives the router. Its content is a table: one row for each task that was accepted as
+ * durable, with an image of all that decides about the task (router/image.h). A step of the machine appends
+ * the new image of every task that it changed; images are made safe in groups, and what a step says leaves
+ * only when its images are safe. So there is no log to replay and no snapshot to make: the table is the
+ * snapshot, and a restart reads the open rows.
  *
- * Within a turn the router appends records and gathers its replies; then it flushes, and only when the flush
- * is done the replies leave. On any error the router stops: it never acknowledges what may be lost.
+ * journal_sqlite.h is the one for use; the tests have one in memory (tests/support/journal_mem.h). A router
+ * without a journal keeps its tasks in memory only. On any error the router stops: it never acknowledges what may be lost.
  */
 #pragma once
 #include "wire/task.h"
 
-enum journal_kind {
-	JOURNAL_ACCEPTED, /* tenant, submit */
-	JOURNAL_ASSIGNED, /* node, attempt */
-	JOURNAL_ENDED,    /* result */
+enum journal_life {
+	JOURNAL_OPEN = 1, /* accepted, not ended */
+	JOURNAL_KEPT,     /* ended; its result can be fetched until forget_ns */
+	JOURNAL_GONE,     /* forgotten before its time: the row goes; only row and life are set */
 };
 
-struct journal_record {
-	enum journal_kind kind;
+/* One row. The spans are borrowed for the call. */
+struct journal_image {
+	uint64_t
+		row; /* the task's number, given once by the machine, growing from journal.next_row */
+	enum journal_life life;
 	struct ulid task;
-	int64_t at_ns;
 	struct span tenant;
-	const struct submit *submit;
-	struct span node;
-	uint32_t attempt;
-	const struct result *result;
+	struct span key;   /* idempotency key, or empty; one row of a tenant has it, open or kept */
+	int64_t forget_ns; /* KEPT: Unix time from which the row may be dropped */
+	struct span
+		order; /* encoded spu.v1.TaskOrder: what does not change. Empty: as appended before */
+	struct span state; /* encoded spu.v1.TaskState: what does */
 };
+
+/* A row that was read; false ends the reading. */
+typedef bool journal_row_fn(void *ctx, const struct journal_image *image);
 
 struct journal;
 
 struct journal_ops {
 	const char *name;
-	/* Queue a record for the next flush. */
-	int (*append)(struct journal *j, const struct journal_record *record);
-	/* Make all appended records durable. */
-	int (*flush)(struct journal *j);
+	/* Take a copy of an image into the group that is gathered; a newer image of a row replaces an older
+	 * one in the same group. ERR_NO_MEMORY, or the journal's error. */
+	int (*append)(struct journal *j, const struct journal_image *image);
+	/* Hand the gathered group to the writer, unless one is being written: then nothing happens. Does not
+	 * wait. The journal's error, if a write failed. */
+	int (*commit)(struct journal *j);
+	/* Wait until all that was appended is safe. */
+	int (*sync)(struct journal *j);
+	/* All open rows in the order of their numbers. 0 or negative ERR_*. */
+	int (*load)(struct journal *j, journal_row_fn *on_row, void *ctx);
+	/* The safe or appended row of a kept task by its id, or of a tenant's key (open or kept): 1 and on_row
+	 * is called with order and state; 0: there is none; or negative ERR_*. */
+	int (*find)(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx);
+	int (*find_key)(struct journal *j, struct span tenant, struct span key,
+		journal_row_fn *on_row, void *ctx);
+	/* Makes what was appended safe, if it can. */
 	void (*close)(struct journal *j);
 };
 
+/* The common head of every implementation. The counts are of images, and grow. */
 struct journal {
 	const struct journal_ops *ops;
-	uint64_t records;
-	uint64_t flushes;
+	uint64_t appended;
+	uint64_t safe;     /* of those appended, so many are safe, in their order */
+	uint64_t groups;   /* written */
+	uint64_t next_row; /* after the highest that is known; set by open */
+	uint64_t kept;     /* rows of ended tasks, about: 0 means that find is not worth a call */
+	/* Told on the owner thread, from the loop, when safe has grown or an error stands; may be NULL. */
+	void (*on_safe)(void *ctx);
+	void *safe_ctx;
 };
 
-/* The journal in memory: it counts, and keeps the last JOURNAL_MEM_KEEP record heads. NULL without memory. */
-#define JOURNAL_MEM_KEEP 1024u
-struct journal *journal_mem_open(void) MUST_USE;
-
-static inline int journal_append(struct journal *j, const struct journal_record *record)
+static inline int journal_append(struct journal *j, const struct journal_image *image)
 {
-	return j->ops->append(j, record);
+	return j->ops->append(j, image);
 }
 
-static inline int journal_flush(struct journal *j)
+static inline int journal_commit(struct journal *j)
 {
-	return j->ops->flush(j);
+	return j->ops->commit(j);
+}
+
+static inline int journal_sync(struct journal *j)
+{
+	return j->ops->sync(j);
 }
 
 static inline void journal_close(struct journal *j)

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "router/router.h"
@@ -27,6 +28,9 @@ struct router {
 	struct list dirty;   /* wait queues worth a look */
 	struct prng prng;
 	struct arena arena; /* for one step */
+	struct buf image;   /* an image that is encoded */
+	int image_err;
+	uint64_t next_row;
 	struct router_counts counts;
 	const struct place_policy *policy;
 	int64_t started_ns;
@@ -75,7 +79,7 @@ void report_lost(struct router *r, struct task *t, const char *why);
 /* All attempts of a node are lost. */
 void report_node_lost(struct router *r, uint32_t node, const char *why);
 void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
-	const char *why);
+	const char *why, bool fast);
 
 /* --- split.c */
 
@@ -103,6 +107,10 @@ void note_step(struct router *r, struct task *t, struct explain_note note);
 
 /* --- router.c */
 
+/* The tenant with this name, made if it is new; SLOT_NONE without room. */
+uint32_t router_need_tenant(struct router *r, struct span name);
+/* A task with this id, for the tenant; beyond the ceiling of open ones too. NULL without memory. */
+struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id);
 /* A new task of a tenant; NULL at the ceiling or without memory. */
 struct task *router_add_task(struct router *r, uint32_t tenant);
 /* Forget a task, and its tenant with the last one. */

@@ -82,7 +82,7 @@ static int64_t loop_now(void *ctx)
 static int serve(struct process *p, const struct settings *s)
 {
 	struct fail why = { 0 };
-	struct journal *journal = journal_mem_open();
+	struct journal *journal = NULL;
 	struct router_core_conf conf = {
 		.bus = p->daemon.bus,
 		.journal = journal,
@@ -97,7 +97,7 @@ static int serve(struct process *p, const struct settings *s)
 	settings_apply(s, &conf.machine);
 	conf.machine.seed = keys_random();
 	conf.machine.incarnation = p->daemon.incarnation;
-	p->core = journal == NULL ? NULL : router_core_open(&conf, &why);
+	p->core = router_core_open(&conf, &why);
 	if (p->core == NULL) {
 		log_error("the router cannot be opened", "error", LOG_ERR(why.code), "detail",
 			LOG_STR(why.detail));

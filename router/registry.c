@@ -148,6 +148,13 @@ uint32_t registry_kind(struct registry *g, struct span name)
 	return i;
 }
 
+uint32_t registry_kind_known(struct registry *g, struct span name)
+{
+	uint32_t i = find_kind(g, name);
+
+	return i == KIND_UNKNOWN ? add_kind(g, name) : i;
+}
+
 /* --- the place of a node's rows -------------------------------------------------------------------- */
 
 static enum fit node_fit(const struct node *n)
@@ -348,6 +355,25 @@ static bool is_old(const struct node *n, const struct offer *o)
 	return n->state == NODE_GONE || o->seq <= n->seq;
 }
 
+uint32_t registry_expect(struct registry *g, int64_t now_ns, struct span name)
+{
+	uint32_t i = registry_find(g, name);
+
+	if (i == NODE_NOBODY && name.len > 0)
+		i = node_add(g, name);
+	if (i == NODE_NOBODY)
+		return i;
+	struct node *n = registry_node(g, i);
+
+	if (n->state == NODE_NONE) {
+		n->heard_ns = now_ns;
+		n->expected = true;
+		set_state(g, n, NODE_SUSPECT);
+		heap_set(&g->due, node_index(i), node_due(g, n));
+	}
+	return i;
+}
+
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
 	enum heard *ret_heard, uint32_t *ret_node)
 {
@@ -364,7 +390,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		return ERR_BUSY;
 	struct node *n = registry_node(g, i);
 
-	if (heard != HEARD_NEW && is_old(n, o)) {
+	if (heard != HEARD_NEW && !n->expected && is_old(n, o)) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
 		return 0;
@@ -376,11 +402,12 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 			node_forget(g, i);
 		return r;
 	}
-	if (heard == HEARD_NEWS && o->incarnation != n->incarnation) {
+	if (heard == HEARD_NEWS && !n->expected && o->incarnation != n->incarnation) {
 		heard = HEARD_RESTARTED;
 		n->closed_until_ns = 0;
 	}
 	n->incarnation = o->incarnation;
+	n->expected = false;
 	n->seq = o->seq;
 	n->heard_ns = now_ns;
 	n->draining = o->draining;

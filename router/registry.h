@@ -48,6 +48,7 @@ enum fit { FIT_OPEN, FIT_ABLE, FIT_SHUT };
 struct node {
 	char name[LIMIT_TOKEN_BYTES + 1];
 	enum node_state state;
+	bool expected; /* known by name only: the journal has attempts on it */
 	enum rung rung;
 	uint64_t incarnation;
 	uint64_t seq;
@@ -111,6 +112,11 @@ uint32_t registry_find(const struct registry *g, struct span name);
 struct node *registry_node(const struct registry *g, uint32_t node);
 /* The name of the node that has this number, or empty if it is nobody or forgotten. */
 struct span registry_name(const struct registry *g, uint32_t node);
+/* A node that the journal knows and that has not spoken yet: silent from now on, without offers. The node if
+ * it is known; NODE_NOBODY without room. */
+uint32_t registry_expect(struct registry *g, int64_t now_ns, struct span name);
+/* The same as registry_kind for a kind that the journal names: made if it is new. */
+uint32_t registry_kind_known(struct registry *g, struct span name);
 /* The kind's index; KIND_UNKNOWN if it is neither in the table of kinds nor offered by anybody so far. */
 uint32_t registry_kind(struct registry *g, struct span name);
 struct kind *registry_kind_at(const struct registry *g, uint32_t kind);

@@ -12,7 +12,7 @@
 #define LIST_GRACE_NS (2 * NS_PER_S) /* an offer may have left before the assignment arrived */
 
 void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
-	const char *why)
+	const char *why, bool fast)
 {
 	struct down d = {
 		.kind = DOWN_CANCEL,
@@ -21,7 +21,7 @@ void report_order_cancel(struct router *r, struct span node, struct ulid task, u
 		.reason = span_str(why),
 	};
 
-	r->out->on_down(r->out->ctx, node, &d);
+	r->out->on_down(r->out->ctx, node, &d, fast);
 }
 
 void report_detach(struct router *r, struct task *t)
@@ -135,7 +135,7 @@ void report_lost(struct router *r, struct task *t, const char *why)
 
 	r->counts.lost++;
 	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
-	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why);
+	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why, t->fast);
 	registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
 	report_detach(r, t);
 	fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
@@ -169,7 +169,7 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 		if (!is_current(t, node, o->running[i].attempt)) {
 			r->counts.stale++;
 			report_order_cancel(r, span_str(n->name), o->running[i].task,
-				o->running[i].attempt, "the attempt is not current");
+				o->running[i].attempt, "the attempt is not current", true);
 			continue;
 		}
 		t->lease_ns = r->now_ns + r->conf.lease_ns;
@@ -351,7 +351,8 @@ static void stale(struct router *r, struct span name, const struct up *u)
 {
 	r->counts.stale++;
 	if (u->kind == UP_ACCEPT || u->kind == UP_PROGRESS || u->kind == UP_CHUNK)
-		report_order_cancel(r, name, u->task, u->attempt, "the attempt is not current");
+		report_order_cancel(r, name, u->task, u->attempt, "the attempt is not current",
+			true);
 }
 
 int report_up(struct router *r, struct span name, const struct up *u)
@@ -364,7 +365,7 @@ int report_up(struct router *r, struct span name, const struct up *u)
 	if (node == NODE_NOBODY) { /* after a restart of the router: it should introduce itself */
 		r->counts.stale++;
 		r->out->on_down(r->out->ctx, name,
-			&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation });
+			&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation }, true);
 		return 0;
 	}
 	if (u->kind == UP_BYE) {

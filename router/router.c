@@ -4,6 +4,7 @@
  */
 #include "router/router.h"
 
+#include "router/image.h"
 #include "router/machine.h"
 #include "wire/kinds.h"
 
@@ -11,6 +12,7 @@
 
 #define DAY_NS (24 * 3600 * NS_PER_S)
 #define ARENA_MAX (4u << 20)
+#define IMAGE_MAX (2u * LIMIT_MESSAGE_BYTES)
 #define RETRY_AFTER_MS 1000
 #define HASH_SEED 13u
 
@@ -54,6 +56,8 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	r->started_ns = now_ns;
 	prng_seed(&r->prng, conf->seed);
 	arena_init(&r->arena, ARENA_MAX);
+	buf_init(&r->image, IMAGE_MAX);
+	r->next_row = 1;
 	list_init(&r->dirty);
 	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
 	slots_init(&r->tenants, sizeof(struct tenant), conf->tenants_max);
@@ -80,6 +84,7 @@ void router_free(struct router *r)
 	slots_done(&r->tenants);
 	map_done(&r->tenant_by_name);
 	arena_done(&r->arena);
+	buf_done(&r->image);
 	mem_free(r);
 }
 
@@ -101,7 +106,7 @@ static uint32_t find_tenant(const struct router *r, struct span name)
 	return SLOT_NONE;
 }
 
-static uint32_t need_tenant(struct router *r, struct span name)
+uint32_t router_need_tenant(struct router *r, struct span name)
 {
 	uint32_t i = find_tenant(r, name);
 
@@ -164,13 +169,10 @@ static int check_deadline(const struct router *r, const struct submit *s, struct
 	return 0;
 }
 
-struct task *router_add_task(struct router *r, uint32_t tenant)
+struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id)
 {
-	struct ulid id = ulid_make(r->now_ns / NS_PER_MS, &r->prng);
-	struct task *t = NULL;
+	struct task *t = tasks_add(&r->tasks, id);
 
-	if (router_open(r) < r->conf.tasks_max)
-		t = tasks_add(&r->tasks, id);
 	if (t != NULL) {
 		t->tenant = tenant;
 		tenant_at(r, tenant)->tasks++;
@@ -178,6 +180,13 @@ struct task *router_add_task(struct router *r, uint32_t tenant)
 		t->rung_ns = r->now_ns;
 	}
 	return t;
+}
+
+struct task *router_add_task(struct router *r, uint32_t tenant)
+{
+	struct ulid id = ulid_make(r->now_ns / NS_PER_MS, &r->prng);
+
+	return router_open(r) < r->conf.tasks_max ? router_add_known(r, tenant, id) : NULL;
 }
 
 void router_drop_task(struct router *r, struct task *t)
@@ -283,7 +292,7 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 		return fail_set(why, ERR_UNKNOWN, "kind", 0,
 			"no node offers the kind %.*s and the table lacks it", (int)s->kind.len,
 			(const char *)s->kind.at);
-	tenant = need_tenant(r, e->who);
+	tenant = router_need_tenant(r, e->who);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);
 	err = accept_as(r, tenant, kind, e, ret);
@@ -320,6 +329,7 @@ static void submit(struct router *r, const struct router_event *e)
 	reply->task = t->id;
 	reply->state = STATE_QUEUED;
 	record_accepted(r, t, e);
+	task_touch(&r->tasks, t);
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
 	rung_arrive(r, t);
 }
@@ -347,7 +357,8 @@ static int drain(struct router *r, const struct router_event *e)
 	if (node == NODE_NOBODY)
 		return ERR_UNKNOWN;
 	registry_drain(&r->registry, node, e->on);
-	r->out->on_down(r->out->ctx, e->node, &(struct down){ .kind = DOWN_DRAIN, .on = e->on });
+	r->out->on_down(r->out->ctx, e->node, &(struct down){ .kind = DOWN_DRAIN, .on = e->on },
+		true);
 	return 0;
 }
 
@@ -433,6 +444,7 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 		break;
 	}
 	rung_dispatch(r);
+	image_touched(r);
 	finish_evict(r);
 	r->out = NULL;
 	return err;
@@ -486,6 +498,32 @@ int64_t router_started_ns(const struct router *r)
 uint64_t router_incarnation(const struct router *r)
 {
 	return r->conf.incarnation;
+}
+
+int router_image_err(const struct router *r)
+{
+	return r->image_err;
+}
+
+void router_next_row(struct router *r, uint64_t row)
+{
+	if (row > r->next_row)
+		r->next_row = row;
+}
+
+const struct task *router_key(const struct router *r, struct span tenant, struct span key)
+{
+	uint32_t i = find_tenant(r, tenant);
+
+	return i == SLOT_NONE ? NULL : tasks_find_key(&r->tasks, i, key);
+}
+
+struct span router_node_name(const struct router *r, const struct task *t)
+{
+	struct span name = registry_name(&r->registry, t->node);
+
+	return name.len > 0 || t->node != NODE_NOBODY || t->was_on == NULL ? name
+									   : span_str(t->was_on);
 }
 
 struct span router_tenant(const struct router *r, uint32_t tenant)

@@ -37,11 +37,35 @@ struct router_conf {
 /* The defaults of design: leases of 30 s, 3 attempts on GPU and API, 10 on CPU, ... */
 void router_conf_default(struct router_conf *conf);
 
+/* What happened, for those who watch the machine (metrics, the simulator's oracle); not kept. */
+enum journal_kind {
+	JOURNAL_ACCEPTED, /* tenant, submit */
+	JOURNAL_ASSIGNED, /* node, attempt */
+	JOURNAL_ENDED,    /* result */
+};
+
+struct journal_record {
+	enum journal_kind kind;
+	struct ulid task;
+	int64_t at_ns;
+	struct span tenant;
+	const struct submit *submit;
+	struct span node;
+	uint32_t attempt;
+	const struct result *result;
+};
+
 struct router_out {
 	void *ctx;
-	void (*on_down)(void *ctx, struct span node, const struct down *d);
-	void (*on_event)(void *ctx, struct span tenant, const char *stream, const struct event *e);
+	/* fast: about a task that is not in the journal (or about none). */
+	void (*on_down)(void *ctx, struct span node, const struct down *d, bool fast);
+	void (*on_event)(void *ctx, struct span tenant, const char *stream, const struct event *e,
+		bool fast);
+	/* Something happened, for who watches. */
 	void (*on_record)(void *ctx, const struct journal_record *record);
+	/* A task that is not `fast` changed: its row for the journal, at the step's end. NULL: nobody keeps
+	 * them. What the step says must not leave before this is safe. 0 or negative ERR_*. */
+	int (*on_image)(void *ctx, const struct journal_image *image);
 };
 
 enum router_event_kind {
@@ -80,6 +104,22 @@ void router_free(struct router *r);
  * change nothing (stale, unknown) are counted, not returned. */
 int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 	const struct router_out *out);
+/* An image could not be made or kept: the router must stop before it says more. */
+int router_image_err(const struct router *r);
+
+/* --- after a restart --------------------------------------------------------------------------------- */
+
+/* Bring a row of the journal back: open ones in the order of their numbers before the first step, kept ones
+ * at any time between steps. 0, or why it cannot be. */
+int router_restore(struct router *r, const struct journal_image *image, struct fail *why);
+/* When all open rows are back: let their tasks go on. */
+void router_resume(struct router *r, int64_t now_ns, const struct router_out *out);
+/* New rows have numbers from here on. Before the first step. */
+void router_next_row(struct router *r, uint64_t row);
+/* A hash of all open rows as they would be written: the same before a crash and after the restart, between
+ * router_restore and router_resume. */
+int router_hash(struct router *r, uint64_t *ret);
+
 /* When ROUTER_TICK has something to do next. */
 int64_t router_wake(const struct router *r);
 
@@ -96,6 +136,10 @@ void router_expect(const struct router *r, struct ulid id);
 /* The task, if it belongs to the tenant (or to anybody: operator); else NULL. */
 const struct task *router_task(const struct router *r, struct span tenant, bool operator_,
 	struct ulid id);
+/* Of the task with this key, or NULL. */
+const struct task *router_key(const struct router *r, struct span tenant, struct span key);
+/* Which has or had the task; or empty. */
+struct span router_node_name(const struct router *r, const struct task *t);
 struct span router_tenant(const struct router *r, uint32_t tenant);
 uint32_t router_open(const struct router *r);
 /* How an ended task ended; spans point into the machine, until its next step. */

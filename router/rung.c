@@ -85,6 +85,7 @@ static void enqueue(struct router *r, struct task *t)
 
 	if (w == NULL) { /* no memory for a queue: try again soon */
 		t->retry_ns = r->now_ns + r->conf.backoff_ns;
+		task_touch(&r->tasks, t);
 		tasks_wake_by(&r->tasks, t, t->retry_ns);
 		return;
 	}
@@ -260,7 +261,7 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 		.body = span_of(t->body, t->body_len),
 	};
 
-	r->out->on_down(r->out->ctx, span_str(n->name), &d);
+	r->out->on_down(r->out->ctx, span_str(n->name), &d, t->fast);
 }
 
 static void record_assigned(struct router *r, const struct task *t, const struct node *n)
@@ -445,6 +446,7 @@ void rung_due(struct router *r, struct task *t)
 			return;
 		}
 		t->retry_ns = 0;
+		task_touch(&r->tasks, t);
 		enqueue(r, t);
 	}
 	if (r->now_ns < t->start_by_ns) {

@@ -79,6 +79,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
+	task_touch(&r->tasks, t);
 	return t;
 }
 
@@ -264,6 +265,7 @@ static void begin_join(struct router *r, struct task *parent)
 		return;
 	}
 	s->join = t->id;
+	task_touch(&r->tasks, parent);
 	note_step(r, parent,
 		(struct explain_note){
 			.kind = STEP_JOIN,
@@ -280,6 +282,7 @@ static void on_part(struct router *r, struct task *parent)
 	struct split *s = parent->split;
 
 	s->parts_done++;
+	task_touch(&r->tasks, parent);
 	parent->permille = (uint16_t)(s->parts_done * 1000 / (s->parts_n + 1));
 	event_progress(r, parent);
 	if (s->parts_done == s->parts_n)
@@ -331,6 +334,7 @@ void split_child_ended(struct router *r, struct task *child)
 		return;
 	if (child->state == STATE_SUCCEEDED)
 		parent->spent_ucr += child->price_ucr + child->spent_ucr;
+	task_touch(&r->tasks, parent);
 	if (child->state == STATE_EXPIRED) { /* their deadline is one */
 		struct fail why = { 0 };
 
@@ -372,6 +376,7 @@ void split_release(struct router *r, struct task *parent)
 	if (s->released)
 		return;
 	s->released = true;
+	task_touch(&r->tasks, parent);
 	for (uint32_t i = 0; i < s->parts_n; i++)
 		release(r, s->parts[i]);
 	release(r, s->plan);

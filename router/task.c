@@ -30,6 +30,12 @@ enum state task_next(enum state s, enum task_event e)
 	return s < STATES && e < TASK_EVENTS ? matrix[s][e] : STATE_NONE;
 }
 
+void task_touch(struct tasks *ts, struct task *t)
+{
+	if (!t->fast && list_is_empty(&t->touched))
+		list_push(&ts->touched, &t->touched);
+}
+
 void task_move(struct tasks *ts, struct task *t, enum task_event e)
 {
 	enum state to = task_next(t->state, e);
@@ -38,6 +44,7 @@ void task_move(struct tasks *ts, struct task *t, enum task_event e)
 	ts->count[t->state]--;
 	ts->count[to]++;
 	t->state = (uint8_t)to;
+	task_touch(ts, t);
 }
 
 enum rung task_rung(const struct task *t)
@@ -53,6 +60,7 @@ void tasks_init(struct tasks *ts, uint32_t max)
 	map_init(&ts->by_key);
 	heap_init(&ts->due);
 	list_init(&ts->ended);
+	list_init(&ts->touched);
 }
 
 static void split_free(struct split *s)
@@ -74,6 +82,8 @@ static void task_free(struct task *t)
 	mem_free(t->stream);
 	mem_free(t->model);
 	mem_free(t->hash);
+	mem_free(t->was_on);
+	mem_free(t->told);
 	split_free(t->split);
 	explain_done(&t->explain);
 }
@@ -109,6 +119,7 @@ struct task *tasks_add(struct tasks *ts, struct ulid id)
 	t->state = STATE_QUEUED;
 	t->node = UINT32_MAX;
 	t->parent = TASK_NONE;
+	list_init(&t->touched);
 	list_init(&t->on_node);
 	list_init(&t->queued);
 	list_init(&t->kept);
@@ -132,6 +143,7 @@ void tasks_drop(struct tasks *ts, struct task *t)
 		ts->ended_n--;
 		ts->ended_bytes -= t->kept_bytes;
 	}
+	list_drop(&t->touched);
 	ts->count[t->state]--;
 	map_drop(&ts->by_id, ulid_hash(t->id), i);
 	if (t->key != NULL)
@@ -199,7 +211,7 @@ uint64_t task_bytes(const struct task *t)
 					  : sizeof *t->split + t->split->join_len +
 						    t->split->parts_n * sizeof *t->split->parts;
 	uint64_t texts = span_str(t->note).len + span_str(t->key).len + span_str(t->stream).len +
-			 span_str(t->model).len;
+			 span_str(t->model).len + span_str(t->was_on).len + t->told_len;
 
 	return sizeof *t + t->result_len + (t->fail == NULL ? 0 : sizeof *t->fail) + parts + texts +
 	       explain_bytes(&t->explain) + OVERHEAD_BYTES;

@@ -85,6 +85,7 @@ struct task {
 	int64_t spent_ucr; /* by children that succeeded */
 	int64_t run_us;
 	uint64_t seq;        /* of its events */
+	uint64_t seq_kept;   /* what the journal has: not below seq; a restart goes on from there */
 	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
 	unsigned char *body; /* encoded; freed at the end */
 	uint32_t body_len;
@@ -97,7 +98,12 @@ struct task {
 	char *model;           /* asked for, or NULL */
 	unsigned char *hash;   /* TASK_HASH bytes, if it has a key */
 	struct split *split;
+	uint64_t row;        /* in the journal; 0: not there (yet) */
+	char *was_on;        /* the node's name, as the journal had it, or NULL */
+	unsigned char *told; /* encoded steps from before a restart of the router, or NULL */
+	uint32_t told_len;
 	struct explain explain;
+	struct list touched; /* in the list of those whose durable state changed */
 	struct list on_node; /* in struct node.tasks */
 	struct list queued;  /* in a wait queue's level */
 	uint64_t kept_bytes; /* counted in the table's ended_bytes */
@@ -109,6 +115,7 @@ struct tasks {
 	struct map by_id;
 	struct map by_key;
 	struct heap due;
+	struct list touched; /* by the step that runs; `fast` ones never */
 	struct list ended;
 	uint32_t ended_n;
 	uint64_t ended_bytes;
@@ -131,6 +138,8 @@ struct task *tasks_find_key(const struct tasks *ts, uint32_t tenant, struct span
 /* Look at the task at this time at the latest: an earlier time moves it, a later one does not. */
 void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns);
 
+/* What the journal keeps of the task has changed. */
+void task_touch(struct tasks *ts, struct task *t);
 void task_move(struct tasks *ts, struct task *t, enum task_event e);
 enum rung task_rung(const struct task *t);
 /* Bytes that the ended task holds. */

@@ -15,6 +15,12 @@ static struct span node_name(const struct view *v, uint32_t node)
 	return registry_name(router_registry(v->router), node);
 }
 
+/* Which has or had the task; after a restart of the router perhaps by its name only. */
+static struct span task_node(const struct view *v, const struct task *t)
+{
+	return router_node_name(v->router, t);
+}
+
 static struct task_view view_task(const struct view *v, const struct task *t)
 {
 	struct task_view tv = {
@@ -22,7 +28,7 @@ static struct task_view view_task(const struct view *v, const struct task *t)
 		.kind = span_str(registry_kind_at(router_registry(v->router), t->kind)->name),
 		.state = t->state,
 		.rung = task_rung(t),
-		.node = node_name(v, t->node),
+		.node = task_node(v, t),
 		.attempt = t->attempt,
 		.priority = t->priority,
 		.accepted_ms = t->accepted_ns / NS_PER_MS,
@@ -75,7 +81,7 @@ static void view_end(const struct view *v, const struct task *t, struct step_vie
 		.at_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 		.kind = STEP_END,
 		.rung = task_rung(t),
-		.node = node_name(v, t->node),
+		.node = task_node(v, t),
 		.attempt = t->attempt,
 		.code = t->fail == NULL ? 0 : t->fail->code,
 		.reason = t->fail == NULL ? span_str(state_name(t->state))
@@ -83,18 +89,17 @@ static void view_end(const struct view *v, const struct task *t, struct step_vie
 	};
 }
 
-/* The steps: acceptance and end are known from the task itself, the rest from its record. */
-static bool view_steps(const struct view *v, const struct task *t, struct explain_view *x)
+bool view_steps(const struct view *v, const struct task *t, struct explain_view *x)
 {
 	struct explain_note note;
 	const struct explain_seen *seen;
 	uint32_t at = 0;
 
-	x->steps = arena_alloc(v->arena, (t->explain.steps_n + 2u) * sizeof *x->steps);
+	x->steps_before = span_of(t->told, t->told_len);
+	x->dropped = t->explain.dropped;
+	x->steps = arena_alloc(v->arena, (t->explain.steps_n + 1u) * sizeof *x->steps);
 	if (x->steps == NULL)
 		return false;
-	x->steps[x->steps_n++] =
-		(struct step_view){ .kind = STEP_ACCEPTED, .rung = t->ladder.rung[0] };
 	while (explain_next(&t->explain, &at, &note, &seen)) {
 		struct step_view *s = &x->steps[x->steps_n++];
 
@@ -113,8 +118,22 @@ static bool view_steps(const struct view *v, const struct task *t, struct explai
 		if (!view_candidates(v, &note, seen, s))
 			return false;
 	}
-	if (state_is_final(t->state))
-		view_end(v, t, &x->steps[x->steps_n++]);
+	return true;
+}
+
+/* Acceptance and end are known from the task itself. */
+static bool view_ends(const struct view *v, const struct task *t, struct explain_view *x)
+{
+	struct step_view *s = arena_alloc(v->arena, 2 * sizeof *s);
+
+	if (s == NULL)
+		return false;
+	s[0] = (struct step_view){ .kind = STEP_ACCEPTED, .rung = t->ladder.rung[0] };
+	x->steps_accepted = &s[0];
+	if (state_is_final(t->state)) {
+		view_end(v, t, &s[1]);
+		x->steps_end = &s[1];
+	}
 	return true;
 }
 
@@ -124,12 +143,11 @@ static void answer_explain(const struct view *v, const struct task *t, struct qu
 
 	x->task = view_task(v, t);
 	x->ladder = t->ladder;
-	x->dropped = t->explain.dropped;
 	if (t->split != NULL) {
 		x->parts = t->split->parts;
 		x->parts_n = t->split->parts_n;
 	}
-	if (!view_steps(v, t, x)) {
+	if (!view_steps(v, t, x) || !view_ends(v, t, x)) {
 		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
 		return;
 	}

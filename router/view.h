@@ -18,3 +18,5 @@ struct view {
 /* Answer STATUS, RESULT, EXPLAIN, TASKS, NODES (of DRAIN: that node) and MESH. *ret is filled; errors stand in
  * ret->fail. Spans point into the machine and the arena: encode before the next step. */
 void view_answer(const struct view *v, const struct query *q, struct query_reply *ret);
+/* The recorded steps of a task, without its acceptance and its end. False without memory. */
+bool view_steps(const struct view *v, const struct task *t, struct explain_view *x);

@@ -125,16 +125,19 @@ struct seen {
 	char node[16];
 };
 
-static void on_down(void *ctx, struct span node, const struct down *d)
+static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
+	(void)fast;
 	struct seen *s = ctx;
 
 	s->task = d->task;
 	span_copy(node, s->node, sizeof s->node);
 }
 
-static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e)
+static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
+	bool fast)
 {
+	(void)fast;
 	(void)ctx, (void)tenant, (void)stream, (void)e;
 }
 
@@ -172,7 +175,7 @@ static int64_t measure_steps(uint32_t nodes)
 		.fast = true,
 	};
 	struct seen seen = { .node = "" };
-	struct router_out out = { &seen, on_down, on_event, on_record };
+	struct router_out out = { &seen, on_down, on_event, on_record, NULL };
 	struct router_conf conf;
 	struct router *r;
 	char name[16];

@@ -38,8 +38,9 @@ static struct span node_name(unsigned i)
 	return span_str(names[i % FUZZ_NODES]);
 }
 
-static void on_down(void *ctx, struct span node, const struct down *d)
+static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
+	(void)fast;
 	struct fuzz_router *f = ctx;
 
 	CHECK(node.len > 0);
@@ -49,8 +50,10 @@ static void on_down(void *ctx, struct span node, const struct down *d)
 	f->attempts[f->tasks_n++ % FUZZ_TASKS] = d->attempt;
 }
 
-static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e)
+static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
+	bool fast)
 {
+	(void)fast;
 	(void)ctx;
 	CHECK(tenant.len > 0 && stream[0] != '\0' && e->seq > 0);
 }
@@ -256,7 +259,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	struct router_conf conf;
 
-	f.out = (struct router_out){ &f, on_down, on_event, on_record };
+	f.out = (struct router_out){ &f, on_down, on_event, on_record, NULL };
 	router_conf_default(&conf);
 	conf.policy = byte(&f) % 4;
 	conf.tasks_max = 1 + byte(&f) % 64;

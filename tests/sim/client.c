@@ -17,9 +17,12 @@ static void on_reply(void *ctx, const struct bus_msg *m)
 	size_t n;
 
 	arena_init(&a, 1 << 20);
-	if (submit_replies_decode(&a, m->data, &r, &n, NULL) == 0)
+	if (submit_replies_decode(&a, m->data, &r, &n, NULL) == 0) {
 		c->answered += n;
-	else if (!m->no_responders)
+		for (size_t i = 0; i < n; i++)
+			if (r[i].fail.code == 0)
+				oracle_told(&c->world->oracle, r[i].task);
+	} else if (!m->no_responders)
 		oracle_break(&c->world->oracle, "every reply can be decoded", "%s", c->tenant);
 	arena_done(&a);
 }
@@ -36,7 +39,10 @@ static void on_event(void *ctx, const struct bus_msg *m)
 		oracle_break(&c->world->oracle, "every event can be decoded", "%s", c->tenant);
 	else
 		for (size_t i = 0; i < n; i++)
-			c->ended += e[i].kind == EVENT_END;
+			if (e[i].kind == EVENT_END) {
+				c->ended++;
+				oracle_told_end(&c->world->oracle, e[i].task, e[i].result.state);
+			}
 	arena_done(&a);
 }
 

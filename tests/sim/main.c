@@ -10,12 +10,15 @@
 #include <stdlib.h>
 
 struct sums {
-	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions, farewells;
+	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions, farewells,
+		router_crashes, recovered;
 };
 
 static void tell(const struct world *w, bool held)
 {
-	const struct router_counts *n = router_counts(router_core_machine(w->router));
+	const struct router_counts none = { 0 };
+	const struct router_counts *n =
+		w->router == NULL ? &none : router_counts(router_core_machine(w->router));
 
 	if (!held) {
 		printf("not ok seed %" PRIu64 "\n# broken: %s (%s) at %.3f s, step %" PRIu64
@@ -51,6 +54,8 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	sums->crashes += w->crashes;
 	sums->partitions += w->partitions;
 	sums->farewells += w->farewells;
+	sums->router_crashes += w->router_crashes;
+	sums->recovered += w->recovered;
 	world_free(w);
 	if (mem_held() != held_before) {
 		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed,
@@ -84,8 +89,11 @@ int main(int argc, char **argv)
 		run_one(first + i, verbose, &sums);
 	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64
 	       " results, %" PRIu64 " steps, %" PRIu64 " messages lost, %" PRIu64
-	       " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64 " farewells\n",
+	       " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64
+	       " farewells, %" PRIu64 " crashes of the router, %" PRIu64
+	       " of them with hashes compared\n",
 		sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost,
-		sums.doubled, sums.crashes, sums.partitions, sums.farewells);
+		sums.doubled, sums.crashes, sums.partitions, sums.farewells, sums.router_crashes,
+		sums.recovered);
 	return sums.broken != 0;
 }

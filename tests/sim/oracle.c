@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * oracle: what must hold. It sits behind the router's journal, so it sees what the router holds true, not
- * what the lossy bus lets through.
+ * oracle: what must hold. It watches what the router records, so it sees what the router holds true,
+ * not what the lossy bus lets through.
  */
 #include "sim.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-static struct oracle *self_of(struct journal *j)
-{
-	return CONTAINER(j, struct oracle, journal);
-}
+#include "wire/journal.h"
 
 void oracle_break(struct oracle *o, const char *rule, const char *detail, ...)
 {
@@ -78,12 +75,11 @@ static void check_key(struct oracle *o, const struct journal_record *rec)
 		oracle_break(o, "a key names one task", "%u tasks", n);
 }
 
-static int append(struct journal *j, const struct journal_record *rec)
+void oracle_watch(void *ctx, const struct journal_record *rec)
 {
-	struct oracle *o = self_of(j);
+	struct oracle *o = ctx;
 	struct known *k = find(o, rec->task);
 
-	j->records++;
 	if (k->ended > 0)
 		oracle_break(o, "nothing follows the end", "record %d", (int)rec->kind);
 	switch (rec->kind) {
@@ -92,6 +88,7 @@ static int append(struct journal *j, const struct journal_record *rec)
 			oracle_break(o, "a task is accepted once, and first", "attempt %u",
 				k->attempt);
 		k->accepted = true;
+		k->fast = rec->submit->fast;
 		check_key(o, rec);
 		break;
 	case JOURNAL_ASSIGNED:
@@ -113,25 +110,68 @@ static int append(struct journal *j, const struct journal_record *rec)
 		}
 		break;
 	}
-	return 0;
 }
 
-static int flush(struct journal *j)
+/* --- what tenants hear, and what a crash leaves -------------------------------------------------------- */
+
+void oracle_told(struct oracle *o, struct ulid task)
 {
-	j->flushes++;
-	return 0;
+	find(o, task)->told = true;
 }
 
-static void oracle_close(struct journal *j)
+void oracle_told_end(struct oracle *o, struct ulid task, enum state state)
 {
-	(void)j;
+	struct known *k = find(o, task);
+
+	if (k->told_end != STATE_NONE && k->told_end != state)
+		oracle_break(o, "a task has one end", "%s after %s", state_name(state),
+			state_name(k->told_end));
+	k->told_end = state;
 }
 
-void oracle_open(struct oracle *o)
+/* A row of the journal, marked as what is true of its task. */
+static bool on_safe_row(void *ctx, const struct journal_image *image)
 {
-	static const struct journal_ops ops = { "oracle", append, flush, oracle_close };
+	struct oracle *o = ctx;
+	struct known *k = find(o, image->task);
+	struct task_state s;
+	struct arena a;
 
-	o->journal.ops = &ops;
+	arena_init(&a, 4 << 20);
+	if (task_state_decode(&a, image->state, &s, NULL) < 0)
+		oracle_break(o, "a row can be read", "%llu", (unsigned long long)image->row);
+	k->gone = false;
+	k->attempt = s.attempts;
+	k->ended = state_is_final(s.state);
+	k->state = k->ended ? s.state : STATE_NONE;
+	if (k->told_end != STATE_NONE && k->told_end != k->state)
+		oracle_break(o, "an end that was told stays", "%s, the journal has %s",
+			state_name(k->told_end), state_name(s.state));
+	arena_done(&a);
+	return true;
+}
+
+void oracle_crash(struct world *w)
+{
+	struct oracle *o = &w->oracle;
+	struct journal *j = w->journal;
+	char id[ULID_TEXT + 1];
+
+	for (uint32_t i = 0; i < o->known_n; i++) {
+		struct known *k = &o->known[i];
+
+		k->gone = k->ended == 0 || !k->fast;
+		if (j->ops->find(j, k->task, on_safe_row, o) < 0)
+			oracle_break(o, "kept rows can be found", "%u", i);
+	}
+	j->ops->load(j, on_safe_row, o);
+	for (uint32_t i = 0; i < o->known_n; i++) {
+		const struct known *k = &o->known[i];
+
+		ulid_text(k->task, id);
+		if (k->gone && !k->fast && (k->told || k->told_end != STATE_NONE))
+			oracle_break(o, "what was acknowledged is not lost", "%s", id);
+	}
 }
 
 /* --- the machine's own books ------------------------------------------------------------------------- */
@@ -185,10 +225,14 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 
 void oracle_step(struct world *w)
 {
-	const struct router *r = router_core_machine(w->router);
-	const struct tasks *ts = router_tasks(r);
+	const struct router *r;
+	const struct tasks *ts;
 	uint32_t count[STATES] = { 0 };
 
+	if (w->router == NULL)
+		return;
+	r = router_core_machine(w->router);
+	ts = router_tasks(r);
 	check_nodes(&w->oracle, router_registry(r));
 	for (uint32_t i = 0; i < ts->slots.cap; i++) {
 		if (!slots_is_taken(&ts->slots, i))
@@ -210,6 +254,8 @@ void oracle_end(struct world *w)
 	char id[ULID_TEXT + 1];
 
 	for (uint32_t i = 0; i < o->known_n; i++) {
+		if (o->known[i].gone)
+			continue;
 		ulid_text(o->known[i].task, id);
 		if (o->known[i].ended != 1)
 			oracle_break(o, "every task ends exactly once", "%s ended %u times", id,

@@ -2,9 +2,11 @@
  *
  * sim: the mesh in one process: the real router and worker machines with their codecs, over the bus in memory,
  * under virtual time. One seed decides everything: sizes, tasks, delays, losses, doubled and reordered
- * messages, crashes, partitions. The oracle watches from outside, through the router's journal.
+ * messages, crashes, partitions. The oracle watches what the router records. The router's journal is in memory, with a disk's delays; when
+ * the router crashes, what was not safe is gone.
  *
  *	world.c    time, faults, the turn        toy.c      a backend that works, fails, refuses, hangs
+ *	crash.c    the router's end and its return
  *	client.c   tenants who submit and cancel oracle.c   what must hold, after each step and at the end
  */
 #pragma once
@@ -13,6 +15,7 @@
 #include "node/core.h"
 #include "router/core.h"
 #include "run/bus_mem.h"
+#include "tests/support/journal_mem.h"
 
 #define MS INT64_C(1000000)
 #define SEC (1000 * MS)
@@ -26,8 +29,10 @@ struct weather {
 	uint32_t loss, doubled, late; /* of a message */
 	int64_t delay_ns, late_ns;
 	uint32_t crash, partition, farewell; /* in one virtual second */
-	uint32_t fail, refuse, hang;         /* of an attempt */
-	int64_t faults_end_ns;               /* from then on the sun shines */
+	uint32_t router_crash;               /* the same */
+	int64_t disk_ns;             /* at most, until a group of the journal is safe; 0: at once */
+	uint32_t fail, refuse, hang; /* of an attempt */
+	int64_t faults_end_ns;       /* from then on the sun shines */
 };
 
 struct toy_job {
@@ -69,14 +74,17 @@ struct client {
 /* What the oracle knows of a task. */
 struct known {
 	struct ulid task;
-	uint32_t attempt; /* the last that was assigned */
-	bool accepted;    /* by a tenant; else it is a part */
-	uint8_t ended;    /* times */
+	uint32_t attempt;    /* the last that was assigned */
+	bool accepted;       /* by a tenant; else it is a part */
+	bool fast;           /* lives in memory only */
+	bool told;           /* its tenant was told that it is accepted */
+	bool gone;           /* went with a crash of the router, untold or `fast` */
+	enum state told_end; /* as its tenant heard it; STATE_NONE: not yet */
+	uint8_t ended;       /* times */
 	enum state state;
 };
 
 struct oracle {
-	struct journal journal;
 	struct known known[TASKS_MAX * 40];
 	uint32_t known_n;
 	uint64_t results;
@@ -91,7 +99,13 @@ struct world {
 	int64_t now_ns;
 	struct bus_net *net;
 	struct bus *router_bus;
-	struct router_core *router;
+	struct router_core *router; /* NULL while crashed */
+	struct router_core_conf router_conf;
+	struct journal *journal;
+	uint64_t groups;        /* of the journal, that were seen */
+	int64_t safe_ns;        /* when the group that is written is safe */
+	int64_t router_back_ns; /* crashed: when it starts again */
+	uint64_t router_crashes, recovered;
 	int64_t router_cut_ns;
 	struct toy toys[NODES_MAX];
 	uint32_t toys_n;
@@ -110,6 +124,14 @@ void world_free(struct world *w);
 bool world_run(struct world *w);
 int64_t world_clock(void *ctx);
 
+/* crash.c */
+void router_crash(struct world *w);
+/* It is back when its time has come. */
+void router_return(struct world *w);
+/* The disk: commits become safe after a while. */
+void disk_turn(struct world *w);
+int64_t disk_wake(const struct world *w);
+
 /* toy.c */
 extern const struct backend_ops toy_ops[RUNGS];
 void toy_start(struct toy *t);
@@ -126,7 +148,12 @@ bool client_open(struct client *c, struct world *w, unsigned i);
 void client_turn(struct client *c);
 
 /* oracle.c */
-void oracle_open(struct oracle *o);
+void oracle_watch(void *ctx, const struct journal_record *record);
+/* A tenant hears: that its task is accepted, and how it ended. */
+void oracle_told(struct oracle *o, struct ulid task);
+void oracle_told_end(struct oracle *o, struct ulid task, enum state state);
+/* The router crashed: only what its journal kept is true. */
+void oracle_crash(struct world *w);
 void oracle_step(struct world *w);
 void oracle_end(struct world *w);
 void oracle_break(struct oracle *o, const char *rule, const char *detail, ...) PRINTF_LIKE(3, 4);

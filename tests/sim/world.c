@@ -111,6 +111,8 @@ static void faults(struct world *w)
 		cut_one(w);
 	if (draw(w, 1000) < w->weather.farewell)
 		farewell_one(w);
+	if (draw(w, 1000) < w->weather.router_crash)
+		router_crash(w);
 }
 
 /* --- making ------------------------------------------------------------------------------------------- */
@@ -123,6 +125,7 @@ static void draw_weather(struct world *w)
 	f->delay_ns = MS + (int64_t)prng_below(&w->prng, 20 * MS);
 	f->late_ns = 1 + (int64_t)prng_below(&w->prng, 8 * SEC);
 	f->faults_end_ns = START_NS + FAULTS_NS;
+	f->disk_ns = draw(w, 3) == 0 ? 0 : 1 + (int64_t)prng_below(&w->prng, 50 * MS);
 	if (rough == 0)
 		return;
 	f->loss = draw(w, 100);
@@ -131,6 +134,7 @@ static void draw_weather(struct world *w)
 	f->crash = draw(w, 300);
 	f->partition = draw(w, 200);
 	f->farewell = draw(w, 200);
+	f->router_crash = draw(w, 2) == 0 ? 0 : draw(w, 150);
 	f->fail = draw(w, 300);
 	f->refuse = draw(w, 200);
 	f->hang = draw(w, 60);
@@ -158,7 +162,8 @@ static bool make_router(struct world *w)
 {
 	struct fail why = { 0 };
 	struct router_core_conf conf = {
-		.journal = &w->oracle.journal,
+		.watch = oracle_watch,
+		.watch_ctx = &w->oracle,
 		.name = "router",
 		.operators = "tenant0",
 		.now = world_clock,
@@ -173,6 +178,11 @@ static bool make_router(struct world *w)
 	conf.machine.incarnation = 1;
 	w->router_bus = bus_mem_open(w->net, "router");
 	conf.bus = w->router_bus;
+	conf.journal = w->journal = journal_mem_open();
+	if (w->journal == NULL)
+		return false;
+	journal_mem_hold(w->journal, w->weather.disk_ns > 0);
+	w->router_conf = conf;
 	w->router = w->router_bus == NULL ? NULL : router_core_open(&conf, &why);
 	return w->router != NULL;
 }
@@ -190,7 +200,6 @@ struct world *world_new(uint64_t seed, bool verbose)
 	w->net = bus_net_new(fate, w, seed);
 	CHECK(w->net != NULL);
 	bus_net_now(w->net, w->now_ns);
-	oracle_open(&w->oracle);
 	CHECK(make_router(w));
 	make_toys(w);
 	w->clients_n = 1 + draw(w, CLIENTS_MAX);
@@ -209,6 +218,7 @@ void world_free(struct world *w)
 	for (uint32_t i = 0; i < w->clients_n; i++)
 		bus_close(w->clients[i].bus);
 	router_core_close(w->router);
+	journal_close(w->journal);
 	bus_close(w->router_bus);
 	bus_net_free(w->net);
 	mem_free(w);
@@ -226,7 +236,11 @@ static int64_t next_time(const struct world *w)
 {
 	int64_t next = bus_net_next(w->net);
 
-	least(&next, router_core_wake(w->router));
+	if (w->router != NULL)
+		least(&next, router_core_wake(w->router));
+	else
+		least(&next, w->router_back_ns);
+	least(&next, disk_wake(w));
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		least(&next, toy_wake(&w->toys[i]));
 	for (uint32_t i = 0; i < w->clients_n; i++)
@@ -246,9 +260,11 @@ static void turn(struct world *w)
 		client_turn(&w->clients[i]);
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		toy_turn(&w->toys[i]);
-	if (router_core_turn(w->router) < 0)
+	router_return(w);
+	if (w->router != NULL && router_core_turn(w->router) < 0)
 		oracle_break(&w->oracle, "the journal never fails here", "step %llu",
 			(unsigned long long)w->steps);
+	disk_turn(w);
 }
 
 bool world_run(struct world *w)

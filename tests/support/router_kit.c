@@ -18,8 +18,9 @@ static struct kit_said *say(struct kit *k)
 	return &k->said[k->said_n++];
 }
 
-static void on_down(void *ctx, struct span node, const struct down *d)
+static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
+	(void)fast;
 	struct kit_said *s = say(ctx);
 
 	*s = (struct kit_said){
@@ -34,8 +35,10 @@ static void on_down(void *ctx, struct span node, const struct down *d)
 		s->code = d->on;
 }
 
-static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e)
+static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
+	bool fast)
 {
+	(void)fast;
 	struct kit_said *s = say(ctx);
 
 	*s = (struct kit_said){
@@ -146,7 +149,7 @@ struct kit *kit_new(void (*change)(struct router_conf *conf))
 	if (change != NULL)
 		change(&conf);
 	k->now_ns = KIT_START_NS;
-	k->out = (struct router_out){ k, on_down, on_event, on_record };
+	k->out = (struct router_out){ k, on_down, on_event, on_record, NULL };
 	k->incarnation = 1;
 	k->r = router_new(&conf, k->now_ns);
 	assert_non_null(k->r);

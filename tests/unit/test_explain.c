@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The explain record: what was written is read back, and what does not fit is counted. And the journal in
- * memory, which counts.
+ * The explain record: what was written is read back, and what does not fit is counted.
  */
 #include "router/explain.h"
 
 #include "base/mem.h"
-#include "router/journal.h"
 #include "tests/support/test.h"
 
 static struct explain_note note_of(struct place_seen *seen, struct span *notes, struct prng *p)
@@ -128,35 +126,12 @@ static void test_long_reason_is_cut(void **state)
 	explain_done(&x);
 }
 
-static void test_journal_in_memory(void **state)
-{
-	struct journal *j = journal_mem_open();
-	struct journal_record r = { .kind = JOURNAL_ASSIGNED };
-
-	(void)state;
-	assert_non_null(j);
-	assert_int_equal(journal_flush(j), 0);
-	assert_int_equal(j->flushes, 0); /* nothing to flush */
-	for (uint32_t i = 0; i < JOURNAL_MEM_KEEP + 5; i++)
-		assert_int_equal(journal_append(j, &r), 0);
-	assert_int_equal(journal_flush(j), 0);
-	assert_int_equal(j->records, JOURNAL_MEM_KEEP + 5);
-	assert_int_equal(j->flushes, 1);
-	journal_close(j);
-	journal_close(NULL);
-	mem_fail_at(1, 0);
-	assert_null(journal_mem_open());
-	mem_fail_at(0, 0);
-	assert_int_equal(mem_held(), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_no_memory_is_counted),
 		cmocka_unit_test(test_long_reason_is_cut),
-		cmocka_unit_test(test_journal_in_memory),
 	};
 
 	return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -3,6 +3,7 @@
  * The router on a bus in memory: what it makes of bytes, good and bad, and what it answers to whom.
  */
 #include "router/core.h"
+#include "tests/support/journal_mem.h"
 
 #include <stdio.h>
 

@@ -8,6 +8,7 @@
 #include "run/outbox.h"
 
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/mem.h"
 
 #define CELLS (OUTBOX_SUBJECTS * 2u) /* a power of two, at most half full */
@@ -22,10 +23,23 @@ struct row {
 	char subject[BUS_SUBJECT_BYTES + 1];
 };
 
+/* A message that waits for its mark. */
+struct sealed {
+	struct list link;
+	uint64_t mark; /* UNSEALED: the next seal says */
+	size_t len;
+	unsigned char *data;
+	char subject[];
+};
+
+#define UNSEALED UINT64_MAX
+
 struct outbox {
 	struct bus *bus;
-	struct row *open; /* between put and put_end */
-	uint32_t last;    /* row of the last item */
+	bool holds;
+	struct list sealed; /* in order; those without a mark at the end */
+	struct row *open;   /* between put and put_end */
+	uint32_t last;      /* row of the last item */
 	uint32_t n;
 	unsigned refused;
 	uint16_t cells[CELLS]; /* row + 1; 0: free */
@@ -39,25 +53,69 @@ struct outbox *outbox_new(struct bus *bus)
 	if (o == NULL)
 		return NULL;
 	o->bus = bus;
+	list_init(&o->sealed);
 	for (unsigned i = 0; i < OUTBOX_SUBJECTS; i++)
 		buf_init(&o->rows[i].buf, LIMIT_MESSAGE_BYTES);
 	return o;
+}
+
+struct outbox *outbox_new_held(struct bus *bus)
+{
+	struct outbox *o = outbox_new(bus);
+
+	if (o != NULL)
+		o->holds = true;
+	return o;
+}
+
+static void sealed_free(struct sealed *s)
+{
+	list_drop(&s->link);
+	mem_free(s->data);
+	mem_free(s);
 }
 
 void outbox_free(struct outbox *o)
 {
 	if (o == NULL)
 		return;
+	while (!list_is_empty(&o->sealed))
+		sealed_free(CONTAINER(o->sealed.next, struct sealed, link));
 	for (unsigned i = 0; i < OUTBOX_SUBJECTS; i++)
 		buf_done(&o->rows[i].buf);
 	mem_free(o);
 }
 
+static int publish(struct outbox *o, const char *subject, struct span data)
+{
+	return bus_publish(o->bus, subject, NULL, span_of(NULL, 0), data);
+}
+
+/* The row's bytes move into the sealed message: nothing is copied but the subject. */
+static int hold_row(struct outbox *o, struct row *row)
+{
+	size_t subject = strlen(row->subject) + 1;
+	struct sealed *s = mem_alloc(sizeof(*s) + subject);
+
+	if (s == NULL)
+		return ERR_NO_MEMORY;
+	memcpy(s->subject, row->subject, subject);
+	s->mark = UNSEALED;
+	s->data = buf_take(&row->buf, &s->len);
+	list_init(&s->link);
+	list_push(&o->sealed, &s->link);
+	return 0;
+}
+
+static int pass_row(struct outbox *o, struct row *row)
+{
+	return o->holds ? hold_row(o, row) : publish(o, row->subject, buf_span(&row->buf));
+}
+
 static void send_row(struct outbox *o, struct row *row)
 {
 	/* A row whose items were all taken back is empty: an empty message would say nothing. */
-	if (row->items > 0 &&
-		bus_publish(o->bus, row->subject, NULL, span_of(NULL, 0), buf_span(&row->buf)) < 0)
+	if (row->items > 0 && pass_row(o, row) < 0)
 		o->refused++;
 	buf_reset(&row->buf);
 	row->items = 0;
@@ -137,13 +195,49 @@ int outbox_put_end(struct outbox *o, struct buf *b)
 	return r;
 }
 
-unsigned outbox_send(struct outbox *o)
+static unsigned take_refused(struct outbox *o)
 {
-	unsigned refused;
+	unsigned refused = o->refused;
 
-	CHECK(o->open == NULL);
-	send_all(o);
-	refused = o->refused;
 	o->refused = 0;
 	return refused;
+}
+
+unsigned outbox_send(struct outbox *o)
+{
+	CHECK(o->open == NULL && !o->holds);
+	send_all(o);
+	return take_refused(o);
+}
+
+void outbox_seal(struct outbox *o, uint64_t mark)
+{
+	CHECK(o->open == NULL && o->holds && mark != UNSEALED);
+	send_all(o);
+	for (struct list *l = o->sealed.prev; l != &o->sealed; l = l->prev) {
+		struct sealed *s = CONTAINER(l, struct sealed, link);
+
+		if (s->mark != UNSEALED)
+			break;
+		s->mark = mark;
+	}
+}
+
+unsigned outbox_release(struct outbox *o, uint64_t mark)
+{
+	while (!list_is_empty(&o->sealed)) {
+		struct sealed *s = CONTAINER(o->sealed.next, struct sealed, link);
+
+		if (s->mark > mark)
+			break;
+		if (publish(o, s->subject, span_of(s->data, s->len)) < 0)
+			o->refused++;
+		sealed_free(s);
+	}
+	return take_refused(o);
+}
+
+bool outbox_holds(const struct outbox *o)
+{
+	return o->n > 0 || !list_is_empty(&o->sealed);
 }

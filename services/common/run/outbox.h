@@ -23,3 +23,14 @@ int outbox_put_end(struct outbox *o, struct buf *b) MUST_USE;
 /* Send everything, subjects in the order of their first items. Returns the number of messages that the bus
  * refused since the last call; their items are dropped. */
 unsigned outbox_send(struct outbox *o);
+
+/* An outbox that holds: what it gathers is not sent, but sealed with a mark and let go when the mark is reached,
+ * such as when a journal is safe up to there. Instead of outbox_send: */
+struct outbox *outbox_new_held(struct bus *bus) MUST_USE;
+/* All that was put since the last seal may leave from this mark on. Marks never fall. */
+void outbox_seal(struct outbox *o, uint64_t mark);
+/* Send what was sealed with marks up to this one. Returns as outbox_send does; what could not be held for lack of
+ * memory counts too. */
+unsigned outbox_release(struct outbox *o, uint64_t mark);
+/* Is anything held, sealed or not? */
+bool outbox_holds(const struct outbox *o);

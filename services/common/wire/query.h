@@ -121,10 +121,17 @@ struct explain_view {
 	struct ladder ladder;
 	struct step_view *steps;
 	size_t steps_n;
+	/* For who encodes only; what is decoded has all in steps. */
+	const struct step_view *steps_accepted; /* before all others, or NULL */
+	struct span steps_before;               /* encoded by explain_steps_put */
+	const struct step_view *steps_end;      /* behind all others, or NULL */
 	uint32_t dropped;
 	struct ulid *parts;
 	size_t parts_n;
 };
+
+/* The encoded steps alone (before and steps): an Explain without its other fields. Two such are one. */
+void explain_steps_put(struct buf *b, const struct explain_view *e);
 
 enum node_state { NODE_NONE, NODE_UP, NODE_SUSPECT, NODE_DOWN, NODE_GONE };
 const char *node_state_name(enum node_state s); /* "up", "suspect", "down", "gone" */

@@ -169,6 +169,13 @@ static void step_put(struct buf *b, const struct step_view *s)
 	pb_close(b, m);
 }
 
+void explain_steps_put(struct buf *b, const struct explain_view *e)
+{
+	buf_add(b, e->steps_before);
+	for (size_t i = 0; i < e->steps_n; i++)
+		step_put(b, &e->steps[i]);
+}
+
 static void explain_read(struct pb_in *in, const Spu__V1__Explain *m, struct explain_view *e)
 {
 	if (m->task == NULL) {
@@ -196,8 +203,11 @@ static void explain_put(struct buf *b, const struct explain_view *e)
 
 	task_view_put(b, 1, &e->task);
 	ladder_put(b, 2, &e->ladder);
-	for (size_t i = 0; i < e->steps_n; i++)
-		step_put(b, &e->steps[i]);
+	if (e->steps_accepted != NULL)
+		step_put(b, e->steps_accepted);
+	explain_steps_put(b, e);
+	if (e->steps_end != NULL)
+		step_put(b, e->steps_end);
 	pb_int(b, 4, e->dropped);
 	for (size_t i = 0; i < e->parts_n; i++)
 		pb_ulid(b, 5, e->parts[i]);
