@@ -2,7 +2,10 @@
  *
  * spu-router: a daemon around the core.
  */
+#include <stdio.h>
+
 #include "router/core.h"
+#include "router/journal_sqlite.h"
 #include "router/settings.h"
 #include "run/daemon.h"
 #include "run/keys.h"
@@ -79,10 +82,49 @@ static int64_t loop_now(void *ctx)
 	return p->daemon.loop.now_ns;
 }
 
+/* Being woken is enough here too: the turn's end sends what is safe. */
+static void on_safe(void *ctx)
+{
+	(void)ctx;
+}
+
+static int refuse(const char *what, const struct fail *why)
+{
+	log_error(what, "error", LOG_ERR(why->code), "field", LOG_STR(why->field), "detail",
+		LOG_STR(why->detail));
+	return err_row(why->code)->exit;
+}
+
+/* The journal that the settings name, or none (*ret NULL). 0 or an exit status. */
+static int open_journal(struct process *p, const struct settings *s, struct journal **ret)
+{
+	struct fail why = { 0 };
+	const struct journal_sqlite_conf conf = {
+		.path = s->journal,
+		.rows_max = s->journal_rows,
+		.bytes_max = s->journal_bytes,
+	};
+
+	*ret = NULL;
+	if (s->journal[0] == '\0') {
+		log_warn("no journal is set: tasks do not outlive this process");
+		return 0;
+	}
+	*ret = journal_sqlite_open(&p->daemon.loop, &conf, &why);
+	if (*ret == NULL)
+		return refuse("the journal cannot be opened", &why);
+	(*ret)->on_safe = on_safe;
+	return 0;
+}
+
 static int serve(struct process *p, const struct settings *s)
 {
 	struct fail why = { 0 };
-	struct journal *journal = NULL;
+	struct journal *journal;
+	int status = open_journal(p, s, &journal);
+
+	if (status != 0)
+		return status;
 	struct router_core_conf conf = {
 		.bus = p->daemon.bus,
 		.journal = journal,
@@ -92,18 +134,19 @@ static int serve(struct process *p, const struct settings *s)
 		.now_ctx = p,
 		.jitter_us = &p->daemon.loop.jitter_us,
 	};
-	int status;
 
 	settings_apply(s, &conf.machine);
 	conf.machine.seed = keys_random();
 	conf.machine.incarnation = p->daemon.incarnation;
 	p->core = router_core_open(&conf, &why);
 	if (p->core == NULL) {
-		log_error("the router cannot be opened", "error", LOG_ERR(why.code), "detail",
-			LOG_STR(why.detail));
 		journal_close(journal);
-		return err_row(why.code)->exit;
+		return refuse("the router cannot be opened", &why);
 	}
+	if (journal != NULL)
+		log_info("the journal is read", "path", LOG_STR(s->journal), "open",
+			LOG_INT(router_open(router_core_machine(p->core))), "kept",
+			LOG_INT((int64_t)journal->kept));
 	const struct router_metrics *m = router_core_metrics(p->core);
 	const struct daemon_endpoint endpoints[] = {
 		{ "submit", "spu.submit.*", "spu-router", &m->submits, &m->submit_errors },
@@ -124,6 +167,18 @@ static int serve(struct process *p, const struct settings *s)
 	return p->status != 0 ? p->status : status;
 }
 
+static int check(const char *path)
+{
+	struct fail why = { 0 };
+	int faults = path[0] == '\0' ? fail_set(&why, ERR_INVALID, "journal", 0,
+					       "no journal is set: --journal FILE")
+				     : journal_check(path, stdout, &why);
+
+	if (faults < 0)
+		fprintf(stderr, "spu-router: %s\n", why.detail);
+	return faults < 0 ? err_row(why.code)->exit : faults > 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings = { 0 };
@@ -141,6 +196,8 @@ int main(int argc, char **argv)
 
 	if (r != 0)
 		return r > 0 ? 0 : 2;
+	if (settings.check_journal)
+		return check(settings.journal);
 	r = daemon_open(&p.daemon, "router", &settings.base, &hooks);
 	if (r < 0)
 		return err_row(r)->exit;

@@ -6,9 +6,15 @@
 #include "router/router.h"
 #include "run/conf.h"
 
+#define SETTINGS_PATH 1023 /* longest path */
+
 struct settings {
 	struct conf_base base;
 	char operators[256];
+	char journal[SETTINGS_PATH + 1]; /* file, or empty: tasks live in memory only */
+	int64_t journal_rows;
+	int64_t journal_bytes;
+	bool check_journal;
 	int policy;
 	int64_t tasks_max;
 	int64_t results_max;

@@ -96,6 +96,20 @@ static int add_daemon(struct plan *p, unsigned stage, const char *program, const
 	return add_process(p, stage, name, args, why);
 }
 
+/* The router keeps its journal in the mesh's folder. */
+static int add_router(struct plan *p, struct fail *why)
+{
+	char journal[PATH_MAX];
+	int r = state_dir_path(p->dir, "journal.db", journal);
+
+	if (r < 0)
+		return fail_set(why, r, "dir", PATH_MAX, "the folder's name is too long");
+	r = add_daemon(p, STAGE_ROUTER, "spu-router", "router-1", why);
+	if (r == 0)
+		r = add_arg(&p->processes[p->n - 1], "--journal", why);
+	return r < 0 ? r : add_arg(&p->processes[p->n - 1], journal, why);
+}
+
 static int add_all(struct plan *p, const struct opts *o, struct fail *why)
 {
 	int64_t cpu_nodes = o->cpu_nodes < 0 ? PLAN_CPU_NODES : o->cpu_nodes;
@@ -107,7 +121,7 @@ static int add_all(struct plan *p, const struct opts *o, struct fail *why)
 		return fail_set(why, r, "dir", PATH_MAX, "the folder's name is too long");
 	r = add_process(p, STAGE_NATS, "nats", nats, why);
 	if (r == 0)
-		r = add_daemon(p, STAGE_ROUTER, "spu-router", "router-1", why);
+		r = add_router(p, why);
 	for (int64_t i = 1; r == 0 && i <= cpu_nodes; i++) {
 		snprintf(name, sizeof(name), "cpu-%d", (int)i);
 		r = add_daemon(p, STAGE_NODES, "spu-cpu-node", name, why);

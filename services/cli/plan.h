@@ -12,7 +12,7 @@
 
 #define PLAN_PORT 14222
 #define PLAN_CPU_NODES 2
-#define PLAN_ARGS 10u
+#define PLAN_ARGS 12u
 #define PLAN_READY_FD 3 /* of a child: gets a newline when it is ready */
 
 struct plan_process {
