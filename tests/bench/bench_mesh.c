@@ -40,9 +40,9 @@ static int measure(const char *url, double seconds, struct figures *f)
 		struct load_result fast, fast_alone;
 
 		if (bare_hop_run(url, MANY, seconds, &many) < 0 ||
-			load_run(url, MANY, seconds, &fast) < 0 ||
+			load_run(url, MANY, seconds, true, &fast) < 0 ||
 			bare_hop_run(url, 1, seconds / 2, &alone) < 0 ||
-			load_run(url, 1, seconds / 2, &fast_alone) < 0)
+			load_run(url, 1, seconds / 2, true, &fast_alone) < 0)
 			return -1;
 		if (fast.failed + fast_alone.failed > 0)
 			fprintf(stderr, "%lu tasks failed\n",

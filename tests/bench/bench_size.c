@@ -102,7 +102,7 @@ static int measure(const char *url, double seconds, unsigned tasks, struct figur
 	if (r == 0) {
 		f->cpu_node_kb = proc_rss_kb(&b.node);
 		f->router_kb = proc_rss_kb(&b.router);
-		r = load_run(url, tasks, seconds, &load);
+		r = load_run(url, tasks, seconds, true, &load);
 	}
 	if (load.failed > 0)
 		fprintf(stderr, "%lu tasks failed\n", (unsigned long)load.failed);

@@ -34,6 +34,7 @@ struct load {
 	struct flight flights[FLIGHT_MAX];
 	struct hist took_ns;
 	uint64_t done, failed;
+	bool fast;
 	int64_t count_from_ns, stop_ns;
 };
 
@@ -73,7 +74,7 @@ static void submit(struct flight *f)
 	struct submit s = {
 		.kind = SPAN_LIT("util.echo"),
 		.body = buf_span(&l->body),
-		.fast = true,
+		.fast = l->fast,
 	};
 
 	f->begun_ns = clocks_mono();
@@ -109,12 +110,16 @@ static int run(struct load *l, const char *url, unsigned in_flight, double secon
 	return loop_run(&l->loop);
 }
 
-static void child(int to, const char *url, unsigned in_flight, double seconds)
+static void child(int to, const char *url, unsigned in_flight, double seconds, bool fast)
 {
 	struct load *l = mem_alloc(sizeof *l);
 	struct load_result r = { 0 };
-	int err = l == NULL ? ERR_NO_MEMORY : run(l, url, in_flight, seconds);
+	int err = ERR_NO_MEMORY;
 
+	if (l != NULL) {
+		l->fast = fast;
+		err = run(l, url, in_flight, seconds);
+	}
 	if (err < 0)
 		_exit(1);
 	r.per_s = (double)l->done / ((double)(l->stop_ns - l->count_from_ns) / 1e9);
@@ -124,7 +129,8 @@ static void child(int to, const char *url, unsigned in_flight, double seconds)
 	_exit(write(to, &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
 }
 
-int load_run(const char *url, unsigned in_flight, double seconds, struct load_result *ret)
+int load_run(const char *url, unsigned in_flight, double seconds, bool fast,
+	struct load_result *ret)
 {
 	int pipes[2], status;
 	pid_t pid;
@@ -134,7 +140,7 @@ int load_run(const char *url, unsigned in_flight, double seconds, struct load_re
 		return ERR_IO;
 	pid = fork();
 	if (pid == 0)
-		child(pipes[1], url, in_flight, seconds);
+		child(pipes[1], url, in_flight, seconds, fast);
 	close(pipes[1]);
 	n = read(pipes[0], ret, sizeof *ret);
 	close(pipes[0]);

@@ -3,6 +3,7 @@
  * load: a tenant that keeps a number of util.echo tasks of 256 bytes under way, through the client library.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 struct load_result {
@@ -12,5 +13,6 @@ struct load_result {
 	uint64_t failed; /* refused, or ended otherwise */
 };
 
-/* Run in a process of its own (fork), so that libraries' threads do not mix. 0, or ERR_*. */
-int load_run(const char *url, unsigned in_flight, double seconds, struct load_result *ret);
+/* fast: in memory only; else each task is flushed to the router's journal. Run in a process of its own (fork), so that libraries' threads do not mix. 0, or ERR_*. */
+int load_run(const char *url, unsigned in_flight, double seconds, bool fast,
+	struct load_result *ret);
