@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * chaos: one deed at a time, drawn from the seed: SIGKILL and a new life a little later, SIGSTOP and SIGCONT, or,
+ * for the router, a life in which its files may not grow, as on a full disk. Only processes started here are touched.
+ */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fmt.h"
+#include "tests/support/proc.h"
+#include "tests/torture/torture.h"
+
+#define PATH 256
+#define BETWEEN_NS (200 * NS_PER_MS) /* deeds, at least */
+#define SPREAD_NS (800 * NS_PER_MS)
+#define DEAD_NS (1000 * NS_PER_MS) /* at most */
+#define STOPPED_NS (3000 * NS_PER_MS)
+#define FULL_BYTES (256u << 10) /* of a file, on the full disk */
+
+static int64_t draw(struct chaos *c, int64_t below)
+{
+	return (int64_t)prng_below(&c->prng, (uint64_t)below);
+}
+
+/* --- lives -------------------------------------------------------------------------------------------- */
+
+/* What is written beyond that fails, as on a full disk. */
+static void limit_files(void)
+{
+	const struct rlimit limit = { FULL_BYTES, FULL_BYTES };
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void become(struct chaos *c, unsigned who, const char *log)
+{
+	char journal[PATH], conf[PATH], name[16], path[PROC_PATH];
+	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd >= 0) {
+		dup2(fd, 1);
+		dup2(fd, 2);
+	}
+	snprintf(journal, sizeof journal, "%s/journal.db", c->dir);
+	snprintf(conf, sizeof conf, "%s/nats.conf", c->dir);
+	snprintf(name, sizeof name, "cpu-%u", who);
+	if (who == VICTIM_NATS) {
+		const char *server = getenv("NATS_SERVER");
+
+		execlp(server == NULL ? "nats-server" : server, "nats-server", "-c", conf,
+			(char *)NULL);
+	} else if (who == VICTIM_ROUTER) {
+		if (c->member[who].full_disk)
+			limit_files();
+		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
+			"router-1", "--journal", journal, "--lease", "4s", "--suspect", "2s",
+			"--backoff", "100ms", "--attempts-cpu", "100", (char *)NULL);
+	} else {
+		execl(proc_path("spu-cpu-node", path), "spu-cpu-node", "--url", c->url, "--name",
+			name, "--slots", "64", "--offer-every", "500ms", (char *)NULL);
+	}
+	_exit(127);
+}
+
+static void start(struct chaos *c, unsigned who)
+{
+	struct member *m = &c->member[who];
+	char log[PATH];
+
+	snprintf(log, sizeof log, "%s/%u.log", c->dir, who);
+	m->pid = fork();
+	if (m->pid == 0)
+		become(c, who, log);
+	m->was_full = m->full_disk;
+	m->full_disk = false;
+	m->go_on_ns = m->back_ns = 0;
+}
+
+static uint16_t free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET };
+	socklen_t len = sizeof a;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint16_t port = 0;
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+		getsockname(fd, (struct sockaddr *)&a, &len) == 0)
+		port = ntohs(a.sin_port);
+	close(fd);
+	return port;
+}
+
+int chaos_open(struct chaos *c, uint64_t seed)
+{
+	char path[PATH];
+	FILE *conf;
+
+	memset(c, 0, sizeof *c);
+	prng_seed(&c->prng, seed);
+	snprintf(c->dir, sizeof c->dir,
+		"build/torture.XXXXXX"); /* a disk, not a folder in memory */
+	if (mkdtemp(c->dir) == NULL) {
+		perror(c->dir);
+		return -1;
+	}
+	c->port = free_port();
+	snprintf(c->url, sizeof c->url, "nats://127.0.0.1:%u", c->port);
+	snprintf(path, sizeof path, "%s/nats.conf", c->dir);
+	conf = fopen(path, "we");
+	if (conf == NULL)
+		return -1;
+	fprintf(conf, "listen: \"127.0.0.1:%u\"\nmax_payload: 1MB\n", c->port);
+	fclose(conf);
+	for (unsigned i = 0; i < VICTIMS; i++)
+		start(c, i);
+	return 0;
+}
+
+/* --- deeds -------------------------------------------------------------------------------------------- */
+
+static void kill_one(struct chaos *c, unsigned who, int64_t now_ns, bool full)
+{
+	struct member *m = &c->member[who];
+
+	kill(m->pid, SIGKILL);
+	waitpid(m->pid, NULL, 0);
+	m->pid = 0;
+	m->full_disk = full;
+	m->back_ns = now_ns + draw(c, DEAD_NS);
+	c->kills++;
+	c->full += full;
+}
+
+static void stop_one(struct chaos *c, unsigned who, int64_t now_ns)
+{
+	struct member *m = &c->member[who];
+
+	kill(m->pid, SIGSTOP);
+	m->go_on_ns = now_ns + draw(c, STOPPED_NS);
+	c->stops++;
+}
+
+static void deed(struct chaos *c, int64_t now_ns)
+{
+	unsigned who = (unsigned)draw(c, VICTIMS);
+	int64_t what = draw(c, 8);
+
+	if (c->member[who].pid == 0 || c->member[who].go_on_ns != 0)
+		return;
+	if (what <= 1 && who == VICTIM_ROUTER)
+		kill_one(c, who, now_ns, true);
+	else if (what <= 2)
+		stop_one(c, who, now_ns);
+	else
+		kill_one(c, who, now_ns, false);
+}
+
+static void look_after(struct chaos *c, unsigned who, int64_t now_ns)
+{
+	struct member *m = &c->member[who];
+
+	if (m->go_on_ns != 0 && now_ns >= m->go_on_ns) {
+		kill(m->pid, SIGCONT);
+		m->go_on_ns = 0;
+	}
+	if (m->pid != 0 && waitpid(m->pid, NULL, WNOHANG) == m->pid) {
+		c->ends++;
+		m->pid = 0;
+		m->back_ns = now_ns + 200 * NS_PER_MS;
+	}
+	if (m->pid == 0 && now_ns >= m->back_ns)
+		start(c, who);
+}
+
+void chaos_turn(struct chaos *c, int64_t now_ns)
+{
+	if (!c->calm && now_ns >= c->next_ns) {
+		if (c->next_ns != 0)
+			deed(c, now_ns);
+		c->next_ns = now_ns + BETWEEN_NS + draw(c, SPREAD_NS);
+	}
+	for (unsigned i = 0; i < VICTIMS; i++)
+		look_after(c, i, now_ns);
+}
+
+void chaos_end(struct chaos *c, int64_t now_ns)
+{
+	c->calm = true;
+	for (unsigned i = 0; i < VICTIMS; i++) {
+		if (c->member[i].go_on_ns != 0)
+			c->member[i].go_on_ns = now_ns;
+		c->member[i].full_disk = false;
+		if (c->member[i].was_full && c->member[i].pid != 0)
+			kill_one(c, i, now_ns, false);
+	}
+}
+
+void chaos_close(struct chaos *c, bool keep)
+{
+	char command[128];
+
+	for (unsigned i = 0; i < VICTIMS; i++) {
+		pid_t pid = c->member[VICTIMS - 1 - i].pid;
+
+		if (pid != 0 && c->member[VICTIMS - 1 - i].go_on_ns != 0)
+			kill(pid, SIGCONT);
+		(void)proc_end(pid, SIGTERM, 5000);
+	}
+	if (keep) {
+		fprintf(stderr, "the folder is kept: %s\n", c->dir);
+		return;
+	}
+	snprintf(command, sizeof command, "rm -rf '%s'", c->dir);
+	if (system(command) != 0)
+		fprintf(stderr, "%s is left\n", c->dir);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * torture [--seconds S] [--seed N]: so long processes are killed and stopped; then all of them live, and everything
+ * that was accepted must end, once, with the right result. The last line is the verdict; the exit status is 1 if
+ * anything was lost, doubled or left unfinished.
+ */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fmt.h"
+#include "run/keys.h"
+#include "tests/torture/torture.h"
+
+#define TURN_NS (20 * NS_PER_MS)
+#define SETTLE_NS (120 * NS_PER_S) /* after the last deed, until all must have ended */
+
+static bool turn(struct loop *l, struct chaos *c)
+{
+	chaos_turn(c, l->now_ns);
+	return loop_turn(l, TURN_NS) == 0;
+}
+
+static void run(struct loop *l, struct chaos *c, struct tenant *t, int64_t seconds)
+{
+	int64_t stop_ns = l->now_ns + seconds * NS_PER_S;
+	int64_t last_ns = stop_ns + SETTLE_NS;
+
+	while (l->now_ns < stop_ns && turn(l, c))
+		tenant_turn(t, l->now_ns, false);
+	chaos_end(c, l->now_ns);
+	while (l->now_ns < last_ns && !tenant_is_answered(t) && turn(l, c))
+		tenant_turn(t, l->now_ns, true);
+	while (l->now_ns < last_ns && !tenant_is_checked(t) && turn(l, c))
+		tenant_check(t);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = { { "seconds", required_argument, NULL, 's' },
+		{ "seed", required_argument, NULL, 'n' }, { NULL, 0, NULL, 0 } };
+	static struct loop loop;
+	static struct chaos chaos;
+	int64_t seconds = 60;
+	uint64_t seed = 1;
+	struct tenant *tenant;
+	struct outcome v = { 0 };
+	bool bad;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (o == 's')
+			seconds = strtoll(optarg, NULL, 10);
+		else if (o == 'n')
+			seed = strtoull(optarg, NULL, 10);
+		else
+			return 2;
+	}
+	if (keys_open() < 0 || loop_open(&loop) < 0 || chaos_open(&chaos, seed) < 0)
+		return 2;
+	tenant = tenant_open(&loop, chaos.url, seed);
+	if (tenant == NULL)
+		return 2;
+	run(&loop, &chaos, tenant, seconds);
+	tenant_judge(tenant, &v);
+	tenant_close(tenant);
+	bad = v.accepted == 0 || v.lost + v.doubled + v.unfinished > 0;
+	chaos_close(&chaos, bad);
+	loop_close(&loop);
+	printf("# seed %" PRIu64 ", %" PRId64 " s: %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
+	       " full disks, %" PRIu64 " processes ended by themselves; %" PRIu64
+	       " submits, %" PRIu64 " succeeded, %" PRIu64 " ended otherwise\n",
+		seed, seconds, chaos.kills, chaos.stops, chaos.full, chaos.ends, v.asked,
+		v.succeeded, v.other);
+	printf("%s - torture\n", bad ? "not ok 1" : "ok 1");
+	printf("accepted %" PRIu64 " lost %" PRIu64 " doubled %" PRIu64 " unfinished %" PRIu64 "\n",
+		v.accepted, v.lost, v.doubled, v.unfinished);
+	return bad;
+}

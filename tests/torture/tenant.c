@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tenant: every task has a key, which is also what it echoes. A submit that is not answered in time is repeated with
+ * its key until it is; then the task's id is written down, and from then on the mesh owes its end.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/fmt.h"
+#include "base/mem.h"
+#include "run/bus_nats.h"
+#include "run/request.h"
+#include "tests/torture/torture.h"
+#include "wire/body.h"
+#include "wire/query.h"
+#include "wire/task.h"
+
+#define TASKS_MAX 200000u
+#define ASKING_MAX 64u /* submits under way */
+#define OPEN_MAX 400u  /* accepted and not heard to have ended: then no new ones */
+#define PATIENCE_NS (1500 * NS_PER_MS)
+#define SLEEP_MS 300 /* a task takes so long at most */
+#define ARENA_MAX (4u << 20)
+
+struct owed {
+	struct tenant *tenant;
+	uint32_t number;
+	uint32_t sleep_ms;
+	bool asking; /* a submit or a question is under way */
+	bool accepted;
+	bool fetched; /* its result was asked for and came */
+	bool doubled; /* two ids, or two different ends */
+	bool lost;
+	struct ulid id;
+	enum state told;  /* as an event said; STATE_NONE: not heard */
+	enum state found; /* as the router said in the end */
+	bool is_right;    /* it succeeded and echoed its key */
+};
+
+struct tenant {
+	struct bus *bus;
+	struct requests *requests;
+	struct bus_sub *events;
+	struct prng prng;
+	struct owed *owed;
+	uint32_t n, asking, ended;
+	uint32_t next_check;
+	bool checking;
+	uint64_t asked;
+	struct arena arena;
+};
+
+static void key_of(const struct owed *o, char to[16])
+{
+	snprintf(to, 16, "k%u", o->number);
+}
+
+static void break_rule(struct owed *o, const char *what)
+{
+	char id[ULID_TEXT + 1];
+
+	o->doubled = true;
+	ulid_text(o->id, id);
+	fprintf(stderr, "task k%u %s: %s (told %s, found %s)\n", o->number, id, what,
+		state_name(o->told), state_name(o->found));
+}
+
+/* --- submits ------------------------------------------------------------------------------------------ */
+
+static void on_submitted(void *ctx, int err, const struct bus_msg *m)
+{
+	struct owed *o = ctx;
+	struct tenant *t = o->tenant;
+	struct submit_reply *r;
+	size_t n;
+
+	o->asking = false;
+	t->asking--;
+	arena_reset(&t->arena);
+	if (err < 0 || submit_replies_decode(&t->arena, m->data, &r, &n, NULL) < 0 || n != 1 ||
+		r[0].fail.code != 0)
+		return; /* asked again at the next turn */
+	if (o->accepted && !ulid_eq(o->id, r[0].task))
+		break_rule(o, "its key has two ids");
+	o->accepted = true;
+	o->id = r[0].task;
+}
+
+static void submit(struct tenant *t, struct owed *o)
+{
+	CLEANUP(buf_done) struct buf body, message;
+	char key[16];
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .deadline_ms = 0 };
+
+	key_of(o, key);
+	buf_init(&body, 4096);
+	buf_init(&message, 8192);
+	body_put_int(&body, "sleep_ms", (int64_t)o->sleep_ms);
+	body_put_item(&body, SPAN_LIT(""), SPAN_LIT(""), span_str(key));
+	s.key = span_str(key);
+	s.body = buf_span(&body);
+	submits_put(&message, &s);
+	if (requests_send(t->requests, "spu.submit.local", buf_span(&message), PATIENCE_NS,
+		    on_submitted, o) < 0)
+		return;
+	o->asking = true;
+	t->asking++;
+	t->asked++;
+}
+
+static struct owed *new_task(struct tenant *t)
+{
+	struct owed *o = &t->owed[t->n];
+
+	*o = (struct owed){ .tenant = t,
+		.number = t->n++,
+		.sleep_ms = (uint32_t)prng_below(&t->prng, SLEEP_MS) };
+	return o;
+}
+
+void tenant_turn(struct tenant *t, int64_t now_ns, bool stop)
+{
+	(void)now_ns;
+	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
+		if (!t->owed[i].accepted && !t->owed[i].asking)
+			submit(t, &t->owed[i]);
+	while (!stop && t->n < TASKS_MAX && t->asking < ASKING_MAX && t->n - t->ended < OPEN_MAX) {
+		struct owed *o = new_task(t);
+
+		submit(t, o);
+		if (!o->asking)
+			break;
+	}
+}
+
+bool tenant_is_answered(const struct tenant *t)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!t->owed[i].accepted)
+			return false;
+	return true;
+}
+
+/* --- ends --------------------------------------------------------------------------------------------- */
+
+static bool echoes(struct tenant *t, const struct owed *o, struct span encoded)
+{
+	struct body body;
+	char key[16];
+
+	key_of(o, key);
+	return body_decode(&t->arena, encoded, &body, NULL) == 0 && body.items_n == 1 &&
+	       span_is(body.items[0].data, key);
+}
+
+static struct owed *find(struct tenant *t, struct ulid id)
+{
+	for (uint32_t i = t->n; i > 0; i--)
+		if (t->owed[i - 1].accepted && ulid_eq(t->owed[i - 1].id, id))
+			return &t->owed[i - 1];
+	return NULL;
+}
+
+static void on_event(void *ctx, const struct bus_msg *m)
+{
+	struct tenant *t = ctx;
+	struct event *e;
+	size_t n;
+
+	arena_reset(&t->arena);
+	if (events_decode(&t->arena, m->data, &e, &n, NULL) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct owed *o = e[i].kind == EVENT_END ? find(t, e[i].task) : NULL;
+
+		if (o == NULL)
+			continue;
+		if (o->told != STATE_NONE && o->told != e[i].result.state)
+			break_rule(o, "it ended twice, and differently");
+		t->ended += o->told == STATE_NONE;
+		o->told = e[i].result.state;
+	}
+}
+
+static void on_result(void *ctx, int err, const struct bus_msg *m)
+{
+	struct owed *o = ctx;
+	struct tenant *t = o->tenant;
+	struct query_reply r;
+
+	o->asking = false;
+	t->asking--;
+	arena_reset(&t->arena);
+	if (err < 0 || query_reply_decode(&t->arena, m->data, &r, NULL) < 0)
+		return; /* asked again */
+	o->fetched = true;
+	o->lost = r.fail.code != 0;
+	o->found = r.kind == REPLY_RESULT ? r.result.state : STATE_NONE;
+	o->is_right = o->found == STATE_SUCCEEDED && echoes(t, o, r.result.body);
+	/* Between subscriptions there is no order: an answer from before the end may come after it. */
+	if (o->told != STATE_NONE && state_is_final(o->found) && o->told != o->found)
+		break_rule(o, "its end was told otherwise");
+	if (o->found == STATE_SUCCEEDED && !o->is_right)
+		break_rule(o, "its result is not its own");
+}
+
+static bool ask(struct tenant *t, struct owed *o)
+{
+	struct query q = { .kind = QUERY_RESULT, .task = o->id };
+	CLEANUP(buf_done) struct buf b;
+
+	buf_init(&b, 1024);
+	query_encode(&b, &q);
+	if (requests_send(t->requests, "spu.query.local", buf_span(&b), PATIENCE_NS, on_result, o) <
+		0)
+		return false;
+	o->asking = true;
+	t->asking++;
+	return true;
+}
+
+static bool is_settled(const struct owed *o)
+{
+	return o->fetched && (o->lost || state_is_final(o->found));
+}
+
+void tenant_check(struct tenant *t)
+{
+	for (uint32_t i = 0; !t->checking && i < t->n; i++)
+		t->owed[i].fetched = false;
+	t->checking = true;
+	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
+		if (!t->owed[i].asking && !is_settled(&t->owed[i]) && !ask(t, &t->owed[i]))
+			return;
+}
+
+bool tenant_is_checked(const struct tenant *t)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!is_settled(&t->owed[i]))
+			return false;
+	return true;
+}
+
+void tenant_judge(const struct tenant *t, struct outcome *ret)
+{
+	*ret = (struct outcome){ .asked = t->asked };
+	for (uint32_t i = 0; i < t->n; i++) {
+		const struct owed *o = &t->owed[i];
+
+		ret->accepted += o->accepted;
+		ret->lost += o->lost;
+		ret->doubled += o->doubled;
+		ret->unfinished += !o->lost && !state_is_final(o->found);
+		ret->succeeded += o->is_right;
+		ret->other += state_is_final(o->found) && o->found != STATE_SUCCEEDED;
+	}
+}
+
+/* --- life --------------------------------------------------------------------------------------------- */
+
+struct tenant *tenant_open(struct loop *l, const char *url, uint64_t seed)
+{
+	struct bus_nats_conf nats = { .url = url, .name = "torture" };
+	struct tenant *t = mem_alloc(sizeof *t);
+	struct fail why = { 0 };
+
+	if (t == NULL)
+		return NULL;
+	prng_seed(&t->prng, seed);
+	arena_init(&t->arena, ARENA_MAX);
+	t->owed = mem_alloc(TASKS_MAX * sizeof *t->owed);
+	t->bus = bus_nats_open(l, &nats, &why);
+	if (t->owed != NULL && t->bus != NULL)
+		t->requests = requests_new(l, t->bus, "_INBOX.torture", 2 * ASKING_MAX);
+	if (t->requests != NULL)
+		t->events = bus_subscribe(t->bus, "spu.event.local.*", NULL, on_event, t);
+	if (t->events != NULL)
+		return t;
+	tenant_close(t);
+	return NULL;
+}
+
+void tenant_close(struct tenant *t)
+{
+	if (t == NULL)
+		return;
+	requests_free(t->requests);
+	bus_close(t->bus);
+	mem_free(t->owed);
+	arena_done(&t->arena);
+	mem_free(t);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * torture: a mesh of real processes whose members are killed and stopped while a tenant submits durable tasks and
+ * remembers what it was told.
+ *
+ *	main.c     time, and the verdict        chaos.c    the processes, and what is done to them
+ *	tenant.c   submits, asks again, checks
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/prng.h"
+#include "base/ulid.h"
+#include "run/loop.h"
+
+/* --- chaos.c */
+
+#define TORTURE_NODES 3
+enum victim { VICTIM_NATS, VICTIM_ROUTER, VICTIM_NODES, VICTIMS = VICTIM_NODES + TORTURE_NODES };
+
+struct member {
+	pid_t pid;        /* 0: dead */
+	int64_t back_ns;  /* dead: when it is started again */
+	int64_t go_on_ns; /* stopped: when it goes on; 0: it runs */
+	bool full_disk;   /* its next life has no room on the disk */
+	bool was_full;    /* this one has none */
+};
+
+struct chaos {
+	struct prng prng;
+	char dir[64], url[64];
+	uint16_t port;
+	struct member member[VICTIMS];
+	int64_t next_ns;                   /* the next deed */
+	uint64_t kills, stops, full, ends; /* ends: of processes that ended by themselves */
+	bool calm;                         /* nothing is done any more */
+};
+
+/* Start everything in a folder of its own. 0 or -1 after a message. */
+int chaos_open(struct chaos *c, uint64_t seed);
+/* What is due: deeds, returns, deaths. */
+void chaos_turn(struct chaos *c, int64_t now_ns);
+/* From now on everybody lives. */
+void chaos_end(struct chaos *c, int64_t now_ns);
+/* End all processes and remove the folder; keep: leave it, for a look. */
+void chaos_close(struct chaos *c, bool keep);
+
+/* --- tenant.c */
+
+struct tenant;
+
+struct outcome {
+	uint64_t accepted, lost, doubled, unfinished;
+	uint64_t succeeded, other; /* how the finished ones ended */
+	uint64_t asked;            /* submits sent, repeats too */
+};
+
+struct tenant *tenant_open(struct loop *l, const char *url, uint64_t seed);
+void tenant_close(struct tenant *t);
+/* Keep tasks under way; with `stop` no new ones, but what is unanswered is asked again. */
+void tenant_turn(struct tenant *t, int64_t now_ns, bool stop);
+/* Has every submit an answer? */
+bool tenant_is_answered(const struct tenant *t);
+/* Ask for the result of every task once more. */
+void tenant_check(struct tenant *t);
+/* Are all of these questions answered? */
+bool tenant_is_checked(const struct tenant *t);
+void tenant_judge(const struct tenant *t, struct outcome *ret);
