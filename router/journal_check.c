@@ -1,109 +1,245 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_check: reads a journal as a router would, and further, and says what it saw.
+ * journal_check: SQLite's own check of the file, then every row: does it decode, does it agree with its columns, is
+ * it where its state says it must be.
  */
 #include <inttypes.h>
 
 #include "base/arena.h"
-#include "base/map.h"
-#include "base/mem.h"
+#include "base/fmt.h"
 #include "router/journal_db.h"
+#include "router/journal_file.h"
 #include "router/journal_sqlite.h"
+#include "run/clocks.h"
 #include "wire/journal.h"
 
-#define ARENA_MAX (8u << 20)
+#define ARENA_BYTES (16u << 20)
+#define SHOWN_MAX 20 /* of one sort; the rest is only counted */
 
 struct check {
+	sqlite3 *db;
 	FILE *out;
+	struct fail *why;
 	struct arena arena;
-	uint64_t rows[2][STATES]; /* by life, then by state */
-	uint64_t bytes;
-	int64_t oldest_ns, newest_ns; /* acceptance */
+	uint64_t key_seed;
+	uint64_t open, kept, bytes;
+	uint64_t by_state[2][STATES]; /* by life */
 	int faults;
+	int64_t oldest_ns, newest_ns;
 };
 
-static void say_fault(void *ctx, const char *line)
-{
-	struct check *c = ctx;
+#define WRONG(c, ...)                                                                              \
+	do {                                                                                       \
+		if ((c)->faults++ < SHOWN_MAX)                                                     \
+			fprintf((c)->out, "fault: " __VA_ARGS__);                                  \
+	} while (0)
 
-	c->faults++;
-	fprintf(c->out, "fault: %s\n", line);
+static struct span column(sqlite3_stmt *s, int at)
+{
+	const void *bytes = sqlite3_column_blob(s, at);
+
+	return span_of(bytes, (size_t)sqlite3_column_bytes(s, at));
 }
 
-static bool on_row(void *ctx, const struct journal_image *i)
+/* Each row of the statement that the SQL gives. 0 or the check's error. */
+static int each(struct check *c, const char *sql, void (*on_row)(struct check *c, sqlite3_stmt *s))
 {
-	struct check *c = ctx;
-	struct task_order order;
-	struct task_state state;
-	struct fail why = { 0 };
-	int err;
+	sqlite3_stmt *s = NULL;
+	int err = journal_file_prepare(c->db, sql, &s, c->why), rc;
 
+	if (err < 0)
+		return err;
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+		on_row(c, s);
+	if (rc != SQLITE_DONE)
+		err = journal_file_fail(c->db, rc, c->why);
+	sqlite3_finalize(s);
+	return err;
+}
+
+/* --- rows --------------------------------------------------------------------------------------------- */
+
+static void note_age(struct check *c, int64_t accepted_ns)
+{
+	if (c->oldest_ns == 0 || accepted_ns < c->oldest_ns)
+		c->oldest_ns = accepted_ns;
+	if (accepted_ns > c->newest_ns)
+		c->newest_ns = accepted_ns;
+}
+
+static void look_at(struct check *c, sqlite3_stmt *s, const char *table,
+	const struct task_order *order)
+{
+	int64_t row = sqlite3_column_int64(s, 0);
+
+	note_age(c, order->accepted_ns);
+	if (!span_eq(order->tenant, column(s, 5)) || !span_eq(order->key, column(s, 6)))
+		WRONG(c, "row %" PRId64 " of %s: tenant or key differ from those in its order\n",
+			row, table);
+}
+
+/* columns: row, hi, lo, forget_ns, key_hash, tenant, key, order, state */
+static void on_row(struct check *c, sqlite3_stmt *s, bool is_kept, struct task_state *state)
+{
+	const char *table = is_kept ? "kept" : "open";
+	int64_t row = sqlite3_column_int64(s, 0);
+	struct fail why = { 0 };
+	struct task_order order;
+
+	state->state = STATE_NONE;
 	arena_reset(&c->arena);
-	err = task_order_decode(&c->arena, i->order, &order, &why);
+	if (task_order_decode(&c->arena, column(s, 7), &order, &why) < 0)
+		WRONG(c, "row %" PRId64 " of %s: its order cannot be read: %s %s\n", row, table,
+			why.field, why.detail);
+	else
+		look_at(c, s, table, &order);
+	if (task_state_decode(&c->arena, column(s, 8), state, &why) < 0) {
+		WRONG(c, "row %" PRId64 " of %s: its state cannot be read: %s %s\n", row, table,
+			why.field, why.detail);
+		state->state = STATE_NONE;
+		return;
+	}
+	c->by_state[is_kept][state->state]++;
+}
+
+static void on_open(struct check *c, sqlite3_stmt *s)
+{
+	struct task_state state;
+
+	c->open++;
+	on_row(c, s, false, &state);
+}
+
+static void on_kept(struct check *c, sqlite3_stmt *s)
+{
+	int64_t row = sqlite3_column_int64(s, 0);
+	struct span tenant = column(s, 5), key = column(s, 6);
+	struct task_state state;
+
+	c->kept++;
+	c->bytes += tenant.len + key.len + column(s, 7).len + column(s, 8).len + JOURNAL_ROW_BYTES;
+	on_row(c, s, true, &state);
+	if (state.state != STATE_NONE && !state_is_final(state.state))
+		WRONG(c, "row %" PRId64 " of kept: its task has not ended\n", row);
+	if ((key.len == 0) != (sqlite3_column_type(s, 4) == SQLITE_NULL) ||
+		(key.len > 0 && sqlite3_column_int64(s, 4) !=
+					journal_db_key_hash(c->key_seed, tenant, key)))
+		WRONG(c, "row %" PRId64 " of kept: its key cannot be found by its number\n", row);
+}
+
+static void on_twice(struct check *c, sqlite3_stmt *s)
+{
+	WRONG(c, "row %" PRId64 ": %s\n", (int64_t)sqlite3_column_int64(s, 0),
+		(const char *)sqlite3_column_text(s, 1));
+}
+
+static int look_at_rows(struct check *c)
+{
+	int err = each(c,
+		"SELECT row, task_hi, task_lo, 0, NULL, tenant, key,"
+		" ifnull(l.task_order, o.task_order), task_state"
+		" FROM open o LEFT JOIN long_order l USING(row)",
+		on_open);
+
 	if (err == 0)
-		err = task_state_decode(&c->arena, i->state, &state, &why);
-	if (err < 0) {
-		c->faults++;
-		fprintf(c->out, "fault: row %" PRIu64 " cannot be read: %s %s %s\n", i->row,
-			err_row(err)->name, why.field, why.detail);
-		return true;
-	}
-	if (!span_eq(order.tenant, i->tenant) || !span_eq(order.key, i->key)) {
-		c->faults++;
-		fprintf(c->out, "fault: row %" PRIu64 " stands under another tenant or key\n",
-			i->row);
-	}
-	c->rows[i->life == JOURNAL_KEPT][state.state]++;
-	c->bytes += i->order.len + i->state.len;
-	if (c->oldest_ns == 0 || order.accepted_ns < c->oldest_ns)
-		c->oldest_ns = order.accepted_ns;
-	if (order.accepted_ns > c->newest_ns)
-		c->newest_ns = order.accepted_ns;
-	return true;
+		err = each(c, "SELECT * FROM kept", on_kept);
+	if (err == 0)
+		err = each(c,
+			"SELECT row, 'it is both open and kept' FROM open JOIN kept USING(row)",
+			on_twice);
+	if (err == 0)
+		err = each(c,
+			"SELECT max(row), 'its task stands in another row, too' FROM"
+			" (SELECT row, task_hi, task_lo FROM open UNION ALL"
+			" SELECT row, task_hi, task_lo FROM kept)"
+			" GROUP BY task_hi, task_lo HAVING count(*) > 1",
+			on_twice);
+	if (err == 0)
+		err = each(c,
+			"SELECT max(row), 'its key stands in another row of the tenant, too' FROM"
+			" (SELECT row, tenant, key FROM open WHERE key <> '' UNION ALL"
+			" SELECT row, tenant, key FROM kept WHERE key <> '')"
+			" GROUP BY tenant, key HAVING count(*) > 1",
+			on_twice);
+	return err;
+}
+
+/* --- the file ----------------------------------------------------------------------------------------- */
+
+static void on_integrity(struct check *c, sqlite3_stmt *s)
+{
+	struct span said = column(s, 0);
+
+	if (!span_is(said, "ok"))
+		WRONG(c, "SQLite says: %.*s\n", (int)said.len, (const char *)said.at);
+}
+
+static void on_total(struct check *c, sqlite3_stmt *s)
+{
+	if ((uint64_t)sqlite3_column_int64(s, 0) != c->kept)
+		WRONG(c, "the file counts %lld kept tasks, there are %" PRIu64 "\n",
+			(long long)sqlite3_column_int64(s, 0), c->kept);
+	if ((uint64_t)sqlite3_column_int64(s, 1) != c->bytes)
+		WRONG(c, "the file counts %lld bytes of kept tasks, there are %" PRIu64 "\n",
+			(long long)sqlite3_column_int64(s, 1), c->bytes);
+}
+
+static int look_at_file(struct check *c)
+{
+	int64_t seed = 0;
+	int err = each(c, "PRAGMA integrity_check(20)", on_integrity);
+
+	if (err == 0)
+		err = journal_file_int(c->db, "SELECT key_seed FROM total", &seed, c->why);
+	c->key_seed = (uint64_t)seed;
+	if (err == 0)
+		err = look_at_rows(c);
+	if (err == 0)
+		err = each(c, "SELECT kept_rows, kept_bytes FROM total", on_total);
+	return err;
 }
 
 static void tell(const struct check *c)
 {
 	static const char *const lives[] = { "open", "kept" };
+	char text[CLOCKS_TEXT_BYTES], bytes[24];
 
 	for (int life = 0; life < 2; life++)
-		for (int s = 0; s < STATES; s++)
-			if (c->rows[life][s] > 0)
-				fprintf(c->out, "%s %s: %" PRIu64 "\n", lives[life], state_name(s),
-					c->rows[life][s]);
-	fprintf(c->out, "bytes of orders and states: %" PRIu64 "\n", c->bytes);
-	if (c->newest_ns > 0)
-		fprintf(c->out, "accepted from %" PRId64 " to %" PRId64 " (Unix ms)\n",
-			c->oldest_ns / 1000000, c->newest_ns / 1000000);
+		for (int i = 0; i < STATES; i++)
+			if (c->by_state[life][i] > 0)
+				fprintf(c->out, "%s %s: %" PRIu64 "\n", lives[life],
+					state_name((enum state)i), c->by_state[life][i]);
+	fprintf(c->out, "%" PRIu64 " tasks are open; %" PRIu64 " have ended and are kept, %s\n",
+		c->open, c->kept, fmt_bytes_text((int64_t)c->bytes, bytes));
+	if (c->newest_ns != 0) {
+		fprintf(c->out, "accepted from %s", clocks_text(c->oldest_ns, text));
+		fprintf(c->out, " to %s\n", clocks_text(c->newest_ns, text));
+	}
+	if (c->faults > SHOWN_MAX)
+		fprintf(c->out, "%d more faults are not shown\n", c->faults - SHOWN_MAX);
 	if (c->faults == 0)
 		fprintf(c->out, "the journal is whole: a router can go on from it\n");
 	else
 		fprintf(c->out,
-			"%d faults: a router would refuse it; restore a copy, or take the "
+			"%d faults: a router would refuse it or lose tasks; restore a copy, or "
+			"take the "
 			"whole rows out with sqlite3\n",
 			c->faults);
 }
 
 int journal_check(const char *path, FILE *out, struct fail *why)
 {
-	struct check c = { .out = out };
-	struct journal_db *db = db_open(path, NULL, false, why);
-	int err;
+	struct check c = { .out = out, .why = why };
+	int err = journal_file_open(path, NULL, JOURNAL_FILE_CHECK, &c.db, why);
 
-	if (db == NULL)
-		return why->code;
-	arena_init(&c.arena, ARENA_MAX);
-	err = db_integrity(db, say_fault, &c);
-	if (err >= 0)
-		err = db_load(db, on_row, &c);
-	if (err >= 0)
-		err = db_load_kept(db, on_row, &c);
-	if (err < 0) {
-		c.faults++;
-		fprintf(out, "fault: the rows cannot be read to the end\n");
-	}
+	if (err < 0)
+		return err;
+	arena_init(&c.arena, ARENA_BYTES);
+	err = look_at_file(&c);
+	if (err < 0)
+		WRONG(&c, "the file cannot be read to the end: %s\n", why->detail);
 	tell(&c);
 	arena_done(&c.arena);
-	db_close(db);
+	journal_file_close(c.db, true);
 	return c.faults;
 }

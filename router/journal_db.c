@@ -1,502 +1,477 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_db: statements and what they mean. Whatever SQLite answers that was not expected ends the writing:
- * after a failed flush nobody knows what the disk holds (reliability of fsync: LWN, "PostgreSQL's fsync()
- * surprise", 2018), so the process stops and the next one reads what is there.
+ * journal_db: a row is in `open` or in `kept`, never in both. Rows come in the order of their numbers, so what is
+ * above the highest number in the file cannot be there yet, and needs no look. A long order of an open task stands
+ * in a table of its own, so that a change of state does not write it again.
  */
 #include "router/journal_db.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/mem.h"
+#include "router/journal_file.h"
 
-#define LONG_ORDER 4096u /* bytes from which an order has a row of its own */
-#define RETAIN_ROWS 500  /* dropped at once */
-#define BUSY_MS 5000     /* readers and the writer's checkpoint wait for each other so long */
-#define WAL_PAGES "1000" /* a checkpoint after so many */
-#define PATH_MAX_BYTES 4096
-#define ID_BYTES 16u
+#define LOG_PAGES 4096 /* 32 MB */
 
-enum {
-	PUT_OPEN,
-	PUT_BODY,
-	PUT_STATE,
-	PUT_KEPT,
-	DROP_OPEN,
-	DROP_BODY,
-	DROP_KEPT,
-	RETAIN_TIME,
-	RETAIN_OLDEST,
-	BEGIN,
-	COMMIT,
-	KEPT_ROWS,
-	PAGES,
-	WRITES
+#define LONG_ORDER 2048   /* bytes: a change of state would write it again and again */
+#define FORGET_LEAST 64   /* rows that go with a group, besides two for each that it makes kept */
+#define FORGET_IDLE 1024  /* rows in a step without a group */
+#define FORGET_AT_ONCE 64 /* rows between two looks */
+#define UNUSED_LEAST 2048 /* pages that may stay unused; and a quarter of the file */
+#define GIVE_BACK "512"   /* pages in a step */
+
+/* clang-format off */
+static const char *const sql[DB_STMTS] = {
+	[DB_BEGIN] = "BEGIN IMMEDIATE",
+	[DB_COMMIT] = "COMMIT",
+	[DB_OPEN_PUT] = "INSERT INTO open VALUES(?1, ?2, ?3, ?6, ?7, ?8, ?9)",
+	[DB_OPEN_SET] = "UPDATE open SET task_state = ?2 WHERE row = ?1",
+	[DB_OPEN_DROP] = "DELETE FROM open WHERE row = ?1",
+	[DB_OPEN_BACK] = "INSERT INTO open SELECT row, task_hi, task_lo, tenant, key, task_order, ?2"
+		" FROM kept WHERE row = ?1",
+	[DB_LONG_PUT] = "INSERT OR REPLACE INTO long_order VALUES(?1, ?2)",
+	[DB_LONG_DROP] = "DELETE FROM long_order WHERE row = ?1",
+	[DB_KEPT_PUT] = "INSERT INTO kept VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+	[DB_KEPT_DROP] = "DELETE FROM kept WHERE row = ?1 RETURNING"
+		" length(tenant) + length(key) + length(task_order) + length(task_state)",
+	[DB_ORDER] = "SELECT ifnull(l.task_order, o.task_order) FROM open o LEFT JOIN long_order l"
+		" USING(row) WHERE o.row = ?1 UNION ALL SELECT task_order FROM kept WHERE row = ?1",
+	[DB_FORGET] = "DELETE FROM kept WHERE row = ?1",
+	[DB_OLDEST] = "SELECT row, forget_ns,"
+		" length(tenant) + length(key) + length(task_order) + length(task_state)"
+		" FROM kept ORDER BY forget_ns LIMIT ?1",
+	[DB_TOTAL] = "UPDATE total SET kept_rows = ?1, kept_bytes = ?2 WHERE id = 1",
 };
-enum { LOAD, LOAD_KEPT, FIND, FIND_KEY, COUNTS, READS };
+/* clang-format on */
 
-static const char *const write_sql[WRITES] = {
-	[PUT_OPEN] = "INSERT OR REPLACE INTO open VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-	[PUT_BODY] = "INSERT OR REPLACE INTO body VALUES (?1, ?2)",
-	[PUT_STATE] = "UPDATE open SET state = ?2 WHERE row = ?1",
-	[PUT_KEPT] = "INSERT OR REPLACE INTO kept VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-	[DROP_OPEN] = "DELETE FROM open WHERE row = ?1",
-	[DROP_BODY] = "DELETE FROM body WHERE row = ?1",
-	[DROP_KEPT] = "DELETE FROM kept WHERE row = ?1",
-	[RETAIN_TIME] = "DELETE FROM kept WHERE row IN (SELECT row FROM kept WHERE forget_ns <= ?1"
-			" ORDER BY forget_ns LIMIT ?2)",
-	[RETAIN_OLDEST] =
-		"DELETE FROM kept WHERE row IN (SELECT row FROM kept ORDER BY row LIMIT ?1)",
-	[BEGIN] = "BEGIN IMMEDIATE",
-	[COMMIT] = "COMMIT",
-	[KEPT_ROWS] = "SELECT count(*) FROM kept",
-	[PAGES] = "SELECT (c.page_count - f.freelist_count) * s.page_size FROM"
-		  " pragma_page_count c, pragma_freelist_count f, pragma_page_size s",
-};
-
-#define OPEN_COLUMNS "o.row, o.task, o.tenant, o.key, 0, coalesce(b.job, o.job), o.state"
-static const char *const read_sql[READS] = {
-	[LOAD] = "SELECT " OPEN_COLUMNS " FROM open o LEFT JOIN body b USING (row) ORDER BY o.row",
-	[LOAD_KEPT] = "SELECT * FROM kept ORDER BY row",
-	[FIND] = "SELECT * FROM kept WHERE task = ?1 ORDER BY row DESC LIMIT 1",
-	[FIND_KEY] = "SELECT * FROM kept WHERE tenant = ?1 AND key = ?2 AND key <> ''",
-	[COUNTS] = "SELECT (SELECT count(*) FROM kept), 1 + max(coalesce((SELECT max(row) FROM"
-		   " open), 0), coalesce((SELECT max(row) FROM kept), 0))",
-};
-
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE open (row INTEGER PRIMARY KEY, task BLOB NOT NULL, tenant TEXT NOT NULL,"
-	" key TEXT NOT NULL, job BLOB NOT NULL, state BLOB NOT NULL) STRICT;"
-	"CREATE TABLE body (row INTEGER PRIMARY KEY, job BLOB NOT NULL) STRICT;"
-	"CREATE TABLE kept (row INTEGER PRIMARY KEY, task BLOB NOT NULL, tenant TEXT NOT NULL,"
-	" key TEXT NOT NULL, forget_ns INTEGER NOT NULL, job BLOB NOT NULL, state BLOB NOT NULL) "
-	"STRICT;"
-	"CREATE INDEX kept_task ON kept (task);"
-	"CREATE UNIQUE INDEX kept_key ON kept (tenant, key) WHERE key <> '';"
-	"CREATE INDEX kept_forget ON kept (forget_ns);"
-	"PRAGMA application_id = 0x53505531;"
-	"PRAGMA user_version = 1;"
-	"COMMIT";
-
-struct journal_db {
-	sqlite3 *writer, *reader;
-	sqlite3_stmt *write[WRITES], *read[READS];
-	int lock_fd;
-	unsigned char write_id[ID_BYTES], read_id[ID_BYTES]; /* bound to a statement that runs */
-};
-
-/* Big-endian, so that ids sort by time. */
-static void put_id(unsigned char to[ID_BYTES], struct ulid id)
+int64_t journal_db_key_hash(uint64_t seed, struct span tenant, struct span key)
 {
-	for (unsigned i = 0; i < 8; i++) {
-		to[i] = (unsigned char)(id.hi >> (56 - 8 * i));
-		to[8 + i] = (unsigned char)(id.lo >> (56 - 8 * i));
-	}
-}
-
-static struct ulid get_id(struct span from)
-{
-	struct ulid id = { 0, 0 };
-
-	for (unsigned i = 0; from.len == ID_BYTES && i < 8; i++) {
-		id.hi = id.hi << 8 | from.at[i];
-		id.lo = id.lo << 8 | from.at[8 + i];
-	}
-	return id;
-}
-
-const char *db_said(const struct journal_db *db)
-{
-	return sqlite3_errmsg(db->writer);
+	return (int64_t)span_hash(key, span_hash(tenant, seed));
 }
 
 /* --- opening ------------------------------------------------------------------------------------------ */
 
-static int refuse(struct fail *why, int code, const char *path, const char *text)
+static int on_log(void *ctx, sqlite3 *db, const char *name, int pages)
 {
-	return fail_set(why, code, "journal", 0, "%s: %s", path, text);
+	struct journal_db *d = ctx;
+
+	(void)db;
+	(void)name;
+	d->log_pages = pages;
+	return SQLITE_OK;
 }
 
-static int refuse_sqlite(struct fail *why, sqlite3 *c, const char *path)
+static int read_totals(struct journal_db *d)
 {
-	int code = c == NULL ? SQLITE_NOMEM : sqlite3_errcode(c) & 0xff;
+	int64_t high = 0, seed = 0;
+	int err = journal_file_int(d->db,
+		"SELECT max((SELECT ifnull(max(row), 0) FROM open),"
+		" (SELECT ifnull(max(row), 0) FROM kept))",
+		&high, d->why);
 
-	if (code == SQLITE_NOTADB)
-		return refuse(why, ERR_INVALID, path, "this is no journal");
-	if (code == SQLITE_CORRUPT)
-		return refuse(why, ERR_MALFORMED, path, "the journal is damaged: restore a copy");
-	if (code == SQLITE_FULL)
-		return refuse(why, ERR_IO, path, "no space is left on the device");
-	return refuse(why, ERR_IO, path, c == NULL ? "no memory" : sqlite3_errmsg(c));
+	if (err == 0)
+		err = journal_file_int(d->db, "SELECT kept_rows FROM total", &d->kept_rows, d->why);
+	if (err == 0)
+		err = journal_file_int(d->db, "SELECT kept_bytes FROM total", &d->kept_bytes,
+			d->why);
+	if (err == 0)
+		err = journal_file_int(d->db, "SELECT count(*) FROM long_order", &d->longs, d->why);
+	if (err == 0)
+		err = journal_file_int(d->db, "SELECT key_seed FROM total", &seed, d->why);
+	if (err == 0 && (high < 0 || d->kept_rows < 0 || d->kept_bytes < 0))
+		err = fail_set(d->why, ERR_MALFORMED, "journal", 0,
+			"the journal is damaged: a count is negative");
+	d->high = (uint64_t)high;
+	d->key_seed = (uint64_t)seed;
+	return err;
 }
 
-static int take_lock(struct journal_db *db, const char *path, struct fail *why)
+int journal_db_open(struct journal_db *d, const struct journal_db_conf *conf, struct fail *why)
 {
-	char name[PATH_MAX_BYTES];
+	int err = journal_file_make(conf->path, conf->vfs, why);
 
-	if (snprintf(name, sizeof name, "%s.lock", path) >= (int)sizeof name)
-		return refuse(why, ERR_INVALID, path, "the path is too long");
-	db->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (db->lock_fd < 0)
-		return refuse(why, ERR_IO, name, "the lock cannot be made");
-	if (flock(db->lock_fd, LOCK_EX | LOCK_NB) < 0)
-		return refuse(why, ERR_CONFLICT, path, "another process holds the journal");
-	return 0;
-}
-
-static int64_t number(sqlite3 *c, const char *sql, bool *ok)
-{
-	sqlite3_stmt *s = NULL;
-	int64_t n = 0;
-
-	*ok = sqlite3_prepare_v2(c, sql, -1, &s, NULL) == SQLITE_OK &&
-	      sqlite3_step(s) == SQLITE_ROW;
-	if (*ok)
-		n = sqlite3_column_int64(s, 0);
-	sqlite3_finalize(s);
-	return n;
-}
-
-/* Is it ours, of a version that we know? A file without anything in it is new. */
-static int check_identity(sqlite3 *c, const char *path, bool create, bool *ret_new,
-	struct fail *why)
-{
-	bool ok[3];
-	int64_t application = number(c, "PRAGMA application_id", &ok[0]);
-	int64_t version = number(c, "PRAGMA user_version", &ok[1]);
-	int64_t tables = number(c, "SELECT count(*) FROM sqlite_master", &ok[2]);
-
-	if (!ok[0] || !ok[1] || !ok[2])
-		return refuse_sqlite(why, c, path);
-	*ret_new = application == 0 && version == 0 && tables == 0;
-	if (*ret_new && !create)
-		return refuse(why, ERR_INVALID, path, "the journal is empty");
-	if (!*ret_new && application != JOURNAL_APPLICATION)
-		return refuse(why, ERR_INVALID, path, "a database, but no journal");
-	if (version > JOURNAL_VERSION)
-		return refuse(why, ERR_UNSUPPORTED, path, "the journal is of a newer router");
-	return 0;
-}
-
-static sqlite3 *connect_to(const char *path, const char *vfs, int flags)
-{
-	sqlite3 *c = NULL;
-
-	if (sqlite3_open_v2(path, &c, flags | SQLITE_OPEN_NOMUTEX, vfs) != SQLITE_OK)
-		return c; /* its error is asked for by what comes next */
-	sqlite3_busy_timeout(c, BUSY_MS);
-	sqlite3_extended_result_codes(c, 1);
-	(void)sqlite3_db_config(c, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_db_config(c, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	return c;
-}
-
-static bool run(sqlite3 *c, const char *sql)
-{
-	return sqlite3_exec(c, sql, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static bool prepare(sqlite3 *c, const char *const sql[], sqlite3_stmt *ret[], int n)
-{
-	for (int i = 0; i < n; i++)
-		if (sqlite3_prepare_v3(c, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &ret[i], NULL) !=
-			SQLITE_OK)
-			return false;
-	return true;
-}
-
-static int open_writer(struct journal_db *db, const char *path, const char *vfs, bool create,
-	struct fail *why)
-{
-	bool is_new = false;
-	int err;
-
-	db->writer =
-		connect_to(path, vfs, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0));
-	if (db->writer == NULL || sqlite3_errcode(db->writer) != SQLITE_OK)
-		return refuse_sqlite(why, db->writer, path);
-	err = check_identity(db->writer, path, create, &is_new, why);
-	if (err < 0)
+	*d = (struct journal_db){ .conf = *conf, .why = why };
+	buf_init(&d->order, JOURNAL_GROUP_MAX);
+	if (d->conf.log_pages <= 0)
+		d->conf.log_pages = LOG_PAGES;
+	if (err == 0)
+		err = journal_file_open(conf->path, conf->vfs, JOURNAL_FILE_WRITE, &d->db, why);
+	for (unsigned i = 0; err == 0 && i < DB_STMTS; i++)
+		err = journal_file_prepare(d->db, sql[i], &d->stmt[i], why);
+	if (err == 0)
+		err = read_totals(d);
+	if (err < 0) {
+		journal_db_close(d, true);
 		return err;
-	if (!run(db->writer, "PRAGMA journal_mode = WAL") ||
-		!run(db->writer, "PRAGMA synchronous = FULL") ||
-		!run(db->writer, "PRAGMA cell_size_check = ON") ||
-		!run(db->writer, "PRAGMA wal_autocheckpoint = " WAL_PAGES) ||
-		(is_new && !run(db->writer, schema)) ||
-		!prepare(db->writer, write_sql, db->write, WRITES))
-		return refuse_sqlite(why, db->writer, path);
-	return 0;
-}
-
-static int open_reader(struct journal_db *db, const char *path, const char *vfs, struct fail *why)
-{
-	db->reader = connect_to(path, vfs, SQLITE_OPEN_READONLY);
-	if (db->reader == NULL || sqlite3_errcode(db->reader) != SQLITE_OK ||
-		!prepare(db->reader, read_sql, db->read, READS))
-		return refuse_sqlite(why, db->reader, path);
-	return 0;
-}
-
-struct journal_db *db_open(const char *path, const char *vfs, bool create, struct fail *why)
-{
-	struct journal_db *db = mem_alloc(sizeof *db);
-
-	if (db == NULL) {
-		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-		return NULL;
 	}
-	db->lock_fd = -1;
-	if (take_lock(db, path, why) == 0 && open_writer(db, path, vfs, create, why) == 0 &&
-		open_reader(db, path, vfs, why) == 0)
-		return db;
-	db_close(db);
-	return NULL;
+	(void)sqlite3_wal_hook(d->db, on_log, d);
+	return 0;
 }
 
-void db_close(struct journal_db *db)
+void journal_db_close(struct journal_db *d, bool failed)
 {
-	if (db == NULL)
-		return;
-	for (int i = 0; i < READS; i++)
-		sqlite3_finalize(db->read[i]);
-	for (int i = 0; i < WRITES; i++)
-		sqlite3_finalize(db->write[i]);
-	sqlite3_close(db->reader);
-	sqlite3_close(db->writer);
-	if (db->lock_fd >= 0)
-		close(db->lock_fd);
-	mem_free(db);
+	for (unsigned i = 0; i < DB_STMTS; i++)
+		sqlite3_finalize(d->stmt[i]);
+	journal_file_close(d->db, failed);
+	buf_done(&d->order);
+	*d = (struct journal_db){ .db = NULL };
 }
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- statements --------------------------------------------------------------------------------------- */
 
-static int run_to_end(sqlite3_stmt *s)
+static int fail(struct journal_db *d, int rc)
 {
-	int r = sqlite3_step(s);
-
-	sqlite3_reset(s);
-	return r == SQLITE_DONE ? 0 : ERR_IO;
+	return journal_file_fail(d->db, rc, d->why);
 }
 
-static void bind(sqlite3_stmt *s, int i, struct span bytes)
+/* A statement that gives nothing. SQLITE_CONSTRAINT is the caller's; it changed nothing then. */
+static int run(sqlite3_stmt *s)
 {
-	/* SQLite copies nothing: the group stays until the statement has run. A NULL would be no blob. */
-	sqlite3_bind_blob64(s, i, bytes.len == 0 ? (const void *)"" : bytes.at, bytes.len,
+	int rc = sqlite3_step(s);
+
+	(void)sqlite3_reset(s);
+	return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int run_row(struct journal_db *d, enum journal_db_stmt which, uint64_t row)
+{
+	sqlite3_stmt *s = d->stmt[which];
+	int rc = sqlite3_bind_int64(s, 1, (int64_t)row);
+
+	if (rc == SQLITE_OK)
+		rc = run(s);
+	return rc == SQLITE_OK ? 0 : fail(d, rc);
+}
+
+static void bind_text(sqlite3_stmt *s, int at, struct span text)
+{
+	sqlite3_bind_text(s, at, text.len == 0 ? "" : (const char *)text.at, (int)text.len,
 		SQLITE_STATIC);
 }
 
-static void bind_text(sqlite3_stmt *s, int i, struct span text)
+static void bind_blob(sqlite3_stmt *s, int at, struct span bytes)
 {
-	sqlite3_bind_text64(s, i, text.len == 0 ? "" : (const char *)text.at, text.len,
-		SQLITE_STATIC, SQLITE_UTF8);
+	if (bytes.len == 0)
+		sqlite3_bind_zeroblob(s, at, 0);
+	else
+		sqlite3_bind_blob64(s, at, bytes.at, bytes.len, SQLITE_STATIC);
 }
 
-static sqlite3_stmt *with_row(struct journal_db *db, int statement, uint64_t row)
+/* What both tables have. A value that could not be bound is NULL, which no column takes. */
+static void bind_image(sqlite3_stmt *s, const struct journal_image *i, struct span order)
 {
-	sqlite3_bind_int64(db->write[statement], 1, (int64_t)row);
-	return db->write[statement];
+	sqlite3_bind_int64(s, 1, (int64_t)i->row);
+	sqlite3_bind_int64(s, 2, (int64_t)i->task.hi);
+	sqlite3_bind_int64(s, 3, (int64_t)i->task.lo);
+	bind_text(s, 6, i->tenant);
+	bind_text(s, 7, i->key);
+	bind_blob(s, 8, order);
+	bind_blob(s, 9, i->state);
 }
 
-static void bind_head(struct journal_db *db, sqlite3_stmt *s, const struct journal_image *i)
-{
-	put_id(db->write_id, i->task);
-	sqlite3_bind_blob64(s, 2, db->write_id, ID_BYTES, SQLITE_STATIC);
-	bind_text(s, 3, i->tenant);
-	bind_text(s, 4, i->key);
-}
+/* --- open rows --------------------------------------------------------------------------------------------- */
 
-int db_begin(struct journal_db *db)
+/* 1 if it was there. */
+static int drop_kept(struct journal_db *d, uint64_t row)
 {
-	return run_to_end(db->write[BEGIN]);
-}
+	sqlite3_stmt *s = d->stmt[DB_KEPT_DROP];
+	int64_t bytes = 0;
+	int rc, rows = 0;
 
-int db_commit(struct journal_db *db)
-{
-	return run_to_end(db->write[COMMIT]);
-}
-
-static int put_open(struct journal_db *db, const struct journal_image *i)
-{
-	bool is_long = i->order.len >= LONG_ORDER;
-	sqlite3_stmt *s;
-
-	if (i->order.len == 0) {
-		s = with_row(db, PUT_STATE, i->row);
-		bind(s, 2, i->state);
-		return run_to_end(s);
+	sqlite3_bind_int64(s, 1, (int64_t)row);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+		bytes += sqlite3_column_int64(s, 0) + JOURNAL_ROW_BYTES;
+		rows++;
 	}
-	if (is_long) {
-		s = with_row(db, PUT_BODY, i->row);
-		bind(s, 2, i->order);
-		if (run_to_end(s) < 0)
-			return ERR_IO;
+	(void)sqlite3_reset(s);
+	if (rc != SQLITE_DONE)
+		return fail(d, rc);
+	d->kept_rows -= rows;
+	d->kept_bytes -= bytes;
+	return rows;
+}
+
+static int drop_open(struct journal_db *d, uint64_t row)
+{
+	int err = run_row(d, DB_OPEN_DROP, row);
+
+	return err < 0 || d->longs == 0 ? err : run_row(d, DB_LONG_DROP, row);
+}
+
+/* Insert; if the row is there already, what was there goes. */
+static int put(struct journal_db *d, enum journal_db_stmt which, uint64_t row)
+{
+	sqlite3_stmt *s = d->stmt[which];
+	int rc = run(s), err;
+
+	if ((rc & 0xff) != SQLITE_CONSTRAINT)
+		return rc == SQLITE_OK ? 0 : fail(d, rc);
+	err = which == DB_KEPT_PUT ? drop_kept(d, row) : drop_open(d, row);
+	if (err < 0)
+		return err;
+	rc = run(s);
+	return rc == SQLITE_OK ? 0 : fail(d, rc);
+}
+
+/* The order that was appended before, copied. */
+static int read_order(struct journal_db *d, uint64_t row, struct span *ret)
+{
+	sqlite3_stmt *s = d->stmt[DB_ORDER];
+	int rc, err = 0;
+
+	buf_reset(&d->order);
+	sqlite3_bind_int64(s, 1, (int64_t)row);
+	rc = sqlite3_step(s);
+	if (rc == SQLITE_ROW) {
+		const void *at = sqlite3_column_blob(s, 0);
+
+		buf_add(&d->order, span_of(at, (size_t)sqlite3_column_bytes(s, 0)));
+		if (buf_err(&d->order) < 0)
+			err = fail_set(d->why, ERR_NO_MEMORY, "journal", 0, NULL);
+	} else {
+		err = rc != SQLITE_DONE ? fail(d, rc)
+					: fail_set(d->why, ERR_BUG, "journal", 0,
+						  "an image without an order, of no known row");
 	}
-	s = with_row(db, PUT_OPEN, i->row);
-	bind_head(db, s, i);
-	bind(s, 5, is_long ? span_of(NULL, 0) : i->order);
-	bind(s, 6, i->state);
-	return run_to_end(s);
+	(void)sqlite3_reset(s);
+	*ret = buf_span(&d->order);
+	return err;
 }
 
-static int drop_open(struct journal_db *db, uint64_t row)
+static int write_kept(struct journal_db *d, const struct journal_image *i)
 {
-	int err = run_to_end(with_row(db, DROP_OPEN, row));
+	sqlite3_stmt *s = d->stmt[DB_KEPT_PUT];
+	struct span order = i->order;
+	int err = order.len == 0 ? read_order(d, i->row, &order) : 0;
 
-	return err < 0 ? err : run_to_end(with_row(db, DROP_BODY, row));
+	if (err == 0 && i->row <= d->high)
+		err = drop_open(d, i->row);
+	if (err < 0)
+		return err;
+	bind_image(s, i, order);
+	sqlite3_bind_int64(s, 4, i->forget_ns);
+	if (i->key.len > 0)
+		sqlite3_bind_int64(s, 5, journal_db_key_hash(d->key_seed, i->tenant, i->key));
+	else
+		sqlite3_bind_null(s, 5);
+	err = put(d, DB_KEPT_PUT, i->row);
+	d->kept_rows++;
+	d->kept_bytes += (int64_t)(i->tenant.len + i->key.len + order.len + i->state.len) +
+			 JOURNAL_ROW_BYTES;
+	return err;
 }
 
-int db_put(struct journal_db *db, const struct journal_image *i)
+/* The order stays as it is. A kept row without a new one becomes open again. */
+static int set_open(struct journal_db *d, const struct journal_image *i)
 {
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = d->stmt[DB_OPEN_SET];
+	int err;
 
-	if (i->life == JOURNAL_OPEN)
-		return put_open(db, i);
-	if (drop_open(db, i->row) < 0)
-		return ERR_IO;
-	if (i->life == JOURNAL_GONE)
-		return run_to_end(with_row(db, DROP_KEPT, i->row));
-	s = with_row(db, PUT_KEPT, i->row);
-	bind_head(db, s, i);
-	sqlite3_bind_int64(s, 5, i->forget_ns);
-	bind(s, 6, i->order);
-	bind(s, 7, i->state);
-	return run_to_end(s);
+	bind_blob(s, 2, i->state);
+	err = run_row(d, DB_OPEN_SET, i->row);
+	if (err < 0 || sqlite3_changes(d->db) > 0)
+		return err;
+	bind_blob(d->stmt[DB_OPEN_BACK], 2, i->state);
+	err = run_row(d, DB_OPEN_BACK, i->row);
+	if (err < 0)
+		return err;
+	err = drop_kept(d, i->row);
+	return err != 0 ? (err < 0 ? err : 0)
+			: fail_set(d->why, ERR_BUG, "journal", 0,
+				  "an image without an order, of no known row");
 }
 
-static int64_t ask(sqlite3_stmt *s, int64_t otherwise)
+static int write_open(struct journal_db *d, const struct journal_image *i)
 {
-	int64_t n = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : otherwise;
+	bool is_long;
+	int err = 0;
 
-	sqlite3_reset(s);
-	return n;
+	if (i->order.len == 0)
+		return set_open(d, i);
+	if (i->row <= d->high)
+		err = drop_kept(d, i->row);
+	if (err < 0)
+		return err;
+	is_long = i->order.len >= LONG_ORDER;
+	bind_image(d->stmt[DB_OPEN_PUT], i, is_long ? (struct span){ NULL, 0 } : i->order);
+	err = put(d, DB_OPEN_PUT, i->row);
+	if (err < 0 || !is_long)
+		return err;
+	d->longs++;
+	bind_blob(d->stmt[DB_LONG_PUT], 2, i->order);
+	return run_row(d, DB_LONG_PUT, i->row);
 }
 
-int db_retain(struct journal_db *db, int64_t now_ns, int64_t rows_max, int64_t bytes_max)
+static int write_gone(struct journal_db *d, uint64_t row)
 {
-	sqlite3_stmt *s = db->write[RETAIN_TIME];
-	int64_t over = ask(db->write[KEPT_ROWS], 0) - rows_max;
-	int dropped;
+	int err = drop_open(d, row);
 
-	if (over < RETAIN_ROWS && ask(db->write[PAGES], 0) > bytes_max)
-		over = RETAIN_ROWS;
-	sqlite3_bind_int64(s, 1, now_ns);
-	sqlite3_bind_int64(s, 2, RETAIN_ROWS);
-	if (db_begin(db) < 0 || run_to_end(s) < 0)
-		return ERR_IO;
-	dropped = sqlite3_changes(db->writer);
-	s = db->write[RETAIN_OLDEST];
-	sqlite3_bind_int64(s, 1, over > RETAIN_ROWS ? RETAIN_ROWS : over);
-	if (over > 0 && run_to_end(s) < 0)
-		return ERR_IO;
-	if (over > 0)
-		dropped += sqlite3_changes(db->writer);
-	return db_commit(db) < 0 ? ERR_IO : dropped;
+	return err < 0 ? err : drop_kept(d, row);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------ */
-
-static struct span column(sqlite3_stmt *s, int i)
+static int write_rows(struct journal_db *d, const struct journal_group *g)
 {
-	const void *at = sqlite3_column_blob(s, i);
+	uint64_t high = d->high;
+	int err = 0;
 
-	return span_of(at, (size_t)sqlite3_column_bytes(s, i));
-}
+	for (uint32_t i = 0; err >= 0 && i < g->rows_n; i++) {
+		struct journal_image image = journal_group_image(g, &g->rows[i]);
 
-static struct journal_image image_of(sqlite3_stmt *s, enum journal_life life)
-{
-	struct journal_image i = {
-		.row = (uint64_t)sqlite3_column_int64(s, 0),
-		.life = life,
-		.task = get_id(column(s, 1)),
-		.tenant = column(s, 2),
-		.key = column(s, 3),
-		.forget_ns = sqlite3_column_int64(s, 4),
-		.order = column(s, 5),
-		.state = column(s, 6),
-	};
-
-	return i;
-}
-
-static int read_all(sqlite3_stmt *s, enum journal_life life, journal_row_fn *on_row, void *ctx)
-{
-	int n = 0, r;
-
-	while ((r = sqlite3_step(s)) == SQLITE_ROW) {
-		struct journal_image i = image_of(s, life);
-
-		n = 1;
-		if (!on_row(ctx, &i)) {
-			r = SQLITE_DONE;
+		switch (image.life) {
+		case JOURNAL_OPEN:
+			err = write_open(d, &image);
+			break;
+		case JOURNAL_KEPT:
+			err = write_kept(d, &image);
+			break;
+		case JOURNAL_GONE:
+			err = write_gone(d, image.row);
 			break;
 		}
+		if (image.row > high)
+			high = image.row;
 	}
-	sqlite3_reset(s);
-	sqlite3_clear_bindings(s);
-	return r == SQLITE_DONE ? n : (r & 0xff) == SQLITE_CORRUPT ? ERR_MALFORMED : ERR_IO;
+	if (err >= 0)
+		d->high = high;
+	return err < 0 ? err : 0;
 }
 
-int db_load(struct journal_db *db, journal_row_fn *on_row, void *ctx)
-{
-	int r = read_all(db->read[LOAD], JOURNAL_OPEN, on_row, ctx);
+/* --- retention ---------------------------------------------------------------------------------------- */
 
-	return r < 0 ? r : 0;
+static bool is_over(const struct journal_db *d, int64_t rows, int64_t bytes)
+{
+	return (d->conf.rows_max > 0 && rows > d->conf.rows_max) ||
+	       (d->conf.bytes_max > 0 && bytes > d->conf.bytes_max);
 }
 
-int db_load_kept(struct journal_db *db, journal_row_fn *on_row, void *ctx)
+struct due {
+	uint64_t row;
+	int64_t bytes;
+};
+
+/* The rows that go first, if their time has come or too much is kept: how many, or an error. */
+static int find_due(struct journal_db *d, int64_t now_ns, struct due *at, int most)
 {
-	int r = read_all(db->read[LOAD_KEPT], JOURNAL_KEPT, on_row, ctx);
+	sqlite3_stmt *s = d->stmt[DB_OLDEST];
+	int64_t rows = d->kept_rows, bytes = d->kept_bytes;
+	int rc = SQLITE_DONE, n = 0;
 
-	return r < 0 ? r : 0;
-}
-
-int db_find(struct journal_db *db, struct ulid task, journal_row_fn *on_row, void *ctx)
-{
-	put_id(db->read_id, task);
-	sqlite3_bind_blob64(db->read[FIND], 1, db->read_id, ID_BYTES, SQLITE_STATIC);
-	return read_all(db->read[FIND], JOURNAL_KEPT, on_row, ctx);
-}
-
-int db_find_key(struct journal_db *db, struct span tenant, struct span key, journal_row_fn *on_row,
-	void *ctx)
-{
-	bind_text(db->read[FIND_KEY], 1, tenant);
-	bind_text(db->read[FIND_KEY], 2, key);
-	return read_all(db->read[FIND_KEY], JOURNAL_KEPT, on_row, ctx);
-}
-
-int db_counts(struct journal_db *db, uint64_t *ret_kept, uint64_t *ret_next_row)
-{
-	sqlite3_stmt *s = db->read[COUNTS];
-	int r = sqlite3_step(s);
-
-	if (r == SQLITE_ROW) {
-		*ret_kept = (uint64_t)sqlite3_column_int64(s, 0);
-		*ret_next_row = (uint64_t)sqlite3_column_int64(s, 1);
+	sqlite3_bind_int(s, 1, most);
+	while (n < most && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+		if (sqlite3_column_int64(s, 1) > now_ns && !is_over(d, rows, bytes))
+			break;
+		at[n].row = (uint64_t)sqlite3_column_int64(s, 0);
+		at[n].bytes = sqlite3_column_int64(s, 2) + JOURNAL_ROW_BYTES;
+		rows--;
+		bytes -= at[n++].bytes;
 	}
-	sqlite3_reset(s);
-	return r == SQLITE_ROW ? 0 : (r & 0xff) == SQLITE_CORRUPT ? ERR_MALFORMED : ERR_IO;
+	(void)sqlite3_reset(s);
+	return rc == SQLITE_DONE || rc == SQLITE_ROW ? n : fail(d, rc);
 }
 
-int db_integrity(struct journal_db *db, void (*say)(void *ctx, const char *line), void *ctx)
+/* Forget at most so many rows: how many went, or an error. */
+static int forget(struct journal_db *d, int64_t now_ns, int most)
 {
-	sqlite3_stmt *s = NULL;
-	int n = 0, r;
+	struct due due[FORGET_AT_ONCE];
+	int gone = 0, n = 1, err;
 
-	if (sqlite3_prepare_v2(db->reader, "PRAGMA integrity_check", -1, &s, NULL) != SQLITE_OK)
-		return ERR_IO;
-	while ((r = sqlite3_step(s)) == SQLITE_ROW) {
-		const char *line = (const char *)sqlite3_column_text(s, 0);
-
-		if (line == NULL || strcmp(line, "ok") == 0)
-			continue;
-		n++;
-		say(ctx, line);
+	while (n > 0 && gone < most && d->kept_rows > 0) {
+		n = find_due(d, now_ns, due,
+			most - gone < FORGET_AT_ONCE ? most - gone : FORGET_AT_ONCE);
+		for (int i = 0; i < n; i++) {
+			err = run_row(d, DB_FORGET, due[i].row);
+			if (err < 0)
+				return err;
+			d->kept_rows--;
+			d->kept_bytes -= due[i].bytes;
+			gone++;
+		}
 	}
-	sqlite3_finalize(s);
-	return r == SQLITE_DONE ? n : ERR_IO;
+	return n < 0 ? n : gone;
+}
+
+/* --- transactions ------------------------------------------------------------------------------------- */
+
+static int begin(struct journal_db *d, struct fail *why)
+{
+	int rc;
+
+	d->why = why;
+	rc = run(d->stmt[DB_BEGIN]);
+	return rc == SQLITE_OK ? 0 : fail(d, rc);
+}
+
+static int commit(struct journal_db *d)
+{
+	sqlite3_stmt *s = d->stmt[DB_TOTAL];
+	int rc;
+
+	sqlite3_bind_int64(s, 1, d->kept_rows);
+	sqlite3_bind_int64(s, 2, d->kept_bytes);
+	rc = run(s);
+	if (rc == SQLITE_OK)
+		rc = run(d->stmt[DB_COMMIT]);
+	return rc == SQLITE_OK ? 0 : fail(d, rc);
+}
+
+int journal_db_write(struct journal_db *d, const struct journal_group *g, int64_t now_ns,
+	struct fail *why)
+{
+	int err = begin(d, why);
+
+	if (err == 0)
+		err = write_rows(d, g);
+	if (err == 0)
+		err = forget(d, now_ns, FORGET_LEAST + 2 * (int)g->kept);
+	return err < 0 ? err : commit(d);
+}
+
+/* Pages at the file's end are moved to unused places and cut off. 1 if some were. */
+static int give_back(struct journal_db *d)
+{
+	int64_t unused = 0, pages = 0;
+	int err = journal_file_int(d->db, "PRAGMA freelist_count", &unused, d->why);
+
+	if (err == 0)
+		err = journal_file_int(d->db, "PRAGMA page_count", &pages, d->why);
+	if (err < 0 || unused < UNUSED_LEAST || unused < pages / 4)
+		return err;
+	d->given = true;
+	err = journal_file_exec(d->db, "PRAGMA incremental_vacuum(" GIVE_BACK ")", d->why);
+	return err < 0 ? err : 1;
+}
+
+int journal_db_tend(struct journal_db *d, int64_t now_ns, struct fail *why)
+{
+	int gone, err = begin(d, why);
+
+	if (err < 0)
+		return err;
+	gone = forget(d, now_ns, FORGET_IDLE);
+	if (gone == 0)
+		err = journal_file_exec(d->db, "ROLLBACK", why);
+	else
+		err = gone < 0 ? gone : commit(d);
+	if (err < 0 || gone == FORGET_IDLE)
+		return err < 0 ? err : 1;
+	return give_back(d);
+}
+
+bool journal_db_log_is_long(const struct journal_db *d)
+{
+	return d->log_pages >= d->conf.log_pages || d->given;
+}
+
+int journal_db_checkpoint(struct journal_db *d, struct fail *why)
+{
+	int rc;
+
+	if (!journal_db_log_is_long(d))
+		return 0;
+	d->why = why;
+	d->log_pages = 0;
+	d->given = false;
+	rc = sqlite3_wal_checkpoint_v2(d->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	/* Busy: it was read meanwhile; the next time does the rest. */
+	return rc == SQLITE_OK || rc == SQLITE_BUSY ? 0 : fail(d, rc);
 }

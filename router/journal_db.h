@@ -1,50 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_db: the journal's file: an SQLite database in WAL mode, flushed at every commit (synchronous=FULL). One
- * connection writes (any one thread at a time), another reads on the owner thread. A lock file keeps a second
- * process out.
- *
- *	open   the tasks that go on: a short order stands in the row, a long one in `body`, so that a change of
- *	       state does not write it again
- *	kept   the tasks that ended, by id and by key, until they may be dropped
+ * journal_db: the connection that writes, used by one thread: groups, one transaction each; retention in small steps
+ * within them; the log's way into the file. After an error nothing more may be asked of it but journal_db_close.
  */
 #pragma once
 #include <sqlite3.h>
 
-#include "router/journal.h"
+#include "router/journal_group.h"
 
-#define JOURNAL_APPLICATION 0x53505531 /* "SPU1" */
-#define JOURNAL_VERSION 1
+#define JOURNAL_ROW_BYTES                                                                          \
+	128 /* of a kept row besides its texts and blobs, with its places in indexes */
 
-struct journal_db;
+struct journal_db_conf {
+	const char *path;
+	const char *vfs;
+	int64_t rows_max; /* kept rows; beyond, the first to be forgotten go at once. 0: no limit */
+	int64_t bytes_max; /* of kept rows, about. 0: no limit */
+	int log_pages;     /* the log goes into the file when it has so many */
+};
 
-/* create: make a new file where there is none. NULL and *why: another process holds it (CONFLICT), it is no
- * journal (INVALID), a newer router's (UNSUPPORTED), damaged (MALFORMED), or it cannot be read or made (IO, which
- * a full disk is too). What is there is never changed by a refusal. vfs: SQLite's, or NULL for its default. */
-struct journal_db *db_open(const char *path, const char *vfs, bool create,
+enum journal_db_stmt {
+	DB_BEGIN,
+	DB_COMMIT,
+	DB_OPEN_PUT,
+	DB_OPEN_SET,
+	DB_OPEN_DROP,
+	DB_OPEN_BACK,
+	DB_LONG_PUT,
+	DB_LONG_DROP,
+	DB_KEPT_PUT,
+	DB_KEPT_DROP,
+	DB_ORDER,
+	DB_FORGET,
+	DB_OLDEST,
+	DB_TOTAL,
+	DB_STMTS,
+};
+
+struct journal_db {
+	struct journal_db_conf conf;
+	sqlite3 *db;
+	sqlite3_stmt *stmt[DB_STMTS];
+	uint64_t high; /* the highest row in the file */
+	int64_t kept_rows;
+	int64_t kept_bytes;
+	int64_t longs; /* long orders written or found, at least as many as there are */
+	uint64_t key_seed;
+	int log_pages;    /* now */
+	bool given;       /* pages at the file's end are unused: a checkpoint cuts them off */
+	struct buf order; /* of a row that moves */
+	struct fail *why; /* of the call that runs */
+};
+
+/* Makes the file if there is none. 0 or *why. */
+int journal_db_open(struct journal_db *d, const struct journal_db_conf *conf,
 	struct fail *why) MUST_USE;
-void db_close(struct journal_db *db);
+/* failed: after an error; then nothing is written. */
+void journal_db_close(struct journal_db *d, bool failed);
+/* Write the group, and forget some rows that are over their time or the limits: all of it or nothing. When it
+ * returns 0 it is safe. */
+int journal_db_write(struct journal_db *d, const struct journal_group *g, int64_t now_ns,
+	struct fail *why) MUST_USE;
+/* With nothing to write: forget some rows, then give some unused pages back. 1 if there is more to do, 0, or *why. */
+int journal_db_tend(struct journal_db *d, int64_t now_ns, struct fail *why) MUST_USE;
+/* Is it time to checkpoint? */
+bool journal_db_log_is_long(const struct journal_db *d);
+/* Bring the log into the file, if it is long. 0 or *why. */
+int journal_db_checkpoint(struct journal_db *d, struct fail *why) MUST_USE;
 
-/* --- the writing connection: 0 or ERR_IO, after which nothing more may be written --------------------- */
-
-int db_begin(struct journal_db *db);
-int db_put(struct journal_db *db, const struct journal_image *image);
-int db_commit(struct journal_db *db);
-/* Drop a bounded number of kept rows whose time has come, or that are beyond rows_max or bytes_max, the oldest
- * first; in a transaction of its own. Returns how many. */
-int db_retain(struct journal_db *db, int64_t now_ns, int64_t rows_max, int64_t bytes_max);
-/* What SQLite said last on the writing connection. */
-const char *db_said(const struct journal_db *db);
-
-/* --- the reading connection --------------------------------------------------------------------------- */
-
-int db_load(struct journal_db *db, journal_row_fn *on_row, void *ctx);
-/* 1 and on_row was called, 0, or ERR_IO. */
-int db_find(struct journal_db *db, struct ulid task, journal_row_fn *on_row, void *ctx);
-int db_find_key(struct journal_db *db, struct span tenant, struct span key, journal_row_fn *on_row,
-	void *ctx);
-int db_load_kept(struct journal_db *db, journal_row_fn *on_row, void *ctx);
-/* Of kept rows, and the number after the highest row. */
-int db_counts(struct journal_db *db, uint64_t *ret_kept, uint64_t *ret_next_row);
-/* Run SQLite's own check; each complaint is a line to `say`. Returns how many, or ERR_IO. */
-int db_integrity(struct journal_db *db, void (*say)(void *ctx, const char *line), void *ctx);
+/* What stands for a key in the file. */
+int64_t journal_db_key_hash(uint64_t seed, struct span tenant, struct span key);

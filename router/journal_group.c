@@ -1,204 +1,210 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_group: one growing buffer of bytes, an array of rows, and maps into it.
+ * journal_group: rows, bytes and one map with up to three entries a row.
  */
 #include "router/journal_group.h"
 
-#include <string.h>
-
 #include "base/mem.h"
 
-#define FIRST_ROWS 256u
-#define KEY_SEED 31u
-#define KEEP_BYTES (4u << 20) /* what a reset leaves for the next group */
+#define ROWS_FIRST 256u
+#define BYTES_STAY ((size_t)16 << 20) /* more is given back when the group is empty */
+#define SEED_TENANT 11u
 
-static void maps_done(struct group *g)
+void journal_group_init(struct journal_group *g)
 {
-	map_done(&g->by_row);
-	map_done(&g->by_task);
-	map_done(&g->by_key);
+	*g = (struct journal_group){ 0 };
+	buf_init(&g->bytes, JOURNAL_GROUP_MAX);
+	map_init(&g->map);
 }
 
-static void maps_init(struct group *g)
-{
-	map_init(&g->by_row);
-	map_init(&g->by_task);
-	map_init(&g->by_key);
-}
-
-void group_init(struct group *g)
-{
-	*g = (struct group){ .n = 0 };
-	buf_init(&g->bytes, GROUP_BYTES_MAX);
-	maps_init(g);
-}
-
-void group_done(struct group *g)
+void journal_group_done(struct journal_group *g)
 {
 	buf_done(&g->bytes);
+	map_done(&g->map);
 	mem_free(g->rows);
-	maps_done(g);
+	g->rows = NULL;
+	g->rows_n = g->rows_cap = 0;
 }
 
-static uint64_t row_hash(uint64_t row)
+void journal_group_reset(struct journal_group *g)
 {
-	return row * UINT64_C(0x9e3779b97f4a7c15);
+	if (g->bytes.cap > BYTES_STAY) {
+		journal_group_done(g);
+		journal_group_init(g);
+	}
+	buf_reset(&g->bytes);
+	map_reset(&g->map);
+	g->rows_n = g->kept = 0;
+	g->images = 0;
 }
+
+static struct span bytes_of(const struct journal_group *g, struct journal_piece p)
+{
+	return span_of(g->bytes.at + p.at, p.len);
+}
+
+/* --- looking ------------------------------------------------------------------------------------------ */
 
 static uint64_t key_hash(struct span tenant, struct span key)
 {
-	return span_hash(key, span_hash(tenant, KEY_SEED));
+	return span_hash(key, span_hash(tenant, SEED_TENANT));
 }
 
-static struct span at(const struct group *g, size_t from, size_t len)
+static struct journal_group_row *find_row(const struct journal_group *g, uint64_t row)
 {
-	return span_of(g->bytes.at + from, len);
+	uint32_t at = 0, i;
+
+	while (map_next(&g->map, row, &at, &i))
+		if (g->rows[i].row == row)
+			return &g->rows[i];
+	return NULL;
 }
 
-struct journal_image group_image(const struct group *g, uint32_t i)
+const struct journal_group_row *journal_group_row(const struct journal_group *g, uint64_t row)
 {
-	const struct group_row *r = &g->rows[i];
-	struct journal_image image = r->image;
-
-	image.tenant = at(g, r->tenant_at, r->tenant_len);
-	image.key = at(g, r->key_at, r->key_len);
-	image.order = at(g, r->order_at, r->order_len);
-	image.state = at(g, r->state_at, r->state_len);
-	return image;
+	return find_row(g, row);
 }
 
-static void unmap(struct group *g, uint32_t i)
+const struct journal_group_row *journal_group_task(const struct journal_group *g, struct ulid task)
 {
-	struct journal_image image = group_image(g, i);
+	uint32_t at = 0, i;
 
-	(void)map_drop(&g->by_row, row_hash(image.row), i);
-	if (image.life == JOURNAL_GONE)
-		return;
-	(void)map_drop(&g->by_task, ulid_hash(image.task), i);
-	if (image.key.len > 0)
-		(void)map_drop(&g->by_key, key_hash(image.tenant, image.key), i);
+	while (map_next(&g->map, ulid_hash(task), &at, &i))
+		if (g->rows[i].life == JOURNAL_KEPT && ulid_eq(g->rows[i].task, task))
+			return &g->rows[i];
+	return NULL;
 }
 
-void group_reset(struct group *g)
+const struct journal_group_row *journal_group_key(const struct journal_group *g, struct span tenant,
+	struct span key)
 {
-	for (uint32_t i = 0; i < g->n; i++)
-		if (!g->rows[i].replaced)
-			unmap(g, i);
-	g->n = 0;
-	g->appended = 0;
-	if (g->bytes.cap > KEEP_BYTES)
-		buf_done(&g->bytes);
-	buf_reset(&g->bytes);
+	uint32_t at = 0, i;
+
+	while (map_next(&g->map, key_hash(tenant, key), &at, &i)) {
+		const struct journal_group_row *row = &g->rows[i];
+
+		if (row->life == JOURNAL_KEPT && span_eq(bytes_of(g, row->key), key) &&
+			span_eq(bytes_of(g, row->tenant), tenant))
+			return row;
+	}
+	return NULL;
 }
 
-static bool reserve(struct group *g)
+struct journal_image journal_group_image(const struct journal_group *g,
+	const struct journal_group_row *row)
 {
-	uint32_t cap = g->cap == 0 ? FIRST_ROWS : 2 * g->cap;
-	struct group_row *rows;
-
-	if (map_reserve(&g->by_row) < 0 || map_reserve(&g->by_task) < 0 ||
-		map_reserve(&g->by_key) < 0)
-		return false;
-	if (g->n < g->cap)
-		return true;
-	rows = mem_grow(g->rows, cap * sizeof *rows);
-	if (rows == NULL)
-		return false;
-	g->rows = rows;
-	g->cap = cap;
-	return true;
+	return (struct journal_image){
+		.row = row->row,
+		.life = row->life,
+		.task = row->task,
+		.forget_ns = row->forget_ns,
+		.tenant = bytes_of(g, row->tenant),
+		.key = bytes_of(g, row->key),
+		.order = bytes_of(g, row->order),
+		.state = bytes_of(g, row->state),
+	};
 }
 
-static size_t add(struct group *g, struct span s, size_t *ret_len)
+/* --- adding ------------------------------------------------------------------------------------------- */
+
+/* Room for one more row with its entries in the map, and for the bytes, so that nothing fails half-way. */
+static int reserve(struct journal_group *g, const struct journal_image *image)
 {
-	size_t from = g->bytes.len;
+	size_t len = image->tenant.len + image->key.len + image->order.len + image->state.len;
+	struct journal_group_row *rows;
+	uint32_t cap = g->rows_cap == 0 ? ROWS_FIRST : g->rows_cap * 2;
 
-	buf_add(&g->bytes, s);
-	*ret_len = s.len;
-	return from;
-}
-
-static uint32_t find_row(const struct group *g, uint64_t row)
-{
-	uint32_t from = 0, i;
-
-	while (map_next(&g->by_row, row_hash(row), &from, &i))
-		if (g->rows[i].image.row == row)
-			return i;
-	return UINT32_MAX;
-}
-
-int group_add(struct group *g, const struct journal_image *image)
-{
-	size_t before = g->bytes.len;
-	uint32_t old;
-	struct group_row *r;
-
-	if (!reserve(g))
-		return ERR_NO_MEMORY;
-	old = find_row(g, image->row);
-	r = &g->rows[g->n];
-	*r = (struct group_row){ .image = *image };
-	r->tenant_at = add(g, image->tenant, &r->tenant_len);
-	r->key_at = add(g, image->key, &r->key_len);
-	r->order_at = add(g, image->order, &r->order_len);
-	r->state_at = add(g, image->state, &r->state_len);
-	if (buf_err(&g->bytes) < 0) {
-		g->bytes.len = before;
+	if (len > 0 && buf_room(&g->bytes, len) == NULL) {
 		g->bytes.err = 0;
 		return ERR_NO_MEMORY;
 	}
-	if (old != UINT32_MAX) {
-		if (image->order.len == 0) { /* it stays what it was */
-			r->order_at = g->rows[old].order_at;
-			r->order_len = g->rows[old].order_len;
-		}
-		unmap(g, old);
-		g->rows[old].replaced = true;
-	}
-	map_put(&g->by_row, row_hash(image->row), g->n);
-	if (image->life != JOURNAL_GONE) {
-		map_put(&g->by_task, ulid_hash(image->task), g->n);
-		if (image->key.len > 0)
-			map_put(&g->by_key, key_hash(image->tenant, image->key), g->n);
-	}
-	g->n++;
-	g->appended++;
-	return 0;
-}
-
-int group_find_row(const struct group *g, uint64_t row, struct journal_image *ret)
-{
-	uint32_t i = find_row(g, row);
-
-	if (i == UINT32_MAX)
+	if (g->rows_n < g->rows_cap)
 		return 0;
-	*ret = group_image(g, i);
-	return 1;
-}
-
-int group_find_task(const struct group *g, struct ulid task, struct journal_image *ret)
-{
-	uint32_t from = 0, i;
-
-	while (map_next(&g->by_task, ulid_hash(task), &from, &i)) {
-		if (!ulid_eq(g->rows[i].image.task, task))
-			continue;
-		*ret = group_image(g, i);
-		return 1;
-	}
+	if (g->rows_cap > UINT32_MAX / 2)
+		return ERR_NO_MEMORY;
+	rows = mem_grow(g->rows, cap * sizeof *rows);
+	if (rows == NULL)
+		return ERR_NO_MEMORY;
+	g->rows = rows;
+	g->rows_cap = cap;
 	return 0;
 }
 
-int group_find_key(const struct group *g, struct span tenant, struct span key,
-	struct journal_image *ret)
+/* Over the old bytes if the new ones fit there, else at the end. */
+static void put(struct journal_group *g, struct journal_piece *p, struct span s)
 {
-	uint32_t from = 0, i;
-
-	while (map_next(&g->by_key, key_hash(tenant, key), &from, &i)) {
-		*ret = group_image(g, i);
-		if (span_eq(ret->tenant, tenant) && span_eq(ret->key, key))
-			return 1;
+	if (s.len > p->room) {
+		*p = (struct journal_piece){ g->bytes.len, (uint32_t)s.len, (uint32_t)s.len };
+		buf_add(&g->bytes, s);
+		return;
 	}
-	return 0;
+	if (s.len > 0)
+		memcpy(g->bytes.at + p->at, s.at, s.len);
+	p->len = (uint32_t)s.len;
+}
+
+/* A KEPT row can be asked for. Its entries stay when it becomes something else: who looks compares. */
+static int index_row(struct journal_group *g, uint32_t i)
+{
+	struct journal_group_row *row = &g->rows[i];
+	int err = 0;
+
+	if (row->life != JOURNAL_KEPT)
+		return 0;
+	if (!row->by_task) {
+		err = map_reserve(&g->map);
+		if (err < 0)
+			return err;
+		map_put(&g->map, ulid_hash(row->task), i);
+		row->by_task = true;
+	}
+	if (!row->by_key && row->key.len > 0) {
+		err = map_reserve(&g->map);
+		if (err < 0)
+			return err;
+		map_put(&g->map, key_hash(bytes_of(g, row->tenant), bytes_of(g, row->key)), i);
+		row->by_key = true;
+	}
+	return err;
+}
+
+static struct journal_group_row *new_row(struct journal_group *g, uint64_t number)
+{
+	struct journal_group_row *row;
+
+	if (map_reserve(&g->map) < 0)
+		return NULL;
+	map_put(&g->map, number, g->rows_n);
+	row = &g->rows[g->rows_n++];
+	*row = (struct journal_group_row){ .row = number };
+	return row;
+}
+
+int journal_group_add(struct journal_group *g, const struct journal_image *image)
+{
+	struct journal_group_row *row;
+	bool was_kept;
+
+	CHECK(image->row != 0);
+	if (reserve(g, image) < 0)
+		return ERR_NO_MEMORY;
+	row = find_row(g, image->row);
+	if (row == NULL)
+		row = new_row(g, image->row);
+	if (row == NULL)
+		return ERR_NO_MEMORY;
+	was_kept = row->life == JOURNAL_KEPT;
+	row->life = image->life;
+	if (image->life != JOURNAL_GONE) {
+		row->task = image->task;
+		row->forget_ns = image->forget_ns;
+		put(g, &row->tenant, image->tenant);
+		put(g, &row->key, image->key);
+		put(g, &row->state, image->state);
+		if (image->order.len > 0)
+			put(g, &row->order, image->order);
+	}
+	g->kept += (row->life == JOURNAL_KEPT) - was_kept;
+	g->images++;
+	return index_row(g, (uint32_t)(row - g->rows));
 }

@@ -1,40 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_group: the images that one write makes safe. A newer image of a row takes the place of an older one, so
- * a task that came, ran and ended within one group is written once. Filled by the owner thread; while it is
- * being written both threads only read it.
+ * journal_group: images that are made safe together. One growing block of bytes and one table of rows for all of
+ * them, so that an image costs no call for memory; a newer image of a row takes the place of the older.
  */
 #pragma once
 #include "base/buf.h"
 #include "base/map.h"
 #include "router/journal.h"
 
-#define GROUP_BYTES_MAX (1u << 30)
+#define JOURNAL_GROUP_MAX ((size_t)1 << 30) /* bytes; more cannot wait */
 
-struct group_row {
-	struct journal_image image; /* spans unset: where they stand is below */
-	size_t tenant_at, key_at, order_at, state_at;
-	size_t tenant_len, key_len, order_len, state_len;
-	bool replaced; /* by a later row of the group */
+/* Where some bytes stand in the group. */
+struct journal_piece {
+	size_t at;
+	uint32_t len;
+	uint32_t room; /* bytes that belong to it */
 };
 
-struct group {
+struct journal_group_row {
+	uint64_t row;
+	struct ulid task;
+	int64_t forget_ns;
+	enum journal_life life;
+	bool by_task; /* is in the map by its task */
+	bool by_key;
+	struct journal_piece tenant;
+	struct journal_piece key;
+	struct journal_piece order;
+	struct journal_piece state;
+};
+
+struct journal_group {
+	struct journal_group_row *rows; /* in the order of their first images */
+	uint32_t rows_n;
+	uint32_t rows_cap;
+	uint32_t kept;   /* rows that are KEPT */
+	uint64_t images; /* taken in, those that were replaced too */
 	struct buf bytes;
-	struct group_row *rows;
-	uint32_t n, cap;
-	uint64_t appended; /* images, replaced ones too */
-	struct map by_row, by_task, by_key;
+	struct map map; /* by number; KEPT ones by task and by key too */
 };
 
-void group_init(struct group *g);
-void group_done(struct group *g);
-void group_reset(struct group *g);
-/* A copy of the image. 0 or ERR_NO_MEMORY (beyond GROUP_BYTES_MAX, too): then nothing changed. */
-int group_add(struct group *g, const struct journal_image *image) MUST_USE;
-/* Row i with its spans, which point into the group. */
-struct journal_image group_image(const struct group *g, uint32_t i);
-/* The newest image of a row, a task or a tenant's key: 1 and *ret, or 0. A GONE row has neither task nor key. */
-int group_find_row(const struct group *g, uint64_t row, struct journal_image *ret);
-int group_find_task(const struct group *g, struct ulid task, struct journal_image *ret);
-int group_find_key(const struct group *g, struct span tenant, struct span key,
-	struct journal_image *ret);
+void journal_group_init(struct journal_group *g);
+void journal_group_done(struct journal_group *g);
+/* Empty it. Keeps the memory, unless it is much. */
+void journal_group_reset(struct journal_group *g);
+/* Take a copy. 0 or ERR_NO_MEMORY; the group is then of no use. */
+int journal_group_add(struct journal_group *g, const struct journal_image *image) MUST_USE;
+/* The row of this number, or NULL. */
+const struct journal_group_row *journal_group_row(const struct journal_group *g, uint64_t row);
+/* The KEPT row of this task, or of a tenant's key, or NULL. */
+const struct journal_group_row *journal_group_task(const struct journal_group *g, struct ulid task);
+const struct journal_group_row *journal_group_key(const struct journal_group *g, struct span tenant,
+	struct span key);
+/* The row as an image; its spans point into the group and hold until something is added. */
+struct journal_image journal_group_image(const struct journal_group *g,
+	const struct journal_group_row *row);

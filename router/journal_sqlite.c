@@ -1,367 +1,512 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_sqlite: two groups, one thread. The writer owns the group that it was given until it says that it is
- * done, through an eventfd; before that the owner thread only reads it.
+ * journal_sqlite: the owner thread gathers, the writer writes. What they share is one job, moved there and back through
+ * two mailboxes: who has it may touch it, the group that it names and, with the job, the writing connection.
  */
 #include "router/journal_sqlite.h"
 
-#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <signal.h>
 
 #include "base/mem.h"
 #include "router/journal_db.h"
-#include "router/journal_group.h"
-#include "run/log.h"
+#include "router/journal_read.h"
+#include "run/mailbox.h"
 
-#define RETAIN_NS (1 * NS_PER_S) /* between two looks for rows whose time has come */
-#define RETAIN_BATCH 500         /* db_retain dropped that many: there may be more */
+#define TEND_NS NS_PER_S /* between two looks for what can be forgotten */
+
+enum job_kind { JOB_WRITE, JOB_TEND, JOB_CHECKPOINT, JOB_STOP };
+
+struct job {
+	enum job_kind kind;
+	struct journal_group *group; /* WRITE */
+	int64_t now_ns;
+	/* What came of it. */
+	int err;
+	struct fail why;
+	bool more; /* TEND: there is more to forget. WRITE: the log is long */
+	int64_t kept;
+};
 
 struct journal_sqlite {
 	struct journal base;
 	struct journal_sqlite_conf conf;
 	struct loop *loop;
-	struct journal_db *db;
-	struct group groups[2];
-	struct group *filling, *writing;
-	uint64_t writing_n; /* images in the group that is written */
-	int err;            /* stands for ever */
-	struct loop_fd done;
-	struct loop_timer retain;
-	pthread_t thread;
-	bool has_thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake, idle;
-	/* Under the lock. */
-	bool busy;     /* the writer has a group, or is to look for old rows */
-	bool may_drop; /* it is to look */
-	bool finished; /* it is done and the owner has not seen it */
-	bool stop;
-	int64_t now_ns; /* for old rows */
-	int write_err;
-	int dropped;
+	struct journal_db db; /* the writer's, while it runs */
+	struct journal_read read;
+	struct journal_group groups[2];
+	struct journal_group *gather; /* one of the two; the other is empty or being written */
+	struct job job;
+	bool busy;    /* the writer has the job */
+	bool wanted;  /* commit was asked for while it had another than a group */
+	bool hurry;   /* somebody waits: forget later */
+	int64_t kept; /* rows in the file */
+	struct fail why;
+	struct mailbox to_writer;
+	struct mailbox from_writer;
+	struct loop_fd done_fd;
+	struct loop_timer tend;
+	pthread_t writer;
+	bool writes; /* the thread runs */
 };
 
-static struct journal_sqlite *self_of(struct journal *j)
+static struct journal_sqlite *self_of(const struct journal *j)
 {
 	return CONTAINER(j, struct journal_sqlite, base);
 }
 
-/* --- the writer's thread ------------------------------------------------------------------------------ */
-
-static int write_group(struct journal_sqlite *s)
+static int stand(struct journal_sqlite *s, int err)
 {
-	const struct group *g = s->writing;
-
-	if (g->n == 0)
-		return 0;
-	if (db_begin(s->db) < 0)
-		return ERR_IO;
-	for (uint32_t i = 0; i < g->n; i++) {
-		struct journal_image image = group_image(g, i);
-
-		if (!g->rows[i].replaced && db_put(s->db, &image) < 0)
-			return ERR_IO;
-	}
-	return db_commit(s->db);
+	if (s->why.code == 0)
+		fail_set(&s->why, err, "journal", 0, NULL);
+	return s->why.code;
 }
 
-static void *write_groups(void *arg)
+/* --- the writer --------------------------------------------------------------------------------------- */
+
+static int tend(struct journal_sqlite *s, struct job *job)
 {
-	struct journal_sqlite *s = arg;
-	const uint64_t one = 1;
+	int more = journal_db_tend(&s->db, job->now_ns, &job->why);
+	int err = more < 0 ? more : journal_db_checkpoint(&s->db, &job->why);
 
-	pthread_mutex_lock(&s->lock);
-	for (;;) {
-		while (!s->stop && (!s->busy || s->finished))
-			pthread_cond_wait(&s->wake, &s->lock);
-		if (s->stop)
-			break;
-		bool may_drop = s->may_drop;
-		int64_t now_ns = s->now_ns;
+	job->more = more > 0;
+	return err;
+}
 
-		pthread_mutex_unlock(&s->lock);
-		int err = write_group(s);
-		int dropped = err == 0 && may_drop ? db_retain(s->db, now_ns, s->conf.rows_max,
-							     s->conf.bytes_max)
-						   : 0;
-
-		pthread_mutex_lock(&s->lock);
-		s->write_err = dropped < 0 ? dropped : err;
-		s->dropped = dropped;
-		s->finished = true;
-		pthread_cond_signal(&s->idle);
-		while (write(s->done.fd, &one, sizeof one) < 0 && errno == EINTR)
-			;
+static void run_job(struct journal_sqlite *s, struct job *job)
+{
+	switch (job->kind) {
+	case JOB_WRITE:
+		job->err = journal_db_write(&s->db, job->group, job->now_ns, &job->why);
+		job->more = journal_db_log_is_long(&s->db);
+		break;
+	case JOB_TEND:
+		job->err = tend(s, job);
+		break;
+	case JOB_CHECKPOINT:
+		job->err = journal_db_checkpoint(&s->db, &job->why);
+		break;
+	case JOB_STOP:
+		break;
 	}
-	pthread_mutex_unlock(&s->lock);
+	job->kept = s->db.kept_rows;
+}
+
+static struct job *wait_for(struct mailbox *m)
+{
+	struct job *job;
+
+	while ((job = mailbox_take(m)) == NULL) {
+		struct pollfd fd = { .fd = m->fd, .events = POLLIN };
+
+		(void)poll(&fd, 1, -1);
+	}
+	return job;
+}
+
+static void *write_on(void *ctx)
+{
+	struct journal_sqlite *s = ctx;
+	bool stop = false;
+
+	while (!stop) {
+		struct job *job = wait_for(&s->to_writer);
+
+		stop = job->kind == JOB_STOP;
+		run_job(s, job);
+		CHECK(mailbox_post(&s->from_writer, job));
+	}
 	return NULL;
 }
 
-/* --- the owner's side --------------------------------------------------------------------------------- */
-
-static void give(struct journal_sqlite *s, bool may_drop)
+/* Signals belong to the owner thread. */
+static int start_writer(struct journal_sqlite *s, struct fail *why)
 {
-	struct group *g = s->filling;
+	sigset_t all, old;
+	int r;
 
-	s->filling = s->writing;
-	s->writing = g;
-	s->writing_n = g->appended;
-	s->base.groups += g->n > 0;
-	pthread_mutex_lock(&s->lock);
+	sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_SETMASK, &all, &old) == 0);
+	r = pthread_create(&s->writer, NULL, write_on, s);
+	CHECK(pthread_sigmask(SIG_SETMASK, &old, NULL) == 0);
+	if (r != 0)
+		return fail_set(why, ERR_NO_MEMORY, "journal", 0, "no thread for the journal");
+	(void)pthread_setname_np(s->writer, "spu-journal");
+	s->writes = true;
+	return 0;
+}
+
+/* --- jobs --------------------------------------------------------------------------------------------- */
+
+static void start(struct journal_sqlite *s, enum job_kind kind)
+{
+	CHECK(!s->busy);
+	s->job = (struct job){ .kind = kind,
+		.now_ns = s->conf.now == NULL ? s->loop->now_ns : s->conf.now(s->conf.now_ctx) };
+	if (kind == JOB_WRITE) {
+		s->job.group = s->gather;
+		s->gather = s->gather == &s->groups[0] ? &s->groups[1] : &s->groups[0];
+		s->wanted = false;
+	}
 	s->busy = true;
-	s->may_drop = may_drop;
-	s->now_ns = s->loop->now_ns;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
+	CHECK(mailbox_post(&s->to_writer, &s->job));
 }
 
-/* Take back what the writer has finished; with `wait`, wait for it. False: it is still at it, or has nothing. */
-static bool take_back(struct journal_sqlite *s, bool wait)
+static const struct journal_group *written(const struct journal_sqlite *s)
 {
-	bool done;
-
-	pthread_mutex_lock(&s->lock);
-	while (wait && s->busy && !s->finished)
-		pthread_cond_wait(&s->idle, &s->lock);
-	done = s->busy && s->finished;
-	if (done) {
-		s->busy = s->finished = false;
-		s->err = s->write_err;
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (!done)
-		return false;
-	if (s->err < 0) {
-		log_error("the journal cannot be written", "path", LOG_STR(s->conf.path), "said",
-			LOG_STR(db_said(s->db)));
-		return true;
-	}
-	s->base.safe += s->writing_n;
-	s->base.kept -= (uint64_t)s->dropped < s->base.kept ? (uint64_t)s->dropped : s->base.kept;
-	s->writing_n = 0;
-	group_reset(s->writing);
-	return true;
+	return s->busy && s->job.kind == JOB_WRITE ? s->job.group : NULL;
 }
 
-static void set_retain(struct journal_sqlite *s, int64_t delay_ns)
+static void count_kept(struct journal_sqlite *s)
 {
-	if (loop_timer_set(s->loop, &s->retain, s->loop->now_ns + delay_ns) < 0)
-		s->err = ERR_BUSY;
+	const struct journal_group *w = written(s);
+
+	s->base.kept = (uint64_t)s->kept + s->gather->kept + (w == NULL ? 0 : w->kept);
+}
+
+static void tend_later(struct journal_sqlite *s)
+{
+	int err = loop_timer_set(s->loop, &s->tend, s->loop->now_ns + TEND_NS);
+
+	(void)err; /* without a place among the timers the groups still forget */
+}
+
+/* What comes next, now that the writer has nothing to do. */
+static void go_on(struct journal_sqlite *s, const struct job *ended)
+{
+	if (ended->kind == JOB_WRITE && ended->more)
+		start(s, JOB_CHECKPOINT);
+	else if (s->wanted && s->gather->rows_n > 0)
+		start(s, JOB_WRITE);
+	else if (ended->kind == JOB_TEND && ended->more && !s->hurry)
+		start(s, JOB_TEND);
+}
+
+static void end_job(struct journal_sqlite *s, const struct job *job)
+{
+	struct job ended = *job;
+
+	s->busy = false;
+	s->kept = ended.kept;
+	if (ended.err < 0) {
+		s->why = ended.why;
+		(void)stand(s, ended.err);
+	} else if (ended.kind == JOB_WRITE) {
+		s->base.safe += ended.group->images;
+		s->base.groups++;
+		journal_group_reset(ended.group);
+	}
+	count_kept(s);
+	if (s->why.code == 0)
+		go_on(s, &ended);
 }
 
 static void on_done(void *ctx, uint32_t events)
 {
 	struct journal_sqlite *s = ctx;
-	bool more;
-	uint64_t n;
+	const struct job *job = mailbox_take(&s->from_writer);
+	bool tell;
 
 	(void)events;
-	if (read(s->done.fd, &n, sizeof n) < 0 || !take_back(s, false))
+	if (job == NULL) /* sync took it */
 		return;
-	more = s->dropped >= RETAIN_BATCH;
-	if (more && s->err == 0)
-		set_retain(s, 0);
-	if (s->base.on_safe != NULL)
+	tell = job->kind == JOB_WRITE || job->err < 0;
+	end_job(s, job);
+	if (tell && s->base.on_safe != NULL)
 		s->base.on_safe(s->base.safe_ctx);
 }
 
-static void on_retain(void *ctx, int64_t now_ns)
+static void on_tend(void *ctx, int64_t now_ns)
 {
 	struct journal_sqlite *s = ctx;
-	bool busy;
 
 	(void)now_ns;
-	pthread_mutex_lock(&s->lock);
-	busy = s->busy;
-	pthread_mutex_unlock(&s->lock);
-	set_retain(s, busy ? 10 * NS_PER_MS : RETAIN_NS);
-	if (!busy && s->err == 0)
-		give(s, true);
+	if (!s->busy && s->why.code == 0 && s->gather->rows_n == 0)
+		start(s, JOB_TEND);
+	tend_later(s);
 }
 
-static int append(struct journal *j, const struct journal_image *image)
+/* --- the owner ---------------------------------------------------------------------------------------- */
+
+static int sqlite_append(struct journal *j, const struct journal_image *image)
 {
 	struct journal_sqlite *s = self_of(j);
-	int err = s->err < 0 ? s->err : group_add(s->filling, image);
+	int err;
 
+	if (s->why.code != 0)
+		return s->why.code;
+	err = journal_group_add(s->gather, image);
 	if (err < 0)
-		return err;
+		return stand(s, err);
 	j->appended++;
-	j->kept += image->life == JOURNAL_KEPT;
 	if (image->row >= j->next_row)
 		j->next_row = image->row + 1;
+	count_kept(s);
 	return 0;
 }
 
-static int commit(struct journal *j)
+static int sqlite_commit(struct journal *j)
 {
 	struct journal_sqlite *s = self_of(j);
-	bool busy;
 
-	pthread_mutex_lock(&s->lock);
-	busy = s->busy;
-	pthread_mutex_unlock(&s->lock);
-	if (s->err == 0 && !busy && s->filling->n > 0)
-		give(s, false);
-	return s->err;
+	if (s->why.code != 0)
+		return s->why.code;
+	if (s->gather->rows_n == 0)
+		return 0;
+	if (!s->busy)
+		start(s, JOB_WRITE);
+	else
+		s->wanted = s->job.kind != JOB_WRITE;
+	return 0;
 }
 
-static int sync_all(struct journal *j)
+static int sqlite_sync(struct journal *j)
 {
 	struct journal_sqlite *s = self_of(j);
 
-	(void)take_back(s, true);
-	if (s->err == 0 && s->filling->n > 0) {
-		give(s, false);
-		(void)take_back(s, true);
+	s->hurry = true;
+	while (s->why.code == 0 && (s->busy || s->gather->rows_n > 0)) {
+		if (!s->busy)
+			start(s, JOB_WRITE);
+		end_job(s, wait_for(&s->from_writer));
 	}
-	return s->err;
+	s->hurry = false;
+	return s->why.code;
 }
 
-static int load(struct journal *j, journal_row_fn *on_row, void *ctx)
-{
-	int err = sync_all(j);
+/* --- reading ------------------------------------------------------------------------------------------ */
 
-	return err < 0 ? err : db_load(self_of(j)->db, on_row, ctx);
-}
-
-/* A row of the database, unless a group has something newer of it. */
-struct newest {
-	const struct journal_sqlite *s;
+struct wanted {
+	struct journal_sqlite *s;
 	journal_row_fn *on_row;
 	void *ctx;
-	bool stale;
+	const struct journal_image *image; /* whose order is asked for */
+	bool found;
 };
 
-static bool on_newest(void *ctx, const struct journal_image *image)
+/* A read that failed can hide a task: it stands like a write that failed. */
+static int read_end(struct journal_sqlite *s, int err, const struct wanted *w)
 {
-	struct newest *n = ctx;
-	struct journal_image newer;
+	if (err < 0 && s->why.code == 0)
+		(void)stand(s, err);
+	return err < 0 ? err : w->found;
+}
 
-	n->stale = group_find_row(n->s->filling, image->row, &newer) ||
-		   group_find_row(n->s->writing, image->row, &newer);
-	if (!n->stale)
-		(void)n->on_row(n->ctx, image);
+static bool on_order(void *ctx, const struct journal_image *safe)
+{
+	struct wanted *w = ctx;
+	struct journal_image whole = *w->image;
+
+	whole.order = safe->order;
+	w->found = true;
+	w->on_row(w->ctx, &whole);
 	return false;
 }
 
-static int find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx)
+/* Hand on an image that is not in the file yet. Its order may be in an earlier image of the row. */
+static int hand_waiting(struct wanted *w, const struct journal_group *g,
+	const struct journal_group_row *row)
 {
-	struct journal_sqlite *s = self_of(j);
-	struct newest n = { s, on_row, ctx, false };
-	struct journal_image image;
-	int r;
+	struct journal_image image = journal_group_image(g, row);
+	const struct journal_group *before = written(w->s);
+	const struct journal_group_row *earlier =
+		before == NULL || before == g ? NULL : journal_group_row(before, row->row);
 
-	if (group_find_task(s->filling, task, &image) ||
-		group_find_task(s->writing, task, &image)) {
-		if (image.life == JOURNAL_KEPT)
-			(void)on_row(ctx, &image);
-		return image.life == JOURNAL_KEPT;
+	if (image.order.len == 0 && earlier != NULL)
+		image.order = journal_group_image(before, earlier).order;
+	if (image.order.len == 0) {
+		w->image = &image;
+		return journal_read_row(&w->s->read, row->row, on_order, w, &w->s->why);
 	}
-	r = db_find(s->db, task, on_newest, &n);
-	return r == 1 && n.stale ? 0 : r;
+	w->found = true;
+	w->on_row(w->ctx, &image);
+	return 0;
 }
 
-static int find_key(struct journal *j, struct span tenant, struct span key, journal_row_fn *on_row,
-	void *ctx)
+static const struct journal_group_row *newest(const struct journal_sqlite *s, uint64_t row)
 {
-	struct journal_sqlite *s = self_of(j);
-	struct newest n = { s, on_row, ctx, false };
-	struct journal_image image;
-	int r;
+	const struct journal_group *before = written(s);
+	const struct journal_group_row *found = journal_group_row(s->gather, row);
 
-	if (group_find_key(s->filling, tenant, key, &image) ||
-		group_find_key(s->writing, tenant, key, &image)) {
-		if (image.life == JOURNAL_KEPT)
-			(void)on_row(ctx, &image);
-		return image.life == JOURNAL_KEPT;
-	}
-	r = db_find_key(s->db, tenant, key, on_newest, &n);
-	return r == 1 && n.stale ? 0 : r;
+	return found == NULL && before != NULL ? journal_group_row(before, row) : found;
 }
 
-/* --- life --------------------------------------------------------------------------------------------- */
-
-static void stop_thread(struct journal_sqlite *s)
+/* A row of the file, unless what waits says otherwise of it: then it was found there, or is not kept any more. */
+static bool on_safe_row(void *ctx, const struct journal_image *image)
 {
-	if (!s->has_thread)
+	struct wanted *w = ctx;
+
+	if (newest(w->s, image->row) != NULL)
+		return true;
+	w->found = true;
+	w->on_row(w->ctx, image);
+	return false;
+}
+
+/* The latest word in what waits: gathered, then being written unless it is gathered again. 1: it was there. */
+static int find_waiting(struct wanted *w, const struct journal_group_row *gathered,
+	const struct journal_group_row *writing)
+{
+	int err = 0;
+
+	if (gathered != NULL)
+		err = hand_waiting(w, w->s->gather, gathered);
+	else if (writing != NULL && journal_group_row(w->s->gather, writing->row) == NULL)
+		err = hand_waiting(w, written(w->s), writing);
+	return err < 0 ? err : w->found;
+}
+
+static int sqlite_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx)
+{
+	struct journal_sqlite *s = self_of(j);
+	const struct journal_group *before = written(s);
+	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx };
+	int err;
+
+	if (s->why.code != 0)
+		return s->why.code;
+	err = find_waiting(&w, journal_group_task(s->gather, task),
+		before == NULL ? NULL : journal_group_task(before, task));
+	if (err == 0)
+		err = journal_read_task(&s->read, task, on_safe_row, &w, &s->why);
+	return read_end(s, err, &w);
+}
+
+static int sqlite_find_key(struct journal *j, struct span tenant, struct span key,
+	journal_row_fn *on_row, void *ctx)
+{
+	struct journal_sqlite *s = self_of(j);
+	const struct journal_group *before = written(s);
+	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx };
+	int err;
+
+	if (s->why.code != 0)
+		return s->why.code;
+	err = find_waiting(&w, journal_group_key(s->gather, tenant, key),
+		before == NULL ? NULL : journal_group_key(before, tenant, key));
+	if (err == 0)
+		err = journal_read_key(&s->read, tenant, key, on_safe_row, &w, &s->why);
+	return read_end(s, err, &w);
+}
+
+static int sqlite_load(struct journal *j, journal_row_fn *on_row, void *ctx)
+{
+	struct journal_sqlite *s = self_of(j);
+	struct wanted none = { .s = s };
+	int err = sqlite_sync(j);
+
+	if (err < 0)
+		return err;
+	return read_end(s, journal_read_load(&s->read, on_row, ctx, &s->why), &none);
+}
+
+/* --- opening and closing ------------------------------------------------------------------------------ */
+
+static void stop_writer(struct journal_sqlite *s)
+{
+	if (!s->writes)
 		return;
-	pthread_mutex_lock(&s->lock);
-	s->stop = true;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	(void)pthread_join(s->thread, NULL);
+	s->hurry = true;
+	while (s->busy)
+		end_job(s, wait_for(&s->from_writer));
+	start(s, JOB_STOP);
+	(void)wait_for(&s->from_writer);
+	CHECK(pthread_join(s->writer, NULL) == 0);
 }
 
-static void close_all(struct journal *j)
+static void sqlite_close(struct journal *j)
 {
 	struct journal_sqlite *s = self_of(j);
 
-	if (s->has_thread)
-		(void)sync_all(j);
-	stop_thread(s);
-	if (s->done.fd >= 0) {
-		loop_fd_drop(s->loop, &s->done);
-		close(s->done.fd);
-	}
-	loop_timer_stop(s->loop, &s->retain);
-	db_close(s->db);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->wake);
-	pthread_cond_destroy(&s->idle);
-	group_done(&s->groups[0]);
-	group_done(&s->groups[1]);
+	if (s->writes)
+		(void)sqlite_sync(j);
+	stop_writer(s);
+	loop_timer_stop(s->loop, &s->tend);
+	if (s->done_fd.on_ready != NULL)
+		loop_fd_drop(s->loop, &s->done_fd);
+	mailbox_close(&s->to_writer);
+	mailbox_close(&s->from_writer);
+	journal_read_close(&s->read);
+	journal_db_close(&s->db, s->why.code != 0);
+	journal_group_done(&s->groups[0]);
+	journal_group_done(&s->groups[1]);
 	mem_free(s);
 }
 
-static int start(struct journal_sqlite *s, struct fail *why)
+static int open_files(struct journal_sqlite *s, struct fail *why)
 {
-	int err;
+	const struct journal_db_conf conf = {
+		.path = s->conf.path,
+		.vfs = s->conf.vfs,
+		.rows_max = s->conf.rows_max,
+		.bytes_max = s->conf.bytes_max,
+		.log_pages = s->conf.log_pages,
+	};
+	int err = journal_db_open(&s->db, &conf, why);
 
-	s->db = db_open(s->conf.path, s->conf.vfs, true, why);
-	if (s->db == NULL)
-		return why->code;
-	err = db_counts(s->db, &s->base.kept, &s->base.next_row);
-	if (err < 0)
-		return fail_set(why, err, "journal", 0, "%s: the journal is damaged", s->conf.path);
-	s->done.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (s->done.fd < 0 || loop_fd_add(s->loop, &s->done) < 0)
-		return fail_set(why, ERR_IO, NULL, 0, "no descriptor for the journal");
-	if (loop_timer_set(s->loop, &s->retain, s->loop->now_ns + RETAIN_NS) < 0)
-		return fail_set(why, ERR_BUSY, NULL, 0, "no timer for the journal");
-	if (pthread_create(&s->thread, NULL, write_groups, s) != 0)
-		return fail_set(why, ERR_IO, NULL, 0, "no thread for the journal");
-	s->has_thread = true;
+	if (err == 0)
+		err = journal_read_open(&s->read, s->conf.path, s->conf.vfs, why);
+	s->base.next_row = s->db.high + 1;
+	s->kept = s->db.kept_rows;
+	return err;
+}
+
+static int open_ways(struct journal_sqlite *s, struct fail *why)
+{
+	if (mailbox_open(&s->to_writer, 1) < 0 || mailbox_open(&s->from_writer, 1) < 0)
+		return fail_set(why, ERR_NO_MEMORY, "journal", 0, NULL);
+	s->done_fd = (struct loop_fd){ s->from_writer.fd, EPOLLIN, on_done, s };
+	if (loop_fd_add(s->loop, &s->done_fd) < 0) {
+		s->done_fd.on_ready = NULL;
+		return fail_set(why, ERR_IO, "journal", 0, "no descriptor for the journal");
+	}
 	return 0;
 }
 
 struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_conf *conf,
 	struct fail *why)
 {
-	static const struct journal_ops ops = { "sqlite", append, commit, sync_all, load, find,
-		find_key, close_all };
+	static const struct journal_ops ops = { "sqlite", sqlite_append, sqlite_commit, sqlite_sync,
+		sqlite_load, sqlite_find, sqlite_find_key, sqlite_close };
 	struct journal_sqlite *s = mem_alloc(sizeof *s);
+	int err;
 
 	if (s == NULL) {
-		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+		fail_set(why, ERR_NO_MEMORY, "journal", 0, NULL);
 		return NULL;
 	}
 	s->base.ops = &ops;
 	s->conf = *conf;
 	s->loop = l;
-	s->done = (struct loop_fd){ .fd = -1, .events = EPOLLIN, .on_ready = on_done, .ctx = s };
-	s->retain = (struct loop_timer){ .on_due = on_retain, .ctx = s };
-	group_init(&s->groups[0]);
-	group_init(&s->groups[1]);
-	s->filling = &s->groups[0];
-	s->writing = &s->groups[1];
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->wake, NULL);
-	pthread_cond_init(&s->idle, NULL);
-	if (start(s, why) == 0)
-		return &s->base;
-	close_all(&s->base);
-	return NULL;
+	s->tend = (struct loop_timer){ .on_due = on_tend, .ctx = s };
+	journal_group_init(&s->groups[0]);
+	journal_group_init(&s->groups[1]);
+	s->gather = &s->groups[0];
+	err = open_ways(s, why);
+	if (err == 0)
+		err = open_files(s, why);
+	if (err == 0)
+		err = start_writer(s, why);
+	if (err < 0) {
+		s->why.code = err; /* nothing is written on the way out */
+		sqlite_close(&s->base);
+		return NULL;
+	}
+	count_kept(s);
+	tend_later(s);
+	return &s->base;
+}
+
+size_t journal_sqlite_waiting(const struct journal *j)
+{
+	const struct journal_sqlite *s = self_of(j);
+	const struct journal_group *w = written(s);
+
+	return s->gather->bytes.len + (w == NULL ? 0 : w->bytes.len);
+}
+
+const struct fail *journal_sqlite_fail(const struct journal *j)
+{
+	return &self_of(j)->why;
 }

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * journal_sqlite: the durable journal. The owner thread gathers images in one group while a thread of its own
- * writes the other, so a flush is shared by all that came while the one before was under way.
- *
- *	journal_group.c  the gathered images      journal_db.c     the database
- *	journal_check.c  what a file holds, for people
+ * journal_sqlite: a journal in one SQLite file (with its log beside it, path-wal). A thread of its own writes; while
+ * it flushes a group the next one gathers. Only one process can have it open.
  */
 #pragma once
 #include <stdio.h>
@@ -13,16 +10,27 @@
 #include "run/loop.h"
 
 struct journal_sqlite_conf {
-	const char *path;
-	const char *vfs;   /* SQLite's, or NULL: its default */
-	int64_t rows_max;  /* ended tasks that are kept */
-	int64_t bytes_max; /* of the file; beyond that the oldest ended tasks go */
+	const char
+		*path; /* on a local disk; made if nothing is there. Lives as long as the journal */
+	const char *vfs; /* SQLite's name of the file system, for tests; NULL: the usual one */
+	/* Ended tasks that are kept at most, and their bytes, about; beyond, those go first that would be
+	 * forgotten first. 0: no limit. */
+	int64_t rows_max;
+	int64_t bytes_max;
+	int log_pages; /* the log goes into the file when it has so many; 0: as usual */
+	int64_t (*now)(
+		void *ctx); /* Unix time in ns, asked on the owner thread; NULL: the loop's */
+	void *now_ctx;
 };
 
-/* on_safe is called from the loop. NULL and *why as db_open says. */
+/* NULL and *why: see journal_file_open. Writes and forgets as long as the loop turns. */
 struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_conf *conf,
 	struct fail *why) MUST_USE;
+/* Bytes that wait to be made safe: refuse work before they are many; beyond 1 GiB an append fails. */
+size_t journal_sqlite_waiting(const struct journal *j);
+/* The error that stands; code 0: none. */
+const struct fail *journal_sqlite_fail(const struct journal *j);
 
-/* Read a whole journal that no process holds, and tell in sentences what it holds and what is wrong. The number of
- * faults, or negative and *why if it cannot be read at all. */
+/* Read a whole journal that no process holds, change nothing, and tell in sentences what it holds and what is wrong.
+ * The number of faults, or negative and *why if it cannot be opened (see journal_file_open). */
 int journal_check(const char *path, FILE *out, struct fail *why) MUST_USE;

@@ -15,7 +15,7 @@ const struct conf_row settings_rows[] = {
 	{ "journal_rows", CONF_INT, AT(journal_rows), "2000000", 1, INT64_C(1) << 40, NULL,
 		"ended tasks that the journal keeps; beyond that the oldest go before their time" },
 	{ "journal_bytes", CONF_BYTES, AT(journal_bytes), "4G", 1 << 20, INT64_C(1) << 50, NULL,
-		"size of the journal's file beyond which the oldest ended tasks go" },
+		"of ended tasks that the journal keeps; beyond that, too" },
 	{ "check_journal", CONF_BOOL, AT(check_journal), "no", 0, 0, NULL,
 		"only read the journal, say what it holds and what is wrong with it, and exit" },
 	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,least-loaded,round-robin,cost",

@@ -106,61 +106,118 @@ static struct journal_image image_of(const struct images *m, uint64_t row, bool 
 static int put_rows(struct journal_db *db, const struct images *m, uint64_t from, uint64_t n,
 	bool ended)
 {
-	int err = db_begin(db);
+	CLEANUP(journal_group_done) struct journal_group g;
+	int err = 0;
 
+	journal_group_init(&g);
 	for (uint64_t i = 0; i < n && err == 0; i++) {
 		struct journal_image image = image_of(m, from + i, ended);
 
-		err = db_put(db, &image);
+		err = journal_group_add(&g, &image);
 	}
-	return err < 0 ? err : db_commit(db);
+	return err < 0 ? err : journal_db_write(db, &g, 0, NULL);
 }
 
-/* --- the floor ---------------------------------------------------------------------------------------- */
+static int fill(const char *path, uint64_t open_n, uint64_t kept_n)
+{
+	struct images m = { 0 };
+	struct journal_db db;
+	int err = journal_db_open(&db, &(struct journal_db_conf){ .path = path }, NULL);
+
+	if (err < 0)
+		return err;
+	make_images(&m);
+	for (uint64_t i = 0; i < kept_n && err == 0; i += 10000)
+		err = put_rows(&db, &m, 1 + i, 10000, true);
+	for (uint64_t i = 0; i < open_n && err == 0; i += 10000)
+		err = put_rows(&db, &m, 1 + kept_n + i, 10000, false);
+	done_images(&m);
+	journal_db_close(&db, err < 0);
+	return err;
+}
+
+/* --- bare SQLite: the floor ---------------------------------------------------------------------------------------- */
+
+static const char floor_schema[] = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA "
+				   "synchronous=FULL; PRAGMA cache_size=-16384;"
+				   "PRAGMA wal_autocheckpoint=4096;"
+				   "CREATE TABLE open(row INTEGER PRIMARY KEY, task BLOB, tenant "
+				   "TEXT, key TEXT, job BLOB, state BLOB) STRICT;"
+				   "CREATE TABLE kept(row INTEGER PRIMARY KEY, task BLOB, tenant "
+				   "TEXT, key TEXT, forget_ns INTEGER, job BLOB,"
+				   " state BLOB) STRICT;"
+				   "CREATE INDEX kept_task ON kept(task);"
+				   "CREATE INDEX kept_forget ON kept(forget_ns);"
+				   "CREATE INDEX kept_key ON kept(tenant, key) WHERE key <> ''";
+
+static bool run_with(sqlite3_stmt *s, const struct journal_image *i)
+{
+	sqlite3_bind_int64(s, 1, (int64_t)i->row);
+	if (sqlite3_bind_parameter_count(s) > 1) {
+		sqlite3_bind_blob(s, 2, &i->task, sizeof i->task, SQLITE_STATIC);
+		sqlite3_bind_blob(s, 3, i->order.at, (int)i->order.len, SQLITE_STATIC);
+		sqlite3_bind_blob(s, 4, i->state.at, (int)i->state.len, SQLITE_STATIC);
+	}
+	if (sqlite3_bind_parameter_count(s) > 4)
+		sqlite3_bind_int64(s, 5, i->forget_ns);
+	bool ok = sqlite3_step(s) == SQLITE_DONE;
+
+	sqlite3_reset(s);
+	return ok;
+}
+
+struct bare {
+	sqlite3 *db;
+	sqlite3_stmt *open, *drop, *kept;
+};
+
+static bool bare_group(struct bare *b, const struct images *m, uint64_t row, bool ended)
+{
+	bool ok = sqlite3_exec(b->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
+
+	for (uint64_t i = row; ok && i < row + GROUP; i++) {
+		struct journal_image image = image_of(m, i, ended);
+
+		ok = ended ? run_with(b->drop, &image) && run_with(b->kept, &image)
+			   : run_with(b->open, &image);
+	}
+	return ok && sqlite3_exec(b->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool bare_open(struct bare *b, const char *path)
+{
+	return sqlite3_open(path, &b->db) == SQLITE_OK &&
+	       sqlite3_exec(b->db, floor_schema, NULL, NULL, NULL) == SQLITE_OK &&
+	       sqlite3_prepare_v2(b->db, "INSERT INTO open VALUES(?1, ?2, 'local', '', ?3, ?4)", -1,
+		       &b->open, NULL) == SQLITE_OK &&
+	       sqlite3_prepare_v2(b->db, "DELETE FROM open WHERE row = ?1", -1, &b->drop, NULL) ==
+		       SQLITE_OK &&
+	       sqlite3_prepare_v2(b->db, "INSERT INTO kept VALUES(?1, ?2, 'local', '', ?5, ?3, ?4)",
+		       -1, &b->kept, NULL) == SQLITE_OK;
+}
 
 /* Tasks a second: each comes in one group and ends in the next. */
 static double floor_per_s(const char *path, double seconds)
 {
-	struct fail why = { 0 };
 	struct images m = { 0 };
-	struct journal_db *db = db_open(path, NULL, true, &why);
-	int64_t begun = clocks_mono(), now;
-	uint64_t row = 1, done = 0;
+	struct bare b = { NULL };
+	int64_t begun, now;
+	uint64_t row = 1;
+	bool ok = bare_open(&b, path);
 
-	if (db == NULL)
-		return -1;
 	make_images(&m);
-	do {
-		if (put_rows(db, &m, row, GROUP, false) < 0 ||
-			put_rows(db, &m, row, GROUP, true) < 0)
-			return -1;
-		row += GROUP;
-		done += GROUP;
-		now = clocks_mono();
-	} while (now - begun < (int64_t)(seconds * 1e9));
+	begun = now = clocks_mono();
+	for (; ok && now - begun < (int64_t)(seconds * 1e9); now = clocks_mono(), row += GROUP)
+		ok = bare_group(&b, &m, row, false) && bare_group(&b, &m, row, true);
 	done_images(&m);
-	db_close(db);
-	return (double)done / ((double)(now - begun) / 1e9);
+	sqlite3_finalize(b.open);
+	sqlite3_finalize(b.drop);
+	sqlite3_finalize(b.kept);
+	sqlite3_close(b.db);
+	return ok ? (double)(row - 1) / ((double)(now - begun) / 1e9) : -1;
 }
 
 /* --- a router on a full journal ----------------------------------------------------------------------- */
-
-static int fill(const char *path, uint64_t open_n, uint64_t kept_n)
-{
-	struct fail why = { 0 };
-	struct images m = { 0 };
-	struct journal_db *db = db_open(path, NULL, true, &why);
-	int err = db == NULL ? why.code : 0;
-
-	make_images(&m);
-	for (uint64_t i = 0; i < kept_n && err == 0; i += 10000)
-		err = put_rows(db, &m, 1 + i, 10000, true);
-	for (uint64_t i = 0; i < open_n && err == 0; i += 10000)
-		err = put_rows(db, &m, 1 + kept_n + i, 10000, false);
-	done_images(&m);
-	db_close(db);
-	return err;
-}
 
 static double recover_ms(const char *url, const char *path)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a journal promises, held by the durable one and by the one that the simulator uses; and what only a disk can
- * do to it: kills, faults at every call, a full disk, damaged and foreign files.
+ * What a journal promises, held by the durable one and by the one that the simulator uses. What only a disk can do is
+ * in test_journal_disk.c.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -13,13 +13,10 @@
 
 #include "base/fmt.h"
 #include "base/mem.h"
-#include "router/journal_db.h"
 #include "router/journal_sqlite.h"
 #include "tests/support/journal_mem.h"
 #include "tests/support/nth.h"
 #include "tests/support/test.h"
-#include "tests/support/vfs_faulty.h"
-#include "wire/journal.h"
 
 struct rig {
 	struct loop loop;
@@ -312,81 +309,12 @@ static void test_a_kill_loses_nothing_that_was_safe(void **state)
 			usleep(1000);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
-		struct fail why = { 0 };
-		struct journal_db *db = db_open(r->path, NULL, false, &why);
-		uint64_t kept, next;
-
-		assert_non_null(db);
-		assert_int_equal(db_counts(db, &kept, &next), 0);
-		assert_true(next > *safe);
-		*safe = next - 1;
-		db_close(db);
+		open_sqlite(r);
+		assert_true(r->journal->next_row > *safe);
+		*safe = r->journal->next_row - 1;
+		journal_close(r->journal);
 	}
 	munmap(safe, sizeof *safe);
-	open_sqlite(r);
-}
-
-/* Try to write two groups and to close; what was called safe must be there. Returns the calls to the disk. */
-static int write_with_fault(struct rig *r, int n, bool full, bool for_ever)
-{
-	struct fail why = { 0 };
-	const struct journal_sqlite_conf conf = { .path = r->path,
-		.vfs = VFS_FAULTY,
-		.rows_max = 1000,
-		.bytes_max = 1 << 30 };
-	struct seen s = { .n = 0 };
-	uint64_t safe = 0;
-
-	vfs_faulty_set(n, full, for_ever);
-	r->journal = journal_sqlite_open(&r->loop, &conf, &why);
-	if (r->journal != NULL) {
-		bool failed = false;
-
-		for (uint64_t i = 1; i <= 20; i++) {
-			int err = put(r, i, JOURNAL_OPEN, "", "order", "state");
-
-			if (err == 0 && i % 10 == 0)
-				err = journal_sync(r->journal);
-			assert_true(!failed || err < 0); /* an error stands */
-			failed = failed || err < 0;
-		}
-		safe = r->journal->safe;
-		if (!failed)
-			assert_int_equal(safe, 20);
-		journal_close(r->journal);
-	} else {
-		assert_true(why.code < 0);
-	}
-	int calls = vfs_faulty_calls();
-
-	vfs_faulty_set(-1, false, false);
-	open_sqlite(r);
-	s = load(r);
-	assert_true(s.n >= safe);
-	for (unsigned i = 0; i < s.n; i++)
-		assert_string_equal(s.state[i], "state");
-	journal_close(r->journal);
-	r->journal = NULL;
-	return calls;
-}
-
-static void test_faults_at_every_call(void **state)
-{
-	struct rig *r = *state;
-	char command[256];
-	int calls;
-
-	assert_true(vfs_faulty_register());
-	journal_close(r->journal);
-	snprintf(command, sizeof command, "rm -f '%s'*", r->path);
-	assert_int_equal(system(command), 0);
-	calls = write_with_fault(r, -1, false, false);
-	assert_true(calls > 20);
-	for (int n = 0; n < calls; n++)
-		for (int kind = 0; kind < 4; kind++) {
-			assert_int_equal(system(command), 0);
-			(void)write_with_fault(r, n, kind & 1, kind & 2);
-		}
 	open_sqlite(r);
 }
 
@@ -414,30 +342,6 @@ static void test_old_rows_go(void **state)
 	}
 	assert_int_equal(find(r, 10, &s), 0);
 	assert_int_equal(find(r, 11, &s), 1);
-}
-
-static void refused(const char *path, int code, const char *text)
-{
-	struct fail why = { 0 };
-
-	assert_null(db_open(path, NULL, true, &why));
-	assert_int_equal(why.code, code);
-	if (strstr(why.detail, text) == NULL)
-		fail_msg("%s is not in: %s", text, why.detail);
-}
-
-static void test_strange_files_are_refused(void **state)
-{
-	struct rig *r = *state;
-	char path[160], command[512];
-
-	refused(r->path, ERR_CONFLICT, "another process");
-	snprintf(path, sizeof path, "%s/text", r->dir);
-	snprintf(command, sizeof command,
-		"for i in 1 2 3 4 5 6 7 8 9; do echo 'not a database at all' >>%s; done", path);
-	assert_int_equal(system(command), 0);
-	refused(path, ERR_INVALID, "no journal");
-	refused("/nowhere/at/all.db", ERR_IO, "lock");
 }
 
 static int open_and_put(void *arg)
@@ -485,9 +389,7 @@ int main(void)
 		BOTH(test_a_long_order_comes_back),
 		DISK(test_the_loop_is_told),
 		DISK(test_a_kill_loses_nothing_that_was_safe),
-		DISK(test_faults_at_every_call),
 		DISK(test_old_rows_go),
-		DISK(test_strange_files_are_refused),
 		DISK(test_lack_of_memory),
 	};
 

@@ -25,6 +25,14 @@ void map_done(struct map *m)
 	map_init(m);
 }
 
+void map_reset(struct map *m)
+{
+	if (m->cap > 0)
+		memset(m->rows, 0, m->cap * sizeof(*m->rows));
+	m->used = 0;
+	m->dead = 0;
+}
+
 /* Where the walk over a hash begins. The product spreads hashes whose low bits are poor. */
 static inline uint32_t home(const struct map *m, uint64_t hash)
 {

@@ -25,6 +25,8 @@ struct map {
 
 void map_init(struct map *m);
 void map_done(struct map *m);
+/* Empty it; keeps the memory. */
+void map_reset(struct map *m);
 /* Room for one more; 0 or ERR_NO_MEMORY. Afterwards one map_put cannot fail. */
 int map_reserve(struct map *m) MUST_USE;
 void map_put(struct map *m, uint64_t hash, uint32_t value);
