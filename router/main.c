@@ -14,6 +14,7 @@
 struct process {
 	struct daemon daemon;
 	struct router_core *core; /* NULL while it is being opened */
+	struct journal *journal;  /* NULL: none */
 	struct loop_timer wake;
 	int64_t wake_ns; /* what the timer is set to */
 	int status;
@@ -49,8 +50,9 @@ static void on_turn(void *ctx, int64_t now_ns)
 		return;
 	err = router_core_turn(p->core);
 	if (err < 0) {
-		log_error("the journal failed: nothing more is acknowledged", "error",
-			LOG_ERR(err));
+		log_error("the journal failed: nothing more is acknowledged", "error", LOG_ERR(err),
+			"detail",
+			LOG_STR(p->journal == NULL ? "" : journal_sqlite_fail(p->journal)->detail));
 		p->status = err_row(err)->exit;
 		daemon_leave(&p->daemon);
 		return;
@@ -114,6 +116,7 @@ static int open_journal(struct process *p, const struct settings *s, struct jour
 	if (*ret == NULL)
 		return refuse("the journal cannot be opened", &why);
 	(*ret)->on_safe = on_safe;
+	p->journal = *ret;
 	return 0;
 }
 
