@@ -104,6 +104,7 @@ $(eval $(call program,spu-gpu-node,gpu-node))
 $(eval $(call program,spu-gpu-device,gpu-node/device,OpenCL))
 $(eval $(call program,spu-delegate,services/delegate))
 $(eval $(call program,spu-inbox,services/inbox))
+$(eval $(call program,spu-store,services/store))
 $(eval $(call program,spu,services/cli))
 
 # Tests: each tests/unit/test_X.c, tests/fuzz/fuzz_X.c and tests/bench/bench_X.c is a program;

@@ -44,6 +44,7 @@ struct opts {
 	int64_t limit;
 	bool off;
 	const char *person;
+	int64_t keep_ns;
 	bool detach;
 	bool no_gpu;
 	int64_t port;

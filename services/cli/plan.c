@@ -110,6 +110,19 @@ static int add_router(struct plan *p, struct fail *why)
 	return r < 0 ? r : add_arg(&p->processes[p->n - 1], journal, why);
 }
 
+static int add_store(struct plan *p, struct fail *why)
+{
+	char dir[PATH_MAX];
+	int r = state_dir_path(p->dir, "store", dir);
+
+	if (r < 0)
+		return fail_set(why, r, "dir", PATH_MAX, "the folder's name is too long");
+	r = add_daemon(p, STAGE_ROUTER, "spu-store", "store-1", why);
+	if (r == 0)
+		r = add_arg(&p->processes[p->n - 1], "--dir", why);
+	return r < 0 ? r : add_arg(&p->processes[p->n - 1], dir, why);
+}
+
 static int add_all(struct plan *p, const struct opts *o, struct fail *why)
 {
 	int64_t cpu_nodes = o->cpu_nodes < 0 ? PLAN_CPU_NODES : o->cpu_nodes;
@@ -122,6 +135,8 @@ static int add_all(struct plan *p, const struct opts *o, struct fail *why)
 	r = add_process(p, STAGE_NATS, "nats", nats, why);
 	if (r == 0)
 		r = add_router(p, why);
+	if (r == 0)
+		r = add_store(p, why);
 	for (int64_t i = 1; r == 0 && i <= cpu_nodes; i++) {
 		snprintf(name, sizeof(name), "cpu-%d", (int)i);
 		r = add_daemon(p, STAGE_NODES, "spu-cpu-node", name, why);

@@ -38,3 +38,32 @@ void keys_hash(const struct span *parts, unsigned parts_n, unsigned char ret[KEY
 	}
 	CHECK(crypto_generichash_final(&state, ret, KEYS_HASH) == 0);
 }
+
+/* libsodium wants its state aligned to 64 bytes, which memory of the heap is not. */
+static crypto_generichash_state *state_of(struct keys_stream *s)
+{
+	uintptr_t at = (uintptr_t)s->room;
+
+	_Static_assert(sizeof(crypto_generichash_state) <= sizeof(s->room) - 64, "room");
+	return (crypto_generichash_state *)(s->room + (64 - at % 64) % 64);
+}
+
+void keys_stream_start(struct keys_stream *s)
+{
+	CHECK(crypto_generichash_init(state_of(s), NULL, 0, KEYS_HASH) == 0);
+}
+
+void keys_stream_add(struct keys_stream *s, struct span bytes)
+{
+	CHECK(crypto_generichash_update(state_of(s), bytes.at, bytes.len) == 0);
+}
+
+void keys_stream_copy(struct keys_stream *to, struct keys_stream *from)
+{
+	memcpy(state_of(to), state_of(from), sizeof(crypto_generichash_state));
+}
+
+void keys_stream_end(struct keys_stream *s, unsigned char ret[KEYS_HASH])
+{
+	CHECK(crypto_generichash_final(state_of(s), ret, KEYS_HASH) == 0);
+}
