@@ -86,7 +86,7 @@ static void time_passes_without_work(void **state)
 	journal_close(j);
 }
 
-/* The same amount of work ten times over: the file is as large as after the first, and shrinks when it is idle. */
+/* The same amount of work five times over: the file is as large as after the first, and shrinks when it is idle. */
 static void the_file_does_not_grow_for_ever(void **state)
 {
 	struct rig *r = *state;
@@ -96,8 +96,9 @@ static void the_file_does_not_grow_for_ever(void **state)
 	struct stat st;
 
 	r->conf.log_pages = 256;
+	r->conf.vfs = NULL; /* the usual one: the faulty one reads a whole file at each flush */
 	j = rig_open(r);
-	for (int round = 0; round < 10; round++) {
+	for (int round = 0; round < 5; round++) {
 		for (int i = 0; i < 12000; i++)
 			put_kept(j, row++, r->now_ns + 1000, 4000);
 		assert_int_equal(journal_sync(j), 0);
