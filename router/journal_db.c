@@ -88,8 +88,11 @@ static int read_totals(struct journal_db *d)
 
 int journal_db_open(struct journal_db *d, const struct journal_db_conf *conf, struct fail *why)
 {
-	int err = journal_file_make(conf->path, conf->vfs, why);
+	int err;
 
+	/* Not to count its memory spares SQLite two locks a row; it refuses the change once it is in use. */
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	err = journal_file_make(conf->path, conf->vfs, why);
 	*d = (struct journal_db){ .conf = *conf, .why = why };
 	buf_init(&d->order, JOURNAL_GROUP_MAX);
 	if (d->conf.log_pages <= 0)

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "router/journal_sqlite.h"
 #include "tests/support/journal_mem.h"
+#include "tests/support/journal_world.h"
 #include "tests/support/nth.h"
 #include "tests/support/test.h"
 
@@ -259,6 +260,36 @@ static void test_a_long_order_comes_back(void **state)
 	assert_string_equal(s.state[0], "b");
 }
 
+static struct journal *world_open(void *ctx)
+{
+	return ((struct rig *)ctx)->journal;
+}
+
+static struct journal *world_again(void *ctx, struct journal *j)
+{
+	struct rig *r = ctx;
+
+	assert_ptr_equal(j, r->journal);
+	reopen(r);
+	return r->journal;
+}
+
+static void test_a_long_life_is_like_the_model(void **state)
+{
+	const struct journal_world w = { world_open, world_again, *state };
+
+	world_is_like_the_model(&w);
+	((struct rig *)*state)->journal = NULL; /* it was closed */
+}
+
+static void test_rows_move_and_come_back(void **state)
+{
+	const struct journal_world w = { world_open, world_again, *state };
+
+	world_newer_replaces(&w);
+	((struct rig *)*state)->journal = NULL;
+}
+
 /* --- the disk ----------------------------------------------------------------------------------------- */
 
 static void turn_until_safe(struct rig *r, uint64_t safe)
@@ -387,6 +418,8 @@ int main(void)
 		BOTH(test_within_a_group_the_newest_counts),
 		BOTH(test_kept_rows_are_found),
 		BOTH(test_a_long_order_comes_back),
+		BOTH(test_a_long_life_is_like_the_model),
+		BOTH(test_rows_move_and_come_back),
 		DISK(test_the_loop_is_told),
 		DISK(test_a_kill_loses_nothing_that_was_safe),
 		DISK(test_old_rows_go),
