@@ -200,7 +200,7 @@ static bool bare_open(struct bare *b, const char *path)
 static double floor_per_s(const char *path, double seconds)
 {
 	struct images m = { 0 };
-	struct bare b = { NULL };
+	struct bare b = { .db = NULL };
 	int64_t begun, now;
 	uint64_t row = 1;
 	bool ok = bare_open(&b, path);
