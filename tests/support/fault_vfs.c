@@ -63,7 +63,7 @@ static int fault(unsigned kind, int result)
 		vfs.power = false;
 		vfs.dark = true;
 	}
-	if (vfs.dark)
+	if (vfs.dark && kind != FAULT_MEMORY)
 		r = result;
 	else
 		(void)hits(kind, result, &r);
@@ -102,6 +102,31 @@ void fault_vfs_power(uint64_t n)
 uint64_t fault_vfs_failed(void)
 {
 	return vfs.failed;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------- */
+
+static sqlite3_mem_methods memory;
+
+static void *on_malloc(int n)
+{
+	return fault(FAULT_MEMORY, SQLITE_NOMEM) != SQLITE_OK ? NULL : memory.xMalloc(n);
+}
+
+static void *on_realloc(void *old, int n)
+{
+	return fault(FAULT_MEMORY, SQLITE_NOMEM) != SQLITE_OK ? NULL : memory.xRealloc(old, n);
+}
+
+static void watch_memory(void)
+{
+	sqlite3_mem_methods ours;
+
+	CHECK(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) == SQLITE_OK);
+	ours = memory;
+	ours.xMalloc = on_malloc;
+	ours.xRealloc = on_realloc;
+	CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &ours) == SQLITE_OK);
 }
 
 /* --- disks -------------------------------------------------------------------------------------------- */
@@ -357,8 +382,10 @@ static int on_path(sqlite3_vfs *v, const char *name, int n, char *to)
 void fault_vfs_install(void)
 {
 	static sqlite3_vfs ours;
-	sqlite3_vfs *real = sqlite3_vfs_find(UNDER);
+	sqlite3_vfs *real;
 
+	watch_memory();
+	real = sqlite3_vfs_find(UNDER);
 	CHECK(real != NULL);
 	ours = *real;
 	ours.iVersion = 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fault_vfs: a file system for SQLite, named FAULT_VFS, over the usual one. Its n-th call fails, or the power goes: then
+ * fault_vfs: a file system for SQLite, named FAULT_VFS, over the usual one. Its n-th call fails (or SQLite's n-th request for
+ * memory), or the power goes: then
  * all calls fail, and afterwards the files have what was flushed, with some of what was written since.
  */
 #pragma once
@@ -14,8 +15,8 @@ enum fault_kind {
 	FAULT_READ = 2,
 	FAULT_WRITE = 4,
 	FAULT_SYNC = 8,
-	FAULT_OTHER = 16, /* truncate, delete, size */
-	FAULT_ALL = 31,
+	FAULT_OTHER = 16,  /* truncate, delete, size */
+	FAULT_MEMORY = 32, /* a request of SQLite for memory */
 };
 
 /* Once in a program. */

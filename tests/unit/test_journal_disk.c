@@ -206,6 +206,11 @@ static void the_disk_may_fill_up(void **state)
 	every_call(*state, FAULT_WRITE, SQLITE_FULL, 100);
 }
 
+static void every_request_for_memory_may_fail(void **state)
+{
+	every_call(*state, FAULT_MEMORY, 0, 1000);
+}
+
 /* After a flush that failed not even SQLite's own tidying writes. */
 static void nothing_is_written_after_an_error(void **state)
 {
@@ -425,6 +430,7 @@ int main(void)
 		DISK(every_flush_may_fail),
 		DISK(every_other_call_may_fail),
 		DISK(the_disk_may_fill_up),
+		DISK(every_request_for_memory_may_fail),
 		DISK(nothing_is_written_after_an_error),
 		DISK(room_comes_back),
 		DISK(strange_files_are_refused),
