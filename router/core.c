@@ -8,6 +8,7 @@
 
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "router/recall.h"
 #include "router/view.h"
 #include "run/clocks.h"
 #include "run/keys.h"
@@ -112,39 +113,6 @@ static int step(struct router_core *c, const struct router_event *e)
 	return router_step(c->machine, now_ns(c), e, &c->out);
 }
 
-/* --- kept tasks --------------------------------------------------------------------------------------- */
-
-static bool on_kept_row(void *ctx, const struct journal_image *image)
-{
-	struct router_core *c = ctx;
-	struct fail why = { 0 };
-
-	if (router_restore(c->machine, image, &why) < 0)
-		log_warn("a row of the journal cannot be read", "row", LOG_INT((int64_t)image->row),
-			"error", LOG_ERR(why.code), "field", LOG_STR(why.field), "detail",
-			LOG_STR(why.detail));
-	return false;
-}
-
-/* An ended task that is not in memory any more comes back from the journal, to be looked at. */
-static void recall(struct router_core *c, struct ulid task)
-{
-	struct journal *j = c->conf.journal;
-
-	if (j != NULL && j->kept > 0 &&
-		router_task(c->machine, (struct span){ NULL, 0 }, true, task) == NULL)
-		(void)j->ops->find(j, task, on_kept_row, c);
-}
-
-/* The same by its key, so that a repeated submit finds it. */
-static void recall_key(struct router_core *c, struct span tenant, struct span key)
-{
-	struct journal *j = c->conf.journal;
-
-	if (j != NULL && j->kept > 0 && key.len > 0 && router_key(c->machine, tenant, key) == NULL)
-		(void)j->ops->find_key(j, tenant, key, on_kept_row, c);
-}
-
 /* --- submits ------------------------------------------------------------------------------------------ */
 
 /* What makes two submits with one key the same: all that decides about the work, not when it is wanted. */
@@ -213,7 +181,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	if (s->fail.code == 0) {
 		if (s->key.len > 0)
 			content_hash(s, hash);
-		recall_key(c, tenant, s->key);
+		recall_key(c->conf.journal, c->machine, tenant, s->key);
 		e.model = model_of(c, s);
 	}
 	(void)step(c, &e); /* what it says is in the reply */
@@ -328,28 +296,51 @@ static bool is_operator(const struct router_core *c, struct span tenant)
 	return false;
 }
 
-/* Cancel and drain change something before the answer shows it. */
-static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
-	struct fail *why)
+static int act_on_task(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
+	struct ulid *ret_task, struct fail *why)
 {
-	struct router_event e = { .kind = ROUTER_CANCEL, .who = tenant, .task = q->task };
+	static const enum router_event_kind kinds[] = { [QUERY_CANCEL] = ROUTER_CANCEL,
+		[QUERY_REPLAY] = ROUTER_REPLAY,
+		[QUERY_FORGET] = ROUTER_FORGET };
+	const struct task *t = router_task(c->machine, tenant, is_op, q->task);
+	struct router_event e = { .kind = kinds[q->kind],
+		.who = tenant,
+		.task = q->task,
+		.ret_task = ret_task };
 	int err;
 
-	if (q->kind == QUERY_DRAIN) {
-		if (!is_op)
-			return fail_set(why, ERR_DENIED, "tenant", 0,
-				"only an operator may drain nodes");
-		e = (struct router_event){ .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
-	} else if (q->kind != QUERY_CANCEL) {
-		return 0;
-	} else if (is_op) { /* on behalf of whom it belongs to */
-		const struct task *t = router_task(c->machine, tenant, true, q->task);
+	if (is_op && t != NULL) /* on behalf of whom it belongs to */
+		e.who = router_tenant(c->machine, t->tenant);
+	err = step(c, &e);
+	if (err == ERR_INVALID)
+		return fail_set(why, err, "task", 0,
+			q->kind == QUERY_FORGET
+				? "it has not ended: cancel it first"
+				: "only a task that ended without success is replayed");
+	return err < 0 ? fail_set(why, err, "task", 0, NULL) : 0;
+}
 
-		if (t != NULL)
-			e.who = router_tenant(c->machine, t->tenant);
-	}
-	err = router_step(c->machine, now_ns(c), &e, &c->out);
-	return err < 0 ? fail_set(why, err, q->kind == QUERY_DRAIN ? "node" : "task", 0, NULL) : 0;
+static int act_on_node(struct router_core *c, bool is_op, const struct query *q, struct fail *why)
+{
+	struct router_event e = { .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
+	int err;
+
+	if (!is_op)
+		return fail_set(why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
+	err = step(c, &e);
+	return err < 0 ? fail_set(why, err, "node", 0, NULL) : 0;
+}
+
+/* Some questions change something before the answer shows it. *ret_task: which task is to be shown. */
+static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
+	struct ulid *ret_task, struct fail *why)
+{
+	*ret_task = q->task;
+	if (q->kind == QUERY_DRAIN)
+		return act_on_node(c, is_op, q, why);
+	if (q->kind == QUERY_CANCEL || q->kind == QUERY_REPLAY)
+		return act_on_task(c, tenant, is_op, q, ret_task, why);
+	return 0;
 }
 
 static void answer(struct router_core *c, struct span tenant, const struct query *q,
@@ -366,9 +357,11 @@ static void answer(struct router_core *c, struct span tenant, const struct query
 			c->conf.jitter_us == NULL ? 0 : (int64_t)hist_at(c->conf.jitter_us, 990),
 	};
 
+	struct query shown = *q;
+
 	*ret = (struct query_reply){ .kind = REPLY_NONE };
-	if (act(c, tenant, v.is_operator, q, &ret->fail) == 0)
-		view_answer(&v, q, ret);
+	if (act(c, tenant, v.is_operator, q, &shown.task, &ret->fail) == 0)
+		view_answer(&v, &shown, ret);
 }
 
 /* The encoded answer; one that is too large becomes an error that says so. */
@@ -396,11 +389,23 @@ static void send_answer(struct router_core *c, const struct bus_msg *m)
 	put_end(c, o, b);
 }
 
+/* The answer shows the task as it was, so that is encoded first. */
+static void forget(struct router_core *c, struct span tenant, const struct query *q,
+	struct query_reply *r)
+{
+	struct ulid task;
+
+	if (act_on_task(c, tenant, is_operator(c, tenant), q, &task, &r->fail) == 0)
+		return;
+	r->kind = REPLY_NONE;
+	encode(c, r);
+}
+
 static void on_query(void *ctx, const struct bus_msg *m)
 {
 	struct router_core *c = ctx;
 	struct query_reply r = { .kind = REPLY_NONE };
-	struct query q;
+	struct query q = { .kind = QUERY_NONE };
 	struct span tenant;
 
 	c->metrics.queries++;
@@ -411,12 +416,14 @@ static void on_query(void *ctx, const struct bus_msg *m)
 	}
 	arena_reset(&c->arena);
 	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
-		recall(c, q.task);
+		recall_task(c->conf.journal, c->machine, q.task);
 		answer(c, tenant, &q, &r);
 	}
 	if (r.fail.code != 0)
 		c->metrics.query_errors++;
 	encode(c, &r);
+	if (q.kind == QUERY_FORGET && r.fail.code == 0)
+		forget(c, tenant, &q, &r);
 	send_answer(c, m);
 }
 
@@ -440,37 +447,6 @@ static int subscribe(struct router_core *c, struct fail *why)
 	return 0;
 }
 
-struct loading {
-	struct router_core *core;
-	struct fail *why;
-};
-
-static bool on_open_row(void *ctx, const struct journal_image *image)
-{
-	struct loading *l = ctx;
-
-	return router_restore(l->core->machine, image, l->why) == 0;
-}
-
-/* The open tasks of an earlier life come back and go on. */
-static int load(struct router_core *c, struct fail *why)
-{
-	struct journal *j = c->conf.journal;
-	struct loading l = { .core = c, .why = why };
-	int err;
-
-	if (j == NULL)
-		return 0;
-	err = j->ops->load(j, on_open_row, &l);
-	if (err < 0)
-		return fail_set(why, err, "journal", 0, "the journal cannot be read");
-	if (why->code != 0)
-		return why->code;
-	router_next_row(c->machine, j->next_row);
-	router_resume(c->machine, now_ns(c), &c->out);
-	return 0;
-}
-
 struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why)
 {
 	struct router_core *c = mem_alloc(sizeof *c);
@@ -491,8 +467,10 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	c->machine = router_new(&conf->machine, now_ns(c));
 	if (c->outbox == NULL || c->late == NULL || c->held == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	else if (load(c, why) == 0 && subscribe(c, why) == 0)
+	else if (recall_open(conf->journal, c->machine, why) == 0 && subscribe(c, why) == 0) {
+		router_resume(c->machine, now_ns(c), &c->out);
 		return c;
+	}
 	router_core_close(c);
 	return NULL;
 }

@@ -165,9 +165,11 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 	}
 	t->ended_ns = r->now_ns;
 	heap_drop(&r->tasks.due, t->index);
-	mem_free(t->body);
-	t->body = NULL;
-	t->body_len = 0;
+	if (why == NULL || t->role != ROLE_TASK) { /* else it may be replayed */
+		mem_free(t->body);
+		t->body = NULL;
+		t->body_len = 0;
+	}
 	count(r, t);
 	announce(r, t);
 	if (t->split != NULL)

@@ -171,6 +171,16 @@ void image_touched(struct router *r)
 	}
 }
 
+void image_gone(struct router *r, const struct task *t)
+{
+	const struct journal_image gone = { .row = t->row, .life = JOURNAL_GONE };
+	int err =
+		t->row == 0 || r->out->on_image == NULL ? 0 : r->out->on_image(r->out->ctx, &gone);
+
+	if (err < 0 && r->image_err == 0)
+		r->image_err = err;
+}
+
 int router_hash(struct router *r, uint64_t *ret)
 {
 	*ret = 0;

@@ -8,3 +8,5 @@
 
 /* Hand out the images of all tasks that this step touched, each once, through router_out.on_image. */
 void image_touched(struct router *r);
+/* The task's row goes with it. */
+void image_gone(struct router *r, const struct task *t);

@@ -49,6 +49,8 @@ struct journal_ops {
 	int (*sync)(struct journal *j);
 	/* All open rows in the order of their numbers. 0 or negative ERR_*. */
 	int (*load)(struct journal *j, journal_row_fn *on_row, void *ctx);
+	/* The newest kept rows that are safe, at most so many, in the order of their numbers. */
+	int (*load_kept)(struct journal *j, uint32_t max, journal_row_fn *on_row, void *ctx);
 	/* The safe or appended row of a kept task by its id, or of a tenant's key: 1 and on_row is called with
 	 * order and state; 0: there is none, or it is open; or negative ERR_*, which then stands. */
 	int (*find)(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx);

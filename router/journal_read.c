@@ -17,6 +17,7 @@ _Static_assert(JOURNAL_OPEN == 1 && JOURNAL_KEPT == 2, "as in the columns");
 /* clang-format off */
 static const char *const sql[READ_STMTS] = {
 	[READ_OPEN] = "SELECT " OPEN_COLUMNS OPEN_TABLE " ORDER BY row",
+	[READ_KEPT] = "SELECT * FROM (SELECT " KEPT_COLUMNS " FROM kept ORDER BY row DESC LIMIT ?1) ORDER BY row",
 	[READ_TASK] = "SELECT " KEPT_COLUMNS " FROM kept WHERE task_hi = ?1 AND task_lo = ?2",
 	/* the latest first */
 	[READ_KEY] = "SELECT " KEPT_COLUMNS " FROM kept WHERE key_hash = ?1 AND key = ?3 AND tenant = ?2"
@@ -90,6 +91,15 @@ static int read_rows(struct journal_read *r, sqlite3_stmt *s, journal_row_fn *on
 int journal_read_load(struct journal_read *r, journal_row_fn *on_row, void *ctx, struct fail *why)
 {
 	return read_rows(r, r->stmt[READ_OPEN], on_row, ctx, why);
+}
+
+int journal_read_kept(struct journal_read *r, uint32_t max, journal_row_fn *on_row, void *ctx,
+	struct fail *why)
+{
+	sqlite3_stmt *s = r->stmt[READ_KEPT];
+
+	sqlite3_bind_int64(s, 1, max);
+	return read_rows(r, s, on_row, ctx, why);
 }
 
 int journal_read_task(struct journal_read *r, struct ulid task, journal_row_fn *on_row, void *ctx,

@@ -8,7 +8,7 @@
 
 #include "router/journal.h"
 
-enum journal_read_stmt { READ_OPEN, READ_TASK, READ_KEY, READ_ROW, READ_STMTS };
+enum journal_read_stmt { READ_OPEN, READ_KEPT, READ_TASK, READ_KEY, READ_ROW, READ_STMTS };
 
 struct journal_read {
 	sqlite3 *db;
@@ -22,6 +22,9 @@ int journal_read_open(struct journal_read *r, const char *path, const char *vfs,
 void journal_read_close(struct journal_read *r);
 /* All open rows in the order of their numbers. 0 or *why. */
 int journal_read_load(struct journal_read *r, journal_row_fn *on_row, void *ctx,
+	struct fail *why) MUST_USE;
+/* The newest kept rows, at most so many, in the order of their numbers. 0 or *why. */
+int journal_read_kept(struct journal_read *r, uint32_t max, journal_row_fn *on_row, void *ctx,
 	struct fail *why) MUST_USE;
 /* The kept rows of this task, or of a tenant's key, until on_row returns false. 0 or *why. */
 int journal_read_task(struct journal_read *r, struct ulid task, journal_row_fn *on_row, void *ctx,

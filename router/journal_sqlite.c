@@ -390,6 +390,17 @@ static int sqlite_find_key(struct journal *j, struct span tenant, struct span ke
 	return read_end(s, err, &w);
 }
 
+static int sqlite_load_kept(struct journal *j, uint32_t max, journal_row_fn *on_row, void *ctx)
+{
+	struct journal_sqlite *s = self_of(j);
+	struct wanted none = { .s = s };
+	int err = sqlite_sync(j);
+
+	if (err < 0)
+		return err;
+	return read_end(s, journal_read_kept(&s->read, max, on_row, ctx, &s->why), &none);
+}
+
 static int sqlite_load(struct journal *j, journal_row_fn *on_row, void *ctx)
 {
 	struct journal_sqlite *s = self_of(j);
@@ -468,7 +479,7 @@ struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_
 	struct fail *why)
 {
 	static const struct journal_ops ops = { "sqlite", sqlite_append, sqlite_commit, sqlite_sync,
-		sqlite_load, sqlite_find, sqlite_find_key, sqlite_close };
+		sqlite_load, sqlite_load_kept, sqlite_find, sqlite_find_key, sqlite_close };
 	struct journal_sqlite *s = mem_alloc(sizeof *s);
 	int err;
 

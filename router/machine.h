@@ -3,7 +3,8 @@
  * machine: what the files of the router machine share. Nobody else includes this.
  *   router.c  steps, submits, time      rung.c    placing, hops, retries
  *   report.c  what nodes say            split.c   parts and their join
- *   finish.c  ends, events, what is kept
+ *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
+ *   image.c   rows for the journal, and back
  */
 #pragma once
 #include "base/arena.h"
@@ -113,5 +114,15 @@ uint32_t router_need_tenant(struct router *r, struct span name);
 struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id);
 /* A new task of a tenant; NULL at the ceiling or without memory. */
 struct task *router_add_task(struct router *r, uint32_t tenant);
+/* Tell who watches. */
+void router_record_accepted(struct router *r, const struct task *t, const struct router_event *e);
+
+/* --- replay.c: as router_step says of these events */
+
+int router_replay(struct router *r, const struct router_event *e);
+int router_forget(struct router *r, const struct router_event *e);
+
+/* --- router.c */
+
 /* Forget a task, and its tenant with the last one. */
 void router_drop_task(struct router *r, struct task *t);

@@ -300,7 +300,7 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 	return err;
 }
 
-static void record_accepted(struct router *r, const struct task *t, const struct router_event *e)
+void router_record_accepted(struct router *r, const struct task *t, const struct router_event *e)
 {
 	const struct journal_record record = {
 		.kind = JOURNAL_ACCEPTED,
@@ -328,7 +328,7 @@ static void submit(struct router *r, const struct router_event *e)
 	r->counts.accepted++;
 	reply->task = t->id;
 	reply->state = STATE_QUEUED;
-	record_accepted(r, t, e);
+	router_record_accepted(r, t, e);
 	task_touch(&r->tasks, t);
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
 	rung_arrive(r, t);
@@ -438,6 +438,12 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 		break;
 	case ROUTER_DRAIN:
 		err = drain(r, e);
+		break;
+	case ROUTER_REPLAY:
+		err = router_replay(r, e);
+		break;
+	case ROUTER_FORGET:
+		err = router_forget(r, e);
 		break;
 	case ROUTER_TICK:
 		tick(r);

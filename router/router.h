@@ -42,6 +42,7 @@ enum journal_kind {
 	JOURNAL_ACCEPTED, /* tenant, submit */
 	JOURNAL_ASSIGNED, /* node, attempt */
 	JOURNAL_ENDED,    /* result */
+	JOURNAL_FORGOTTEN,
 };
 
 struct journal_record {
@@ -73,6 +74,8 @@ enum router_event_kind {
 	ROUTER_UP,     /* who: node; up */
 	ROUTER_CANCEL, /* who: tenant; task */
 	ROUTER_DRAIN,  /* node; on */
+	ROUTER_REPLAY, /* who: tenant; task, ended without success: the new one's id goes to *ret_task */
+	ROUTER_FORGET, /* who: tenant; task, ended */
 	ROUTER_TICK,
 };
 
@@ -86,6 +89,7 @@ struct router_event {
 	struct submit_reply *reply; /* filled */
 	const struct up *up;
 	struct ulid task;
+	struct ulid *ret_task;
 	struct span node;
 	bool on;
 };
@@ -99,7 +103,8 @@ struct router;
 
 struct router *router_new(const struct router_conf *conf, int64_t now_ns) MUST_USE;
 void router_free(struct router *r);
-/* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN, ERR_INVALID, ERR_BUSY or ERR_NO_MEMORY for an offer that
+/* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN, ERR_UNKNOWN, ERR_INVALID (it has not ended, or succeeded) or
+ * ERR_BUSY for REPLAY and FORGET, ERR_INVALID, ERR_BUSY or ERR_NO_MEMORY for an offer that
  * is not taken; a refused SUBMIT is told in its reply. Reports that
  * change nothing (stale, unknown) are counted, not returned. */
 int router_step(struct router *r, int64_t now_ns, const struct router_event *e,

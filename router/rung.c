@@ -119,6 +119,7 @@ void rung_again(struct router *r, struct task *t, int64_t delay_ns)
 {
 	forget_attempt(t);
 	start_clock(r, t, delay_ns);
+	task_touch(&r->tasks, t);
 	if (delay_ns <= 0) {
 		t->retry_ns = 0; /* a restart may have left one that has passed */
 		enqueue(r, t);

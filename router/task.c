@@ -213,6 +213,6 @@ uint64_t task_bytes(const struct task *t)
 	uint64_t texts = span_str(t->note).len + span_str(t->key).len + span_str(t->stream).len +
 			 span_str(t->model).len + span_str(t->was_on).len + t->told_len;
 
-	return sizeof *t + t->result_len + (t->fail == NULL ? 0 : sizeof *t->fail) + parts + texts +
-	       explain_bytes(&t->explain) + OVERHEAD_BYTES;
+	return sizeof *t + t->body_len + t->result_len + (t->fail == NULL ? 0 : sizeof *t->fail) +
+	       parts + texts + explain_bytes(&t->explain) + OVERHEAD_BYTES;
 }

@@ -35,7 +35,8 @@ static struct task_view view_task(const struct view *v, const struct task *t)
 		.deadline_ms = t->deadline_ns / NS_PER_MS,
 		.ended_ms = t->ended_ns / NS_PER_MS,
 		.permille = t->state == STATE_SUCCEEDED ? 1000 : t->permille,
-		.note = span_str(t->note),
+		.note = state_is_final(t->state) && t->fail != NULL ? span_str(t->fail->detail)
+								    : span_str(t->note),
 	};
 
 	if (t->split != NULL) {
@@ -402,6 +403,8 @@ void view_answer(const struct view *v, const struct query *q, struct query_reply
 	switch (q->kind) {
 	case QUERY_STATUS:
 	case QUERY_CANCEL:
+	case QUERY_REPLAY:
+	case QUERY_FORGET:
 	case QUERY_RESULT:
 	case QUERY_EXPLAIN:
 		answer_task(v, q, ret);

@@ -156,7 +156,7 @@ int cmd_wait(struct cli *c)
 	return r < 0 ? cli_fail_text(r, "no timer is left") : follow_wait(&f);
 }
 
-static int show_cancelled(struct cli *c, const struct query_reply *r)
+static int show_acted(struct cli *c, const struct query_reply *r)
 {
 	char id[ULID_TEXT + 1];
 
@@ -168,21 +168,37 @@ static int show_cancelled(struct cli *c, const struct query_reply *r)
 	return 0;
 }
 
-int cmd_cancel(struct cli *c)
+/* The same question about each task that is named. */
+static int act_on_each(struct cli *c, enum query_kind kind)
 {
 	int exit = 0;
 
 	for (unsigned i = 0; i < c->opts.args.n; i++) {
-		struct query q = { .kind = QUERY_CANCEL };
+		struct query q = { .kind = kind };
 		int r = cli_task_arg(c, i, &q.task);
 
 		if (r == 0 && c->client == NULL)
 			r = cli_open(c);
 		if (r == 0)
-			r = cli_query(c, &q, show_cancelled);
+			r = cli_query(c, &q, show_acted);
 		if (c->client == NULL)
 			return r;
 		exit = r != 0 ? r : exit;
 	}
 	return exit;
+}
+
+int cmd_cancel(struct cli *c)
+{
+	return act_on_each(c, QUERY_CANCEL);
+}
+
+int cmd_replay(struct cli *c)
+{
+	return act_on_each(c, QUERY_REPLAY);
+}
+
+int cmd_forget(struct cli *c)
+{
+	return act_on_each(c, QUERY_FORGET);
 }

@@ -85,3 +85,15 @@ int cmd_tasks(struct cli *c)
 	r = cli_open(c);
 	return r != 0 ? r : cli_query(c, &q, show);
 }
+
+int cmd_dead(struct cli *c)
+{
+	const struct query q = {
+		.kind = QUERY_TASKS,
+		.state = STATE_DEAD,
+		.limit = c->opts.limit < 0 ? 0 : (uint32_t)c->opts.limit,
+	};
+	int r = cli_open(c);
+
+	return r != 0 ? r : cli_query(c, &q, show);
+}

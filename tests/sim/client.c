@@ -127,12 +127,14 @@ static void submit_one(struct client *c)
 	buf_done(&body);
 }
 
-/* Cancel some task that the oracle has seen accepted, of whatever tenant: only one's own may be hit. */
-static void cancel_one(struct client *c)
+/* Cancel, replay or forget some task that the oracle has seen, of whatever tenant: only one's own may be hit. */
+static void act_on_one(struct client *c)
 {
 	const struct oracle *o = &c->world->oracle;
 	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
-	struct query q = { .kind = QUERY_CANCEL };
+	static const enum query_kind kinds[] = { QUERY_CANCEL, QUERY_CANCEL, QUERY_REPLAY,
+		QUERY_FORGET };
+	struct query q = { .kind = kinds[prng_below(&c->world->prng, ARRAY_LEN(kinds))] };
 	struct buf b;
 
 	if (o->known_n == 0)
@@ -156,6 +158,6 @@ void client_turn(struct client *c)
 	c->left--;
 	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, 800 * MS);
 	if (prng_chance(p, 1, 10))
-		cancel_one(c);
+		act_on_one(c);
 	submit_one(c);
 }

@@ -80,7 +80,7 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 	struct oracle *o = ctx;
 	struct known *k = find(o, rec->task);
 
-	if (k->ended > 0)
+	if (k->ended > 0 && rec->kind != JOURNAL_FORGOTTEN)
 		oracle_break(o, "nothing follows the end", "record %d", (int)rec->kind);
 	switch (rec->kind) {
 	case JOURNAL_ACCEPTED:
@@ -95,6 +95,11 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 		if (rec->attempt <= k->attempt)
 			oracle_break(o, "attempts grow", "%u after %u", rec->attempt, k->attempt);
 		k->attempt = rec->attempt;
+		break;
+	case JOURNAL_FORGOTTEN:
+		if (k->ended != 1)
+			oracle_break(o, "only what has ended is forgotten", "%u", k->ended);
+		k->forgotten = true;
 		break;
 	case JOURNAL_ENDED:
 		k->ended++;
@@ -140,7 +145,7 @@ static bool on_safe_row(void *ctx, const struct journal_image *image)
 	arena_init(&a, 4 << 20);
 	if (task_state_decode(&a, image->state, &s, NULL) < 0)
 		oracle_break(o, "a row can be read", "%llu", (unsigned long long)image->row);
-	k->gone = false;
+	k->gone = k->forgotten = false; /* a forgetting that was not safe did not happen */
 	k->attempt = s.attempts;
 	k->ended = state_is_final(s.state);
 	k->state = k->ended ? s.state : STATE_NONE;
@@ -169,7 +174,7 @@ void oracle_crash(struct world *w)
 		const struct known *k = &o->known[i];
 
 		ulid_text(k->task, id);
-		if (k->gone && !k->fast && (k->told || k->told_end != STATE_NONE))
+		if (k->gone && !k->fast && !k->forgotten && (k->told || k->told_end != STATE_NONE))
 			oracle_break(o, "what was acknowledged is not lost", "%s", id);
 	}
 }
@@ -217,7 +222,8 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
 		oracle_break(o, "an open task has a time to be looked at", "%s",
 			state_name(t->state));
-	if (state_is_final(t->state) && t->body != NULL)
+	if (t->body != NULL &&
+		(t->state == STATE_SUCCEEDED || (state_is_final(t->state) && t->role != ROLE_TASK)))
 		oracle_break(o, "an ended task gives its body back", "%u", t->index);
 	if (t->state == STATE_SPLIT && (t->split == NULL || t->split->released))
 		oracle_break(o, "a split task has parts", "%u", t->index);

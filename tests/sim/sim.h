@@ -78,6 +78,7 @@ struct known {
 	bool accepted;       /* by a tenant; else it is a part */
 	bool fast;           /* lives in memory only */
 	bool told;           /* its tenant was told that it is accepted */
+	bool forgotten;      /* by its tenant */
 	bool gone;           /* went with a crash of the router, untold or `fast` */
 	enum state told_end; /* as its tenant heard it; STATE_NONE: not yet */
 	uint8_t ended;       /* times */

@@ -210,23 +210,33 @@ static int by_number(const void *a, const void *b)
 	return ((*x)->image.row > (*y)->image.row) - ((*x)->image.row < (*y)->image.row);
 }
 
-static int mem_load(struct journal *j, journal_row_fn *on_row, void *ctx)
+static int load_life(struct journal_mem *m, enum journal_life life, uint32_t max,
+	journal_row_fn *on_row, void *ctx)
 {
-	struct journal_mem *m = self_of(j);
 	struct row **rows = mem_alloc((m->rows.used + 1) * sizeof *rows);
 	uint32_t n = 0;
 
 	if (rows == NULL)
 		return ERR_NO_MEMORY;
 	for (uint32_t i = 0; i < m->rows.cap; i++)
-		if (slots_is_taken(&m->rows, i) && row_at(m, i)->image.life == JOURNAL_OPEN)
+		if (slots_is_taken(&m->rows, i) && row_at(m, i)->image.life == life)
 			rows[n++] = row_at(m, i);
 	qsort(rows, n, sizeof(struct row *), by_number);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = n > max ? n - max : 0; i < n; i++)
 		if (!on_row(ctx, &rows[i]->image))
 			break;
 	mem_free(rows);
 	return 0;
+}
+
+static int mem_load(struct journal *j, journal_row_fn *on_row, void *ctx)
+{
+	return load_life(self_of(j), JOURNAL_OPEN, UINT32_MAX, on_row, ctx);
+}
+
+static int mem_load_kept(struct journal *j, uint32_t max, journal_row_fn *on_row, void *ctx)
+{
+	return load_life(self_of(j), JOURNAL_KEPT, max, on_row, ctx);
 }
 
 static int mem_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx)
@@ -294,7 +304,7 @@ static void mem_close(struct journal *j)
 struct journal *journal_mem_open(void)
 {
 	static const struct journal_ops ops = { "memory", mem_append, mem_commit, mem_sync,
-		mem_load, mem_find, mem_find_key, mem_close };
+		mem_load, mem_load_kept, mem_find, mem_find_key, mem_close };
 	struct journal_mem *m = mem_alloc(sizeof *m);
 
 	if (m == NULL)

@@ -72,7 +72,10 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(t->waiting == !list_is_empty(&t->queued));
 	CHECK(t->state != STATE_QUEUED || t->waiting || t->retry_ns != 0);
 	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
-	CHECK(!is_final || (t->body == NULL && t->ended_ns > 0));
+	CHECK(!is_final || t->ended_ns > 0);
+	/* What may be replayed keeps its body. */
+	CHECK(t->body == NULL || !is_final ||
+		(t->role == ROLE_TASK && t->state != STATE_SUCCEEDED));
 	CHECK(is_final || t->body != NULL);
 	CHECK(t->result == NULL || t->state == STATE_SUCCEEDED);
 	CHECK(t->state != STATE_SPLIT || (t->split != NULL && !t->split->released));

@@ -51,6 +51,10 @@ static enum query_kind query_read(struct pb_in *in, const Spu__V1__Query *m, str
 		return QUERY_DRAIN;
 	case SPU__V1__QUERY__WHAT_MESH:
 		return QUERY_MESH;
+	case SPU__V1__QUERY__WHAT_REPLAY:
+		return task_query_read(in, m->replay, QUERY_REPLAY, q);
+	case SPU__V1__QUERY__WHAT_FORGET:
+		return task_query_read(in, m->forget, QUERY_FORGET, q);
 	default:
 		refuse_what(in, "a query of a sort that is not known here, or none");
 		return QUERY_NONE;
@@ -81,6 +85,8 @@ static const unsigned query_fields[] = {
 	[QUERY_NODES] = 6,
 	[QUERY_DRAIN] = 7,
 	[QUERY_MESH] = 8,
+	[QUERY_REPLAY] = 9,
+	[QUERY_FORGET] = 10,
 };
 
 void query_encode(struct buf *b, const struct query *q)

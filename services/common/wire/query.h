@@ -17,11 +17,13 @@ enum query_kind {
 	QUERY_NODES,
 	QUERY_DRAIN,
 	QUERY_MESH,
+	QUERY_REPLAY,
+	QUERY_FORGET,
 };
 
 struct query {
 	enum query_kind kind;
-	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL */
+	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL, REPLAY, FORGET */
 	uint32_t limit;   /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
 	enum state state; /* TASKS: only these; STATE_NONE: all */
 	struct span node; /* DRAIN */
