@@ -15,6 +15,8 @@ struct disk_io {
 	ssize_t (*pwrite)(int fd, const void *from, size_t n, off_t at);
 	int (*ftruncate)(int fd, off_t len);
 	int (*fsync)(int fd);
+	/* Begin to write a range to the disk, without waiting; only a hint. */
+	void (*write_soon)(int fd, off_t at, off_t len);
 	int (*rename)(const char *from, const char *to);
 	int (*unlink)(const char *path);
 	int (*mkdir)(const char *path, mode_t mode);

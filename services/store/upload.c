@@ -4,7 +4,9 @@
 #include "base/mem.h"
 
 #define CATCH_UP_CHUNKS 2u /* hashed beside each that comes */
-#define CHECK_CHUNKS 32u   /* hashed by one check */
+#define SOON_BYTES                                                                                 \
+	(32 * DISK_CHUNK) /* written to the disk while more comes, so that the commit waits less */
+#define CHECK_CHUNKS 32u  /* hashed by one check */
 
 struct upload *upload_new(struct disk *d, struct tenant *t, struct span token, uint64_t size,
 	uint64_t have, struct fail *why)
@@ -98,6 +100,8 @@ int upload_add(struct disk *d, struct upload *u, uint64_t offset, struct span da
 	if (r < 0)
 		return r;
 	u->have += data.len;
+	if (u->have % SOON_BYTES == 0)
+		d->io->write_soon(u->fd, (off_t)(u->have - SOON_BYTES), (off_t)SOON_BYTES);
 	if (u->hashed == offset) {
 		hash(u, data);
 		return 0;

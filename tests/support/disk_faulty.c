@@ -64,6 +64,11 @@ static int f_fsync(int fd)
 	return fails() ? -1 : disk_io_real.fsync(fd);
 }
 
+static void f_write_soon(int fd, off_t at, off_t len)
+{
+	disk_io_real.write_soon(fd, at, len);
+}
+
 static int f_rename(const char *from, const char *to)
 {
 	return fails() ? -1 : disk_io_real.rename(from, to);
@@ -96,6 +101,7 @@ const struct disk_io disk_io_faulty = {
 	f_pwrite,
 	f_ftruncate,
 	f_fsync,
+	f_write_soon,
 	f_rename,
 	f_unlink,
 	f_mkdir,
