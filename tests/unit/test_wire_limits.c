@@ -158,7 +158,7 @@ static void test_items_of_a_batch(void **state)
 	for (int over = 0; over < 2; over++)
 		for (size_t d = 0; d < BATCHES; d++) {
 			static const char *const names[BATCHES] = { "submit", "reply", "event",
-				"up", "down" };
+				"up", "down", "ask", "reply" };
 
 			for (int i = 0; i < LIMIT_ITEMS_PER_MESSAGE + over; i++)
 				pb_close(&f->b, pb_open(&f->b, 1, 0));

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/mem.h"
 #include "tests/support/test.h"
+#include "wire/blob.h"
 #include "wire/body.h"
 #include "wire/node.h"
 #include "wire/pbwrite.h"
@@ -73,6 +74,8 @@ BATCH(submit_reply, submit_replies)
 BATCH(event, events)
 BATCH(up, ups)
 BATCH(down, downs)
+BATCH(blob_ask, blob_asks)
+BATCH(blob_reply, blob_replies)
 MESSAGE(body, body)
 MESSAGE(split_plan, split_plan)
 MESSAGE(query, query)
@@ -86,6 +89,8 @@ static const struct decoder decoders[] = {
 	{ "events", decode_events },
 	{ "ups", decode_ups },
 	{ "downs", decode_downs },
+	{ "blob_asks", decode_blob_asks },
+	{ "blob_replies", decode_blob_replies },
 	{ "body", decode_body },
 	{ "split_plan", decode_split_plan },
 	{ "query", decode_query },
@@ -93,7 +98,7 @@ static const struct decoder decoders[] = {
 	{ "ask", decode_ask },
 	{ "ask_reply", decode_ask_reply },
 };
-#define BATCHES 5 /* the first of them */
+#define BATCHES 7 /* the first of them */
 
 static inline struct span xs(const struct fix *f, size_t n)
 {
