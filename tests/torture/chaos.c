@@ -209,7 +209,7 @@ void chaos_end(struct chaos *c, int64_t now_ns)
 
 void chaos_close(struct chaos *c, bool keep)
 {
-	char command[128];
+	char command[256];
 
 	for (unsigned i = 0; i < VICTIMS; i++) {
 		pid_t pid = c->member[VICTIMS - 1 - i].pid;

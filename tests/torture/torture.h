@@ -30,7 +30,7 @@ struct member {
 
 struct chaos {
 	struct prng prng;
-	char dir[64], url[64];
+	char dir[192], url[64];
 	uint16_t port;
 	struct member member[VICTIMS];
 	int64_t next_ns;                   /* the next deed */

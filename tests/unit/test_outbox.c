@@ -273,6 +273,75 @@ static void nothing_is_lost_or_turned_round(void **state)
 	assert_memory_equal(put_n, got_n, sizeof(put_n));
 }
 
+static void what_is_held_waits_for_its_mark(void **state)
+{
+	struct rig *r = *state;
+
+	outbox_free(r->out);
+	r->out = outbox_new_held(r->bus);
+	assert_non_null(r->out);
+	assert_false(outbox_holds(r->out));
+	put(r, "s.a", "1");
+	assert_true(outbox_holds(r->out));
+	assert_int_equal(outbox_release(r->out, 100), 0);
+	deliver(r);
+	assert_int_equal(r->n, 0); /* not sealed: nobody knows yet what it waits for */
+	outbox_seal(r->out, 5);
+	put(r, "s.a", "2");
+	outbox_seal(r->out, 7);
+	put(r, "s.b", "3");
+	assert_int_equal(outbox_release(r->out, 4), 0);
+	deliver(r);
+	assert_int_equal(r->n, 0);
+	assert_int_equal(outbox_release(r->out, 6), 0);
+	deliver(r);
+	assert_int_equal(r->n, 1);
+	assert_string_equal(r->sent[0].text, "1");
+	outbox_seal(r->out, 7);
+	assert_int_equal(outbox_release(r->out, 7), 0);
+	deliver(r);
+	assert_int_equal(r->n, 3);
+	assert_string_equal(r->sent[1].text, "2");
+	assert_string_equal(r->sent[2].text, "3");
+	assert_false(outbox_holds(r->out));
+}
+
+/* A message that is full before the turn's end waits like the rest. */
+static void a_full_message_is_held_too(void **state)
+{
+	struct rig *r = *state;
+
+	outbox_free(r->out);
+	r->out = outbox_new_held(r->bus);
+	put_big(r, "s.a", LIMIT_BATCH_BYTES);
+	put_big(r, "s.a", LIMIT_BATCH_BYTES);
+	deliver(r);
+	assert_int_equal(r->n, 0);
+	outbox_seal(r->out, 1);
+	assert_int_equal(outbox_release(r->out, 1), 0);
+	deliver(r);
+	assert_int_equal(r->n, 2);
+}
+
+static int hold_all(void *arg)
+{
+	struct rig *r = arg;
+	struct outbox *o = outbox_new_held(r->bus);
+	int err = o == NULL ? ERR_NO_MEMORY : 0;
+
+	for (unsigned i = 0; i < 4 && err == 0; i++) {
+		struct buf *b = outbox_put(o, i % 2 ? "t.a" : "t.b", 8);
+
+		buf_str(b, "12345678");
+		err = outbox_put_end(o, b);
+		outbox_seal(o, i);
+	}
+	if (o != NULL && outbox_release(o, 2) > 0)
+		err = ERR_NO_MEMORY;
+	outbox_free(o);
+	return err;
+}
+
 static int use_all(void *arg)
 {
 	struct rig *r = arg;
@@ -294,6 +363,7 @@ static int use_all(void *arg)
 static void lives_through_lack_of_memory(void **state)
 {
 	assert_in_range(nth_alloc(use_all, *state), 3, 20);
+	assert_true(nth_alloc(hold_all, *state) > 5);
 	outbox_free(NULL);
 }
 
@@ -312,6 +382,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(refusals_are_counted_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_item_is_open_at_a_time, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_lost_or_turned_round, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_held_waits_for_its_mark, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_full_message_is_held_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(lives_through_lack_of_memory, set_up, tear_down),
 	};
 

@@ -394,6 +394,163 @@ static void test_fast_reply_waits_for_an_event(void **state)
 	assert_true(router_core_wake(g->core) > g->now_ns + NS_PER_MS);
 }
 
+/* --- the journal -------------------------------------------------------------------------------------- */
+
+static void turn(struct rig *g)
+{
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_int_equal(router_core_turn(g->core), 0);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+}
+
+static void send_submit(struct rig *g, const struct submit *s)
+{
+	CLEANUP(buf_done) struct buf b;
+
+	buf_init(&b, 1 << 16);
+	submits_put(&b, s);
+	g->heard = 0;
+	g->subject[0] = '\0';
+	assert_int_equal(bus_publish(g->peer, "spu.submit.t", "_INBOX.s", NOTHING, buf_span(&b)),
+		0);
+}
+
+static void test_an_answer_waits_until_it_is_safe(void **state)
+{
+	struct rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+
+	offer(g, 0, 1, NOTHING);
+	journal_mem_hold(g->journal, true);
+	send_submit(g, &s);
+	turn(g);
+	turn(g);
+	assert_string_equal(g->subject, "");
+	assert_int_equal(g->heard, 1); /* its own submit only: no assignment, no event */
+	/* A task that is not for the journal does not wait for it. */
+	s.fast = true;
+	send_submit(g, &s);
+	turn(g);
+	g->now_ns += NS_PER_S;
+	turn(g);
+	assert_string_equal(g->subject, "_INBOX.s");
+	g->subject[0] = '\0';
+	g->heard = 0;
+	journal_mem_release(g->journal);
+	turn(g);
+	assert_string_equal(g->subject, "_INBOX.s");
+	assert_true(g->heard >= 3); /* the reply, the assignment, an event */
+}
+
+static void restart(struct rig *g, bool crash)
+{
+	struct router_core_conf conf = {
+		.bus = g->router_bus,
+		.journal = g->journal,
+		.name = "r",
+		.operators = "root, boss",
+		.now = clock_of,
+		.now_ctx = g,
+	};
+	struct fail why = { 0 };
+
+	router_conf_default(&conf.machine);
+	conf.machine.settle_ns = 0;
+	conf.machine.seed = 77;
+	if (crash)
+		journal_mem_fail(g->journal, 0, ERR_IO);
+	router_core_close(g->core);
+	journal_mem_fail(g->journal, 0, 0);
+	journal_mem_crash(g->journal);
+	g->core = router_core_open(&conf, &why);
+	assert_non_null(g->core);
+	pump(g);
+}
+
+static void test_a_restart_goes_on(void **state)
+{
+	struct rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+	struct ulid id = submit(g, "t", &s).task;
+	struct query q = { .kind = QUERY_STATUS, .task = id };
+
+	for (int i = 0; i < 2; i++) {
+		restart(g, i == 1);
+		assert_int_equal(ask(g, "t", &q).task.state, STATE_QUEUED);
+		struct submit_reply again = submit(g, "t", &s);
+
+		assert_true(again.existing);
+		assert_true(ulid_eq(again.task, id));
+	}
+	q.kind = QUERY_CANCEL;
+	assert_int_equal(ask(g, "t", &q).task.state, STATE_CANCELLED);
+	restart(g, true);
+	q.kind = QUERY_RESULT;
+	assert_int_equal(ask(g, "t", &q).result.state, STATE_CANCELLED);
+	assert_true(submit(g, "t", &s).existing);
+	q.kind = QUERY_FORGET;
+	assert_int_equal(ask(g, "t", &q).task.state, STATE_CANCELLED);
+	restart(g, true);
+	assert_int_equal(ask(g, "t", &q).fail.code, ERR_UNKNOWN);
+	assert_false(submit(g, "t", &s).existing);
+}
+
+static void test_what_was_not_safe_did_not_happen(void **state)
+{
+	struct rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+
+	journal_mem_hold(g->journal, true);
+	send_submit(g, &s);
+	turn(g);
+	assert_int_equal(router_open(router_core_machine(g->core)), 1);
+	restart(g, true);
+	assert_int_equal(router_open(router_core_machine(g->core)), 0);
+	assert_string_equal(g->subject, "");
+}
+
+static void test_a_failed_journal_stops_the_router(void **state)
+{
+	struct rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+
+	journal_mem_fail(g->journal, 0, ERR_IO);
+	send_submit(g, &s);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_int_equal(router_core_turn(g->core), ERR_IO);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_string_equal(g->subject, "");
+	assert_int_equal(router_core_turn(g->core), ERR_IO);
+	journal_mem_fail(g->journal, 0, 0);
+}
+
+static void test_replay(void **state)
+{
+	struct rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+	struct query q = { .kind = QUERY_REPLAY, .task = submit(g, "t", &s).task };
+	struct ulid first = q.task;
+
+	assert_int_equal(ask(g, "t", &q).fail.code, ERR_INVALID);
+	q.kind = QUERY_FORGET;
+	assert_int_equal(ask(g, "t", &q).fail.code, ERR_INVALID);
+	q.kind = QUERY_CANCEL;
+	assert_int_equal(ask(g, "t", &q).task.state, STATE_CANCELLED);
+	q.kind = QUERY_REPLAY;
+	assert_int_equal(ask(g, "other", &q).fail.code, ERR_UNKNOWN);
+	struct query_reply r = ask(g, "boss", &q);
+
+	assert_int_equal(r.fail.code, 0);
+	assert_false(ulid_eq(r.task.task, first));
+	assert_int_equal(r.task.state, STATE_QUEUED);
+	q = (struct query){ .kind = QUERY_STATUS, .task = r.task.task };
+	assert_int_equal(ask(g, "t", &q).fail.code, 0); /* it is its tenant's */
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -407,6 +564,11 @@ int main(void)
 		TEST(test_long_answers_are_cut),
 		TEST(test_large_batch),
 		TEST(test_fast_reply_waits_for_an_event),
+		TEST(test_an_answer_waits_until_it_is_safe),
+		TEST(test_a_restart_goes_on),
+		TEST(test_what_was_not_safe_did_not_happen),
+		TEST(test_a_failed_journal_stops_the_router),
+		TEST(test_replay),
 	};
 
 	return cmocka_run_group_tests_name("router_core", tests, NULL, NULL);
