@@ -4,7 +4,7 @@
  *   router.c  steps, submits, time      rung.c    placing, hops, retries
  *   report.c  what nodes say            split.c   parts and their join
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
- *   image.c   rows for the journal, and back
+ *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
  */
 #pragma once
 #include "base/arena.h"
@@ -88,6 +88,12 @@ void report_order_cancel(struct router *r, struct span node, struct ulid task, u
 void split_begin(struct router *r, struct task *t);
 /* A child ended. */
 void split_child_ended(struct router *r, struct task *child);
+/* Can a task with this ladder have children of this kind? 0, ERR_UNKNOWN or ERR_DENIED. */
+int split_may(struct router *r, const struct ladder *of_parent, struct span kind) MUST_USE;
+/* A child of parent with this kind and what b holds, which may have failed; NULL then, and if there is no room or
+ * no such kind. It may cost what is left of the parent's highest price. */
+struct task *split_add_child(struct router *r, struct task *parent, struct span kind,
+	enum task_role role, struct buf *b);
 /* Cancel what still runs of a parent's children and keep them as ended. */
 void split_release(struct router *r, struct task *parent);
 

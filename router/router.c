@@ -4,8 +4,9 @@
  */
 #include "router/router.h"
 
+#include "router/graph.h"
+#include "router/graph_body.h"
 #include "router/image.h"
-#include "router/machine.h"
 #include "wire/kinds.h"
 
 #include "base/pure.h"
@@ -262,6 +263,11 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 	if (ladder.n == 0)
 		return fail_set(why, ERR_INVALID, "allow", 0,
 			"the kind has none of these rungs on its ladder");
+	if (span_is(e->submit->kind, GRAPH_KIND)) {
+		err = graph_check(r, &ladder, e->submit->body, why);
+		if (err < 0)
+			return err;
+	}
 	t = router_add_task(r, tenant);
 	if (t == NULL)
 		return refuse_busy(why, "tasks", r->conf.tasks_max);

@@ -9,7 +9,7 @@
  * A task's body travels inside the planner's as one item, and each part's result inside the join's: parameters
  * of several bodies never meet in one, and nothing is decoded here but the plan.
  */
-#include "router/machine.h"
+#include "router/graph.h"
 #include "wire/body.h"
 #include "wire/node.h"
 
@@ -42,14 +42,13 @@ static struct ladder child_ladder(const struct ladder *of_kind, const struct lad
 	return l;
 }
 
-/* Can there be children of this kind? 0, ERR_UNKNOWN or ERR_DENIED. */
-static int check_child(struct router *r, const struct task *parent, struct span kind)
+int split_may(struct router *r, const struct ladder *of_parent, struct span kind)
 {
 	uint32_t k = registry_kind(&r->registry, kind);
 
 	if (k == KIND_UNKNOWN)
 		return ERR_UNKNOWN;
-	return child_ladder(&registry_kind_at(&r->registry, k)->ladder, &parent->ladder).n == 0
+	return child_ladder(&registry_kind_at(&r->registry, k)->ladder, of_parent).n == 0
 		       ? ERR_DENIED
 		       : 0;
 }
@@ -59,7 +58,7 @@ static int check_child(struct router *r, const struct task *parent, struct span 
 static struct task *add_child(struct router *r, struct task *parent, struct span kind,
 	enum task_role role, unsigned char *body, size_t body_len)
 {
-	bool may = body != NULL && check_child(r, parent, kind) == 0;
+	bool may = body != NULL && split_may(r, &parent->ladder, kind) == 0;
 	uint32_t k = may ? registry_kind(&r->registry, kind) : KIND_UNKNOWN;
 	struct task *t = may ? router_add_task(r, parent->tenant) : NULL;
 
@@ -83,8 +82,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	return t;
 }
 
-/* The same with what b holds, which may have failed. */
-static struct task *add_child_with(struct router *r, struct task *parent, struct span kind,
+struct task *split_add_child(struct router *r, struct task *parent, struct span kind,
 	enum task_role role, struct buf *b)
 {
 	size_t len = 0;
@@ -129,6 +127,10 @@ void split_begin(struct router *r, struct task *t)
 		rung_hop(r, t, ERR_UNSUPPORTED, "a part of a part is not split again");
 		return;
 	}
+	if (graph_is(r, t)) {
+		graph_begin(r, t);
+		return;
+	}
 	if (r->settled && !has_planner(r)) {
 		rung_hop(r, t, ERR_NO_NODE, "no CPU node can split it");
 		return;
@@ -141,7 +143,7 @@ void split_begin(struct router *r, struct task *t)
 	}
 	t->split = mem_alloc(sizeof *t->split);
 	if (t->split != NULL)
-		plan = add_child_with(r, t, SPAN_LIT("task.split"), ROLE_PLAN, &body);
+		plan = split_add_child(r, t, SPAN_LIT("task.split"), ROLE_PLAN, &body);
 	if (plan == NULL) {
 		mem_free(t->split);
 		t->split = NULL;
@@ -166,10 +168,10 @@ void split_begin(struct router *r, struct task *t)
 /* Are all kinds of the plan such that children can be of them? */
 static int check_plan(struct router *r, const struct task *parent, const struct split_plan *plan)
 {
-	int err = check_child(r, parent, plan->join.kind);
+	int err = split_may(r, &parent->ladder, plan->join.kind);
 
 	for (size_t i = 0; i < plan->parts_n && err == 0; i++)
-		err = check_child(r, parent, plan->parts[i].kind);
+		err = split_may(r, &parent->ladder, plan->parts[i].kind);
 	return err;
 }
 
@@ -259,7 +261,7 @@ static void begin_join(struct router *r, struct task *parent)
 			"the parts' results are together above the limit of a body");
 		return;
 	}
-	t = add_child_with(r, parent, span_str(s->join_kind), ROLE_JOIN, &body);
+	t = split_add_child(r, parent, span_str(s->join_kind), ROLE_JOIN, &body);
 	if (t == NULL) {
 		give_up(r, parent, ERR_BUSY, "no room to join the parts");
 		return;
@@ -342,7 +344,9 @@ void split_child_ended(struct router *r, struct task *child)
 		finish(r, parent, TASK_EXPIRE, &why);
 		return;
 	}
-	if (child->state != STATE_SUCCEEDED)
+	if (graph_is(r, parent))
+		graph_child_ended(r, parent, child);
+	else if (child->state != STATE_SUCCEEDED)
 		on_child_failed(r, parent, child);
 	else if (role == ROLE_PLAN)
 		on_planned(r, parent, child);
@@ -382,4 +386,5 @@ void split_release(struct router *r, struct task *parent)
 	release(r, s->plan);
 	if (!ulid_is_zero(s->join))
 		release(r, s->join);
+	graph_let_go(s);
 }

@@ -5,6 +5,7 @@
 #include "router/task.h"
 
 #include "base/mem.h"
+#include "router/graph.h"
 
 #include "base/pure.h"
 
@@ -69,6 +70,7 @@ static void split_free(struct split *s)
 		return;
 	mem_free(s->parts);
 	mem_free(s->join_body);
+	graph_run_free(s->graph);
 	mem_free(s);
 }
 

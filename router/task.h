@@ -34,6 +34,8 @@ enum state task_next(enum state s, enum task_event e);
 /* What a task is to its parent. */
 enum task_role { ROLE_TASK, ROLE_PLAN, ROLE_PART, ROLE_JOIN };
 
+struct graph_run;
+
 /* A parent's parts. */
 struct split {
 	struct ulid *parts; /* ids, in order */
@@ -45,6 +47,8 @@ struct split {
 	unsigned char *join_body; /* encoded Body of the join, before the parts' results */
 	size_t join_len;
 	char join_kind[LIMIT_KIND_BYTES + 1];
+	struct graph_run
+		*graph; /* of a graph that goes on, or NULL: made again from body and children */
 };
 
 struct task {

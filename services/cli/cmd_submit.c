@@ -9,6 +9,7 @@
 #include "services/cli/cli.h"
 #include "services/cli/explain.h"
 #include "services/cli/follow.h"
+#include "services/cli/graph_file.h"
 #include "services/cli/input.h"
 #include "services/cli/json.h"
 
@@ -16,6 +17,7 @@ struct submission {
 	struct cli *c;
 	struct follow follow;
 	struct buf body;
+	const char *kind;
 };
 
 static int build_body(struct submission *s, struct fail *why)
@@ -24,10 +26,15 @@ static int build_body(struct submission *s, struct fail *why)
 	int r;
 
 	buf_init(&s->body, LIMIT_BODY_BYTES);
-	r = input_params(&s->body, &o->args, 1, why);
+	if (o->graph != NULL && o->in.n > 0)
+		return fail_set(why, ERR_INVALID, "in", 0,
+			"the parts of a graph name their own inputs");
+	r = o->graph == NULL ? 0 : graph_file_read(&s->body, o->graph, why);
+	if (r == 0)
+		r = input_params(&s->body, &o->args, o->graph == NULL ? 1 : 0, why);
 	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
 		r = input_item(&s->body, o->in.at[i], why);
-	return r == 0 ? input_check(span_str(o->args.at[0]), buf_span(&s->body), why) : r;
+	return r == 0 ? input_check(span_str(s->kind), buf_span(&s->body), why) : r;
 }
 
 static int build_submit(const struct submission *s, struct submit *ret, struct fail *why)
@@ -36,7 +43,7 @@ static int build_submit(const struct submission *s, struct submit *ret, struct f
 
 	*ret = (struct submit){
 		.key = span_str(o->key),
-		.kind = span_str(o->args.at[0]),
+		.kind = span_str(s->kind),
 		.body = buf_span(&s->body),
 		.max_price_ucr = o->price_ucr < 0 ? 0 : o->price_ucr,
 		.priority = o->priority < 0 ? 0 : (uint32_t)o->priority,
@@ -90,7 +97,7 @@ static void on_reply(void *ctx, const struct submit_reply *r)
 	if (r->fail.code != 0) {
 		follow_give_up(&s->follow, cli_fail(&r->fail));
 		if (r->fail.code == ERR_UNKNOWN)
-			say_near_kind(o->args.at[0]);
+			say_near_kind(s->kind);
 		return;
 	}
 	say_accepted(s, r);
@@ -134,9 +141,14 @@ static int run_submission(struct submission *s)
 
 int cmd_submit(struct cli *c)
 {
-	struct submission s = { .c = c };
-	int exit = run_submission(&s);
+	struct submission s = { .c = c, .kind = "task.graph" };
+	int exit;
 
+	if (c->opts.graph == NULL && c->opts.args.n == 0)
+		return cli_fail_text(ERR_INVALID, "what to submit: KIND, or --graph FILE");
+	if (c->opts.graph == NULL)
+		s.kind = c->opts.args.at[0];
+	exit = run_submission(&s);
 	buf_done(&s.body);
 	return exit;
 }

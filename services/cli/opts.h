@@ -35,6 +35,7 @@ struct opts {
 	int64_t price_ucr;
 	int64_t priority;
 	const char *allow;
+	const char *graph;
 	const char *key;
 	int64_t start_within_ns;
 	bool fast;

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * graph: names become numbers; trees are unfolded; an order is found (Kahn 1962), and with it cycles; in that
+ * order equal nodes are found, since what they need has been looked at before; what needs them needs the first
+ * of them from then on.
+ */
+#include "policy/graph.h"
+
+#include "base/map.h"
+
+#include "base/pure.h"
+
+#define NAME_SEED 17u
+#define NODE_SEED 19u
+
+struct planner {
+	struct arena *a;
+	struct graph *g;
+	struct map names; /* then: of the nodes' work */
+	uint32_t nodes_max;
+	struct fail *why;
+};
+
+static int no_memory(const struct planner *p)
+{
+	return fail_set(p->why, ERR_NO_MEMORY, NULL, 0, "no room for the graph's plan");
+}
+
+/* --- names ----------------------------------------------------------------------------------------------- */
+
+static uint32_t find(const struct planner *p, struct span name)
+{
+	uint32_t at = 0, i;
+
+	while (map_next(&p->names, span_hash(name, NAME_SEED), &at, &i))
+		if (span_eq(p->g->parts[i].name, name))
+			return i;
+	return GRAPH_NONE;
+}
+
+static int index_names(struct planner *p)
+{
+	for (uint32_t i = 0; i < p->g->parts_n; i++) {
+		struct span name = p->g->parts[i].name;
+
+		if (find(p, name) != GRAPH_NONE)
+			return fail_set(p->why, ERR_INVALID, "name", 0, "two parts are named %.*s",
+				(int)name.len, (const char *)name.at);
+		if (map_reserve(&p->names) < 0)
+			return no_memory(p);
+		map_put(&p->names, span_hash(name, NAME_SEED), i);
+	}
+	return 0;
+}
+
+static bool next_name(struct span *list, struct span *ret)
+{
+	do
+		*ret = span_cut(list, ' ');
+	while (ret->len == 0 && list->len > 0);
+	return ret->len > 0;
+}
+
+static uint32_t count_names(struct span list)
+{
+	struct span name;
+	uint32_t n = 0;
+
+	while (next_name(&list, &name))
+		n++;
+	return n;
+}
+
+static int resolve_list(struct planner *p, uint32_t part, const char *field, struct span list,
+	uint32_t *to)
+{
+	struct span name;
+
+	while (next_name(&list, &name)) {
+		const struct graph_part *of = &p->g->parts[part];
+
+		*to = find(p, name);
+		if (*to++ == GRAPH_NONE)
+			return fail_set(p->why, ERR_INVALID, field, 0,
+				"part %.*s needs %.*s, which is not there", (int)of->name.len,
+				(const char *)of->name.at, (int)name.len, (const char *)name.at);
+	}
+	return 0;
+}
+
+static int resolve(struct planner *p, uint32_t i)
+{
+	const struct graph_part *part = &p->g->parts[i];
+	struct graph_node *n = &p->g->nodes[i];
+	int err;
+
+	n->part = n->same = i;
+	n->inputs_n = count_names(part->inputs);
+	n->needs_n = n->inputs_n + count_names(part->after);
+	n->needs = arena_raw(p->a, n->needs_n * sizeof *n->needs);
+	if (n->needs == NULL)
+		return no_memory(p);
+	err = resolve_list(p, i, "graph.inputs", part->inputs, n->needs);
+	return err < 0 ? err
+		       : resolve_list(p, i, "graph.after", part->after, n->needs + n->inputs_n);
+}
+
+/* --- trees ----------------------------------------------------------------------------------------------- */
+
+/* Runs besides the part's own that a tree over n inputs takes. */
+static uint32_t tree_runs(uint32_t n, uint32_t fan_in)
+{
+	uint32_t runs = 0;
+
+	while (fan_in > 0 && n > fan_in) {
+		n = (n + fan_in - 1) / fan_in;
+		runs += n;
+	}
+	return runs;
+}
+
+/* A run of the same part over some of its inputs; each waits for all that the part is to run after. */
+static int add_inner(struct planner *p, uint32_t part, const uint32_t *inputs, uint32_t inputs_n,
+	const uint32_t *after, uint32_t after_n)
+{
+	struct graph_node *n = &p->g->nodes[p->g->nodes_n];
+
+	n->part = part;
+	n->same = p->g->nodes_n;
+	n->inputs_n = inputs_n;
+	n->needs_n = inputs_n + after_n;
+	n->needs = arena_raw(p->a, n->needs_n * sizeof *n->needs);
+	if (n->needs == NULL)
+		return no_memory(p);
+	memcpy(n->needs, inputs, inputs_n * sizeof *inputs);
+	if (after_n > 0)
+		memcpy(n->needs + inputs_n, after, after_n * sizeof *after);
+	p->g->nodes_n++;
+	return 0;
+}
+
+/* One level after the other, in the inputs' order; the part itself is the root. */
+static int unfold(struct planner *p, uint32_t part)
+{
+	struct graph_node *root = &p->g->nodes[part];
+	uint32_t fan_in = p->g->parts[part].fan_in, after_n = root->needs_n - root->inputs_n;
+	const uint32_t *after = root->needs + root->inputs_n;
+
+	while (fan_in > 0 && root->inputs_n > fan_in) {
+		uint32_t first = p->g->nodes_n, level;
+
+		for (uint32_t i = 0; i < root->inputs_n; i += fan_in) {
+			uint32_t left = root->inputs_n - i;
+			int err = add_inner(p, part, root->needs + i, left < fan_in ? left : fan_in,
+				after, after_n);
+
+			if (err < 0)
+				return err;
+		}
+		level = p->g->nodes_n - first;
+		for (uint32_t i = 0; i < level; i++)
+			root->needs[i] = first + i;
+		memmove(root->needs + level, after, after_n * sizeof *after);
+		root->inputs_n = level;
+		root->needs_n = level + after_n;
+		after = root->needs + level;
+	}
+	return 0;
+}
+
+static int build_nodes(struct planner *p)
+{
+	struct graph *g = p->g;
+	uint64_t nodes = g->parts_n;
+	int err = 0;
+
+	for (uint32_t i = 0; i < g->parts_n; i++)
+		nodes += tree_runs(count_names(g->parts[i].inputs), g->parts[i].fan_in);
+	if (nodes > p->nodes_max)
+		return fail_set(p->why, ERR_TOO_BIG, "item", p->nodes_max,
+			"the graph and its trees have %llu parts", (unsigned long long)nodes);
+	g->nodes = arena_alloc(p->a, nodes * sizeof *g->nodes);
+	g->ready = arena_raw(p->a, nodes * sizeof *g->ready);
+	g->outputs = arena_raw(p->a, g->parts_n * sizeof *g->outputs);
+	if (g->nodes == NULL || g->ready == NULL || g->outputs == NULL)
+		return no_memory(p);
+	g->nodes_n = g->parts_n;
+	for (uint32_t i = 0; i < g->parts_n && err == 0; i++)
+		err = resolve(p, i);
+	for (uint32_t i = 0; i < g->parts_n && err == 0; i++)
+		err = unfold(p, i);
+	return err;
+}
+
+/* --- order ----------------------------------------------------------------------------------------------- */
+
+/* Who needs whom the other way round, among runs; and who needs nobody is ready. */
+static int build_users(struct planner *p)
+{
+	struct graph *g = p->g;
+	size_t edges = 0;
+	uint32_t *room;
+
+	g->ready_at = g->ready_n = g->runs_n = 0;
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		edges += g->nodes[i].needs_n;
+		g->nodes[i].users_n = 0;
+	}
+	for (uint32_t i = 0; i < g->nodes_n; i++)
+		for (uint32_t k = 0; g->nodes[i].same == i && k < g->nodes[i].needs_n; k++)
+			g->nodes[g->nodes[i].needs[k]].users_n++;
+	room = arena_raw(p->a, edges * sizeof *room);
+	if (room == NULL)
+		return no_memory(p);
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		g->nodes[i].users = room;
+		room += g->nodes[i].users_n;
+		g->nodes[i].users_n = 0;
+	}
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		struct graph_node *n = &g->nodes[i];
+
+		if (n->same != i)
+			continue;
+		g->runs_n++;
+		n->waits = n->needs_n;
+		if (n->waits == 0)
+			g->ready[g->ready_n++] = i;
+		for (uint32_t k = 0; k < n->needs_n; k++) {
+			struct graph_node *of = &g->nodes[n->needs[k]];
+
+			of->users[of->users_n++] = i;
+		}
+	}
+	return 0;
+}
+
+static void release_users(struct graph *g, uint32_t node)
+{
+	const struct graph_node *n = &g->nodes[node];
+
+	for (uint32_t i = 0; i < n->users_n; i++)
+		if (--g->nodes[n->users[i]].waits == 0)
+			g->ready[g->ready_n++] = n->users[i];
+}
+
+/* A node that still waits needs one that waits, too; following them leads round a cycle. */
+static uint32_t waits_for(const struct graph *g, uint32_t node)
+{
+	const struct graph_node *n = &g->nodes[node];
+
+	for (uint32_t i = 0; i < n->needs_n; i++)
+		if (g->nodes[n->needs[i]].waits > 0)
+			return n->needs[i];
+	return node;
+}
+
+/* Name the parts of a cycle, as far as the text reaches. */
+static int say_cycle(const struct planner *p)
+{
+	const struct graph *g = p->g;
+	char text[200];
+	size_t len = 0;
+	uint32_t at = 0, from, last = GRAPH_NONE;
+
+	while (g->nodes[at].waits == 0)
+		at++;
+	for (uint32_t i = 0; i < g->nodes_n; i++) /* once it is on the cycle, it stays there */
+		at = waits_for(g, at);
+	from = at;
+	do {
+		struct span name = g->parts[g->nodes[at].part].name;
+
+		if (name.len + 5 > sizeof text - len) {
+			len += span_copy(SPAN_LIT(" ..."), text + len, sizeof text - len);
+			break;
+		}
+		if (g->nodes[at].part != last) /* a tree is one part to its submitter */
+			len += span_copy(name, text + len, sizeof text - len);
+		last = g->nodes[at].part;
+		at = waits_for(g, at);
+		if (at != from && g->nodes[at].part != last)
+			len += span_copy(SPAN_LIT(" "), text + len, sizeof text - len);
+	} while (at != from);
+	return fail_set(p->why, ERR_INVALID, "graph.inputs", 0, "these parts need each other: %s",
+		text);
+}
+
+static int find_order(struct planner *p)
+{
+	struct graph *g = p->g;
+	int err = build_users(p);
+
+	if (err < 0)
+		return err;
+	while (g->ready_at < g->ready_n)
+		release_users(g, g->ready[g->ready_at++]);
+	return g->ready_n < g->nodes_n ? say_cycle(p) : 0;
+}
+
+/* --- equal work ------------------------------------------------------------------------------------------ */
+
+static uint64_t node_hash(const struct graph *g, const struct graph_node *n)
+{
+	const struct graph_part *part = &g->parts[n->part];
+	uint64_t h = span_hash(part->kind, NODE_SEED + n->inputs_n);
+
+	h = span_hash(part->content, h);
+	return span_hash(span_of(n->needs, n->needs_n * sizeof *n->needs), h);
+}
+
+static bool node_eq(const struct graph *g, const struct graph_node *a, const struct graph_node *b)
+{
+	const struct graph_part *pa = &g->parts[a->part], *pb = &g->parts[b->part];
+
+	return a->inputs_n == b->inputs_n && span_eq(pa->kind, pb->kind) &&
+	       span_eq(pa->content, pb->content) &&
+	       span_eq(span_of(a->needs, a->needs_n * sizeof *a->needs),
+		       span_of(b->needs, b->needs_n * sizeof *b->needs));
+}
+
+/* In the order that was found, which stands in `ready`. */
+static int find_equal(struct planner *p)
+{
+	struct graph *g = p->g;
+
+	map_reset(&p->names);
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		struct graph_node *n = &g->nodes[g->ready[i]];
+		uint32_t at = 0, other;
+		uint64_t hash;
+
+		for (uint32_t k = 0; k < n->needs_n; k++)
+			n->needs[k] = g->nodes[n->needs[k]].same;
+		hash = node_hash(g, n);
+		while (n->same == g->ready[i] && map_next(&p->names, hash, &at, &other))
+			if (node_eq(g, n, &g->nodes[other]))
+				n->same = other;
+		if (n->same != g->ready[i])
+			continue;
+		if (map_reserve(&p->names) < 0)
+			return no_memory(p);
+		map_put(&p->names, hash, g->ready[i]);
+	}
+	return build_users(p);
+}
+
+static int find_outputs(struct planner *p)
+{
+	struct graph *g = p->g;
+	bool *taken = arena_alloc(p->a, g->nodes_n * sizeof *taken);
+
+	if (taken == NULL)
+		return no_memory(p);
+	for (uint32_t i = 0; i < g->parts_n; i++)
+		if (g->parts[i].output)
+			g->outputs[g->outputs_n++] = i;
+	if (g->outputs_n > 0)
+		return 0;
+	for (uint32_t i = 0; i < g->nodes_n; i++)
+		for (uint32_t k = 0; k < g->nodes[i].inputs_n; k++)
+			taken[g->nodes[i].needs[k]] = true;
+	for (uint32_t i = 0; i < g->parts_n; i++)
+		if (!taken[i])
+			g->outputs[g->outputs_n++] = i;
+	return 0;
+}
+
+int graph_plan(struct arena *a, const struct graph_part *parts, size_t n, uint32_t nodes_max,
+	struct graph *ret, struct fail *why)
+{
+	struct planner p = { .a = a, .g = ret, .nodes_max = nodes_max, .why = why };
+	int err = 0;
+
+	*ret = (struct graph){ .parts = parts, .parts_n = (uint32_t)n };
+	if (n == 0)
+		return fail_set(why, ERR_INVALID, "item", 0, "a graph without parts");
+	if (n > nodes_max)
+		return fail_set(why, ERR_TOO_BIG, "item", nodes_max, "the graph has %zu parts", n);
+	map_init(&p.names);
+	err = index_names(&p);
+	if (err == 0)
+		err = build_nodes(&p);
+	if (err == 0)
+		err = find_outputs(&p);
+	if (err == 0)
+		err = find_order(&p);
+	if (err == 0)
+		err = find_equal(&p);
+	map_done(&p.names);
+	return err;
+}
+
+/* --- the run --------------------------------------------------------------------------------------------- */
+
+uint32_t graph_next(struct graph *g)
+{
+	while (g->ready_at < g->ready_n) {
+		uint32_t i = g->ready[g->ready_at++];
+
+		if (g->nodes[i].begun)
+			continue;
+		g->nodes[i].begun = true;
+		return i;
+	}
+	return GRAPH_NONE;
+}
+
+void graph_end(struct graph *g, uint32_t node)
+{
+	g->ended_n++;
+	release_users(g, node);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Task graphs in the router machine: what is refused at the door, which part runs when and with what, failures,
+ * budget, cancel, and a router that is started anew in the middle.
+ */
+#include "router/graph.h"
+#include "tests/support/router_kit.h"
+#include "tests/support/test.h"
+#include "wire/body.h"
+
+#define WORKER "c cpu kinds=util.echo,task.reduce slots=16"
+#define IMAGES_MAX 64u
+
+static void put_part(struct buf *body, const char *name, const char *kind, const char *inputs,
+	const char *extra, const char *value)
+{
+	CLEANUP(buf_done) struct buf b;
+
+	buf_init(&b, LIMIT_BODY_BYTES);
+	body_put_param(&b, SPAN_LIT("graph.kind"), span_str(kind));
+	body_put_param(&b, SPAN_LIT("graph.inputs"), span_str(inputs));
+	if (extra != NULL)
+		body_put_param(&b, span_str(extra), span_str(value));
+	body_put_item(body, span_str(name), SPAN_LIT(BODY_MEDIA), buf_span(&b));
+	assert_int_equal(buf_err(body), 0);
+}
+
+/* Two echoes and what reduces them. */
+static void put_diamond(struct buf *body)
+{
+	buf_init(body, LIMIT_BODY_BYTES);
+	put_part(body, "a", "util.echo", "", "sleep_ms", "1");
+	put_part(body, "b", "util.echo", "", "sleep_ms", "2");
+	put_part(body, "join", "task.reduce", "a b", NULL, NULL);
+}
+
+static struct task *submit(struct kit *k, struct buf *body)
+{
+	struct submit s = kit_task("task.graph");
+
+	s.body = buf_span(body);
+	return kit_submit_as(k, "t", &s);
+}
+
+static struct task *child(struct router *r, uint32_t node)
+{
+	for (uint32_t i = 0; i < r->tasks.slots.cap; i++) {
+		struct task *t = slots_is_taken(&r->tasks.slots, i) ? tasks_at(&r->tasks, i) : NULL;
+
+		if (t != NULL && t->role == ROLE_PART && t->part == node &&
+			!state_is_final(t->state))
+			return t;
+	}
+	return NULL;
+}
+
+static void done_with(struct kit *k, uint32_t node, const char *item)
+{
+	CLEANUP(buf_done) struct buf b;
+
+	buf_init(&b, LIMIT_BODY_BYTES);
+	body_put_item(&b, SPAN_LIT("x"), SPAN_LIT("text/plain"), span_str(item));
+	assert_non_null(child(k->r, node));
+	kit_done(k, child(k->r, node), buf_span(&b));
+}
+
+static struct body decode(struct arena *a, const unsigned char *at, size_t len)
+{
+	struct body body;
+
+	assert_int_equal(body_decode(a, span_of(at, len), &body, NULL), 0);
+	return body;
+}
+
+static void test_parts_run_when_ready(void **state)
+{
+	struct kit *k = *state;
+	CLEANUP(buf_done) struct buf body;
+	CLEANUP(arena_done) struct arena a;
+	struct task *t;
+
+	arena_init(&a, 1 << 20);
+	kit_offer(k, WORKER);
+	put_diamond(&body);
+	t = submit(k, &body);
+	assert_int_equal(t->state, STATE_SPLIT);
+	assert_non_null(child(k->r, 0));
+	assert_null(child(k->r, 2));
+	done_with(k, 1, "from b");
+	assert_null(child(k->r, 2));
+	done_with(k, 0, "from a");
+	assert_non_null(child(k->r, 2));
+
+	struct body joined = decode(&a, child(k->r, 2)->body, child(k->r, 2)->body_len);
+
+	assert_int_equal(joined.params_n, 0); /* how it stands in the graph is not its business */
+	assert_int_equal(joined.items_n, 2);
+	assert_true(span_is(joined.items[0].name, "part"));
+	assert_true(
+		span_is(decode(&a, joined.items[0].data.at, joined.items[0].data.len).items[0].data,
+			"from a"));
+	done_with(k, 2, "all");
+	assert_int_equal(t->state, STATE_SUCCEEDED);
+	assert_true(span_is(decode(&a, t->result, t->result_len).items[0].data, "all"));
+	assert_int_equal(router_open(k->r), 0);
+	assert_null(t->split->graph);
+}
+
+static void test_refused_at_the_door(void **state)
+{
+	static const struct {
+		const char *kind, *inputs, *extra, *value, *field, *detail;
+		int code;
+	} rows[] = {
+		{ "util.echo", "p", NULL, NULL, "graph.inputs", "each other: p", ERR_INVALID },
+		{ "util.echo", "q", NULL, NULL, "graph.inputs", "needs q", ERR_INVALID },
+		{ "no.such", "", NULL, NULL, "graph.kind", "part p: no node offers", ERR_UNKNOWN },
+		{ "No Kind", "", NULL, NULL, "graph.kind", "part p: ", ERR_INVALID },
+		{ "util.echo", "", "graph.fan_in", "1", "graph.fan_in", "2 to 64", ERR_INVALID },
+		{ "util.echo", "", "graph.output", "maybe", "graph.output", "yes or no",
+			ERR_INVALID },
+		{ "util.echo", "", "graph.other", "1", "graph.", "graph.other", ERR_INVALID },
+		{ "util.echo", "", "sleep_ms", "x", "sleep_ms", "part p: ", ERR_INVALID },
+	};
+	struct kit *k = *state;
+
+	kit_offer(k, WORKER);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_done) struct buf body;
+
+		buf_init(&body, LIMIT_BODY_BYTES);
+		put_part(&body, "p", rows[i].kind, rows[i].inputs, rows[i].extra, rows[i].value);
+		assert_null(submit(k, &body));
+		assert_int_equal(k->reply.fail.code, rows[i].code);
+		assert_string_equal(k->reply.fail.field, rows[i].field);
+		assert_non_null(strstr(k->reply.fail.detail, rows[i].detail));
+	}
+	assert_int_equal(router_open(k->r), 0);
+}
+
+static void test_a_failure_ends_it(void **state)
+{
+	struct kit *k = *state;
+	CLEANUP(buf_done) struct buf body;
+	struct task *t;
+
+	kit_offer(k, WORKER);
+	put_diamond(&body);
+	t = submit(k, &body);
+	kit_fails(k, child(k->r, 1), ERR_INVALID);
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(t->fail->code, ERR_INVALID);
+	assert_non_null(strstr(t->fail->detail, "part b: "));
+	assert_int_equal(router_open(k->r), 0);
+	assert_int_equal(registry_node(&k->r->registry, 0)->load.busy, 0);
+}
+
+static void test_a_failure_may_be_allowed(void **state)
+{
+	struct kit *k = *state;
+	CLEANUP(buf_done) struct buf body;
+	CLEANUP(arena_done) struct arena a;
+	struct task *t;
+
+	arena_init(&a, 1 << 20);
+	kit_offer(k, WORKER);
+	put_diamond(&body);
+	body_put_int(&body, "allow_failures", 1);
+	t = submit(k, &body);
+	kit_fails(k, child(k->r, 0), ERR_INVALID);
+	done_with(k, 1, "from b");
+	assert_int_equal(decode(&a, child(k->r, 2)->body, child(k->r, 2)->body_len).items_n, 1);
+	kit_fails(k, child(k->r, 2), ERR_INVALID); /* one too many */
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(kit_steps(t, STEP_FAILED, NULL), 2);
+}
+
+static void test_flight_cancel_and_several_outputs(void **state)
+{
+	struct kit *k = *state;
+	CLEANUP(buf_done) struct buf body;
+	CLEANUP(arena_done) struct arena a;
+	struct task *t;
+
+	arena_init(&a, 1 << 20);
+	kit_offer(k, WORKER);
+	buf_init(&body, LIMIT_BODY_BYTES);
+	put_part(&body, "a", "util.echo", "", "sleep_ms", "1");
+	put_part(&body, "b", "util.echo", "", "sleep_ms", "2");
+	put_part(&body, "a2", "util.echo", "", "sleep_ms", "1"); /* shares a's run */
+	body_put_int(&body, "in_flight", 1);
+	t = submit(k, &body);
+	assert_null(child(k->r, 1));
+	done_with(k, 0, "A");
+	done_with(k, 1, "B");
+	assert_int_equal(t->state, STATE_SUCCEEDED);
+	assert_int_equal(t->split->parts_n, 2);
+
+	struct body result = decode(&a, t->result, t->result_len);
+
+	assert_int_equal(result.items_n, 3);
+	assert_true(span_is(result.items[2].name, "a2"));
+	assert_true(span_is(result.items[2].data, "A"));
+	t = submit(k, &body);
+	assert_int_equal(kit_step(k, &(struct router_event){ .kind = ROUTER_CANCEL,
+					     .who = SPAN_LIT("t"),
+					     .task = t->id }),
+		0);
+	assert_int_equal(t->state, STATE_CANCELLED);
+	assert_int_equal(router_open(k->r), 0);
+	assert_null(t->split->graph);
+}
+
+/* --- a new router ---------------------------------------------------------------------------------------- */
+
+struct images {
+	struct journal_image of[IMAGES_MAX]; /* by row */
+	unsigned char *bytes[IMAGES_MAX][2];
+};
+
+static void keep(unsigned char **at, struct span *to, struct span from)
+{
+	if (from.len == 0 && to->len > 0) /* the order stays as it was */
+		return;
+	mem_free(*at);
+	*at = mem_dup(from);
+	assert_non_null(*at);
+	*to = span_of(*at, from.len);
+}
+
+static int on_image(void *ctx, const struct journal_image *image)
+{
+	struct images *all = ctx;
+	struct journal_image *to = &all->of[image->row];
+	struct span order = to->order, state = to->state;
+
+	assert_true(image->row < IMAGES_MAX);
+	keep(&all->bytes[image->row][0], &order, image->order);
+	keep(&all->bytes[image->row][1], &state, image->state);
+	*to = *image;
+	to->order = order;
+	to->state = state;
+	return 0;
+}
+
+static void quiet_down(void *ctx, struct span node, const struct down *d, bool fast)
+{
+	(void)ctx, (void)node, (void)d, (void)fast;
+}
+
+static void quiet_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
+	bool fast)
+{
+	(void)ctx, (void)tenant, (void)stream, (void)e, (void)fast;
+}
+
+static void quiet_record(void *ctx, const struct journal_record *record)
+{
+	(void)ctx, (void)record;
+}
+
+static void up(struct router *r, const struct router_out *out, int64_t now_ns, struct task *t)
+{
+	struct up u = { .kind = UP_DONE, .task = t->id, .attempt = t->attempt };
+	struct router_event e = { .kind = ROUTER_UP, .who = SPAN_LIT("c"), .up = &u };
+
+	(void)router_step(r, now_ns, &e, out);
+}
+
+static void test_a_new_router_goes_on(void **state)
+{
+	static struct images all;
+	const struct router_out out = { &all, quiet_down, quiet_event, quiet_record, on_image };
+	struct kit *k = *state;
+	CLEANUP(buf_done) struct buf body;
+	struct fail why = { 0 };
+	uint64_t was = 0, is = 1;
+
+	memset(&all, 0, sizeof all);
+	k->out.on_image = NULL;
+	kit_offer(k, WORKER);
+	put_diamond(&body);
+
+	struct submit_reply reply;
+	struct submit s = kit_task("task.graph");
+	struct router_event e = { .kind = ROUTER_SUBMIT,
+		.who = SPAN_LIT("t"),
+		.submit = &s,
+		.reply = &reply };
+
+	s.body = buf_span(&body);
+	assert_int_equal(router_step(k->r, k->now_ns, &e, &out), 0);
+	up(k->r, &out, k->now_ns, child(k->r, 0));
+	assert_int_equal(router_hash(k->r, &was), 0);
+
+	struct router_conf conf;
+
+	router_conf_default(&conf);
+	struct router *r = router_new(&conf, k->now_ns);
+
+	for (uint32_t row = 0; row < IMAGES_MAX; row++)
+		if (all.of[row].order.len > 0)
+			assert_int_equal(router_restore(r, &all.of[row], &why), 0);
+	assert_int_equal(router_hash(r, &is), 0);
+	assert_int_equal(is, was);
+	router_resume(r, k->now_ns, &out);
+	assert_null(child(r, 0)); /* that one has ended already */
+	up(r, &out, k->now_ns, child(r, 1));
+	assert_non_null(child(r, 2));
+	const struct task *t = tasks_find(&r->tasks, reply.task);
+
+	assert_int_equal(t->state, STATE_SPLIT);
+	assert_int_equal(t->split->parts_n, 3);
+	assert_int_equal(t->permille, 2 * 1000 / 4);
+	router_free(r);
+	for (uint32_t row = 0; row < IMAGES_MAX; row++) {
+		mem_free(all.bytes[row][0]);
+		mem_free(all.bytes[row][1]);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_parts_run_when_ready),
+		TEST(test_refused_at_the_door),
+		TEST(test_a_failure_ends_it),
+		TEST(test_a_failure_may_be_allowed),
+		TEST(test_flight_cancel_and_several_outputs),
+		TEST(test_a_new_router_goes_on),
+	};
+
+	return cmocka_run_group_tests_name("router_graph", tests, NULL, NULL);
+}
