@@ -89,10 +89,36 @@ static void put_needs(struct buf *b, const struct kind_row *row)
 	}
 }
 
+static void put_graph_part(struct buf *body, const char *name, const char *kind, const char *inputs,
+	int64_t content)
+{
+	struct buf b;
+
+	buf_init(&b, LIMIT_BODY_BYTES);
+	body_put_param(&b, SPAN_LIT("graph.kind"), span_str(kind));
+	body_put_param(&b, SPAN_LIT("graph.inputs"), span_str(inputs));
+	if (content >= 0)
+		body_put_int(&b, "sleep_ms", content);
+	body_put_item(body, span_str(name), SPAN_LIT(BODY_MEDIA), buf_span(&b));
+	buf_done(&b);
+}
+
+/* A row of echoes, some the same, and one more that takes some of them, under a reduce; now and then a cycle. */
+static void put_graph(struct buf *b, struct prng *p)
+{
+	body_put_int(b, "in_flight", 1 + (int64_t)prng_below(p, 4));
+	body_put_int(b, "allow_failures", (int64_t)prng_below(p, 2));
+	put_graph_part(b, "a", "util.echo", prng_chance(p, 1, 20) ? "d" : "", 1);
+	put_graph_part(b, "b", "util.echo", "", (int64_t)prng_below(p, 3));
+	put_graph_part(b, "c", "util.echo", "", (int64_t)prng_below(p, 3));
+	put_graph_part(b, "d", "util.echo", "a b", 4);
+	put_graph_part(b, "e", "task.reduce", "a b c d", -1);
+}
+
 static void submit_one(struct client *c)
 {
 	static const char *const kinds[] = { "util.echo", "image.filter", "llm.chat", "human.ask",
-		"compute.matmul", "no.such", "util.echo", "llm.chat" };
+		"compute.matmul", "no.such", "util.echo", "llm.chat", "task.graph", "task.graph" };
 	struct prng *p = &c->world->prng;
 	int64_t now_ms = c->world->now_ns / MS;
 	char key[32] = "";
@@ -120,6 +146,8 @@ static void submit_one(struct client *c)
 	buf_init(&body, LIMIT_BODY_BYTES);
 	if (!prng_chance(p, 1, 20))
 		put_needs(&body, kind_find(s.kind));
+	if (span_is(s.kind, "task.graph"))
+		put_graph(&body, p);
 	s.body = buf_span(&body);
 	send_submit(c, &s);
 	if (prng_chance(p, 1, 8))

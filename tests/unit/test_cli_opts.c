@@ -89,7 +89,7 @@ static void test_refusals(void **state)
 		{ "submit x --out", "--out needs a value (FILE)" },
 		{ "submit x --fast=yes", "--fast takes no value" },
 		{ "submit x -q", "-q: unknown option" },
-		{ "submit", "submit needs more: spu submit KIND [KEY=VALUE]..." },
+		{ "wait", "wait needs more: spu wait TASK" },
 		{ "nodes more", "more: unexpected argument: spu nodes" },
 	};
 
