@@ -347,7 +347,9 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 		return why->code;
 	if (parent != NULL)
 		t->parent = parent->index;
-	if (state.state == STATE_SUCCEEDED) /* an open row keeps the order it came with */
+	/* An open row keeps the order it came with; finish() lets the body go. */
+	if (state.state == STATE_SUCCEEDED ||
+		(state_is_final(state.state) && order.role != ROLE_TASK))
 		order.body = (struct span){ NULL, 0 };
 	if (!restore_order(r, t, &order) || !restore_state(r, t, &state)) {
 		router_drop_task(r, t);

@@ -122,6 +122,7 @@ void split_begin(struct router *r, struct task *t)
 	CLEANUP(buf_done) struct buf body;
 	struct task *plan = NULL;
 
+	task_forget_split(t); /* a replayed task was split before */
 	buf_init(&body, LIMIT_BODY_BYTES);
 	if (t->depth >= LIMIT_SPLIT_DEPTH) {
 		rung_hop(r, t, ERR_UNSUPPORTED, "a part of a part is not split again");

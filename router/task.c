@@ -74,6 +74,12 @@ static void split_free(struct split *s)
 	mem_free(s);
 }
 
+void task_forget_split(struct task *t)
+{
+	split_free(t->split);
+	t->split = NULL;
+}
+
 static void task_free(struct task *t)
 {
 	mem_free(t->body);

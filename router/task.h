@@ -144,6 +144,8 @@ void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns);
 
 /* What the journal keeps of the task has changed. */
 void task_touch(struct tasks *ts, struct task *t);
+/* Free what is known of its parts, of an earlier run. */
+void task_forget_split(struct task *t);
 void task_move(struct tasks *ts, struct task *t, enum task_event e);
 enum rung task_rung(const struct task *t);
 /* Bytes that the ended task holds. */
