@@ -102,6 +102,16 @@ static uint16_t free_port(void)
 	return port;
 }
 
+/* Rather a disk than a folder in memory. */
+static const char *folder(void)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	if (access("build", W_OK) == 0)
+		return "build";
+	return tmp == NULL ? "/tmp" : tmp;
+}
+
 int chaos_open(struct chaos *c, uint64_t seed)
 {
 	char path[PATH];
@@ -109,8 +119,7 @@ int chaos_open(struct chaos *c, uint64_t seed)
 
 	memset(c, 0, sizeof *c);
 	prng_seed(&c->prng, seed);
-	snprintf(c->dir, sizeof c->dir,
-		"build/torture.XXXXXX"); /* a disk, not a folder in memory */
+	snprintf(c->dir, sizeof c->dir, "%.160s/torture.XXXXXX", folder());
 	if (mkdtemp(c->dir) == NULL) {
 		perror(c->dir);
 		return -1;
