@@ -167,8 +167,8 @@ static void test_outputs(void **state)
 /* --- against a model ------------------------------------------------------------------------------------- */
 
 struct model {
-	char names[MODEL_MAX][8];
-	char inputs[MODEL_MAX][MODEL_MAX * 8];
+	char names[MODEL_MAX][16];
+	char inputs[MODEL_MAX][MODEL_MAX * 16];
 	bool needs[MODEL_MAX][MODEL_MAX];
 	bool begun[MODEL_MAX];
 	bool ended[MODEL_MAX];
@@ -196,7 +196,7 @@ static void random_graph(struct prng *p, struct made *m, struct model *model)
 			if (prng_below(p, 4) != 0)
 				continue;
 			model->needs[order[i]][order[k]] = true;
-			len += span_copy(span_str(model->names[order[k]]), inputs + len, 8);
+			len += span_copy(span_str(model->names[order[k]]), inputs + len, 16);
 			inputs[len++] = ' ';
 		}
 	}
