@@ -321,7 +321,7 @@ static struct task *place_for(struct router *r, const struct journal_image *imag
 int router_restore(struct router *r, const struct journal_image *image, struct fail *why)
 {
 	struct task_order order;
-	struct task_state state;
+	struct task_state state = { .state = STATE_NONE };
 	struct task *t, *parent = NULL;
 	int err;
 

@@ -375,7 +375,7 @@ static int find_due(struct journal_db *d, int64_t now_ns, struct due *at, int mo
 /* Forget at most so many rows: how many went, or an error. */
 static int forget(struct journal_db *d, int64_t now_ns, int most)
 {
-	struct due due[FORGET_AT_ONCE];
+	struct due due[FORGET_AT_ONCE] = { { 0 } };
 	int gone = 0, n = 1, err;
 
 	while (n > 0 && gone < most && d->kept_rows > 0) {

@@ -378,7 +378,7 @@ static int recover(sqlite3 *db, struct fail *why)
 int journal_file_open(const char *path, const char *vfs, enum journal_file_mode mode, sqlite3 **ret,
 	struct fail *why)
 {
-	sqlite3 *db;
+	sqlite3 *db = NULL;
 	int64_t n;
 	/* Not beside a writer: to close a descriptor of the file would give back its locks. */
 	int err = mode == JOURNAL_FILE_READ ? 0 : look(path, why);

@@ -257,7 +257,7 @@ int disk_keep(struct disk *d, int fd, const struct tenant *t, const char *token,
 static int read_sums(struct disk *d, int fd, const struct blob *b, uint64_t *sums, struct fail *why)
 {
 	size_t sums_bytes = disk_chunks(b->size) * sizeof(*sums);
-	struct footer f;
+	struct footer f = { 0 };
 	int r = disk_read(d, fd, sums, sums_bytes, b->size, why);
 
 	if (r == 0)

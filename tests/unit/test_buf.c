@@ -71,7 +71,9 @@ static void behaves_like_an_array(void **state)
 
 			buf_eat(&b, n);
 			m.len -= n;
-			memmove(m.at, m.at + n, m.len);
+			/* Not by memmove: valgrind takes its checked form for memcpy. */
+			for (size_t k = 0; k < m.len; k++)
+				m.at[k] = m.at[k + n];
 		}
 		assert_int_equal(buf_err(&b), m.is_full ? ERR_TOO_BIG : 0);
 		assert_true(span_eq(buf_span(&b), span_of(m.at, m.len)));

@@ -272,7 +272,7 @@ static int say_cycle(const struct planner *p)
 		struct span name = g->parts[g->nodes[at].part].name;
 
 		if (name.len + 5 > sizeof text - len) {
-			len += span_copy(SPAN_LIT(" ..."), text + len, sizeof text - len);
+			(void)span_copy(SPAN_LIT(" ..."), text + len, sizeof text - len);
 			break;
 		}
 		if (g->nodes[at].part != last) /* a tree is one part to its submitter */
