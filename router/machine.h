@@ -12,19 +12,14 @@
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "router/router.h"
+#include "router/tenant.h"
 #include "router/wait.h"
-
-struct tenant {
-	char name[LIMIT_TOKEN_BYTES + 1];
-	uint32_t tasks; /* open or kept; with the last one the tenant is forgotten */
-};
 
 struct router {
 	struct router_conf conf;
 	struct registry registry;
 	struct tasks tasks;
-	struct slots tenants;
-	struct map tenant_by_name;
+	struct tenants tenants;
 	struct wait **waits; /* [kind * RUNGS + rung], made when first used */
 	struct list dirty;   /* wait queues worth a look */
 	struct prng prng;
@@ -114,8 +109,6 @@ void note_step(struct router *r, struct task *t, struct explain_note note);
 
 /* --- router.c */
 
-/* The tenant with this name, made if it is new; SLOT_NONE without room. */
-uint32_t router_need_tenant(struct router *r, struct span name);
 /* A task with this id, for the tenant; beyond the ceiling of open ones too. NULL without memory. */
 struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id);
 /* A new task of a tenant; NULL at the ceiling or without memory. */

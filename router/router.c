@@ -15,7 +15,6 @@
 #define ARENA_MAX (4u << 20)
 #define IMAGE_MAX (2u * LIMIT_MESSAGE_BYTES)
 #define RETRY_AFTER_MS 1000
-#define HASH_SEED 13u
 
 void router_conf_default(struct router_conf *conf)
 {
@@ -61,8 +60,7 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	r->next_row = 1;
 	list_init(&r->dirty);
 	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
-	slots_init(&r->tenants, sizeof(struct tenant), conf->tenants_max);
-	map_init(&r->tenant_by_name);
+	tenants_init(&r->tenants, conf->tenants_max);
 	r->waits = mem_alloc(sizeof *r->waits * conf->registry.kinds_max * RUNGS);
 	if (registry_init(&r->registry, &conf->registry) < 0 || r->waits == NULL) {
 		router_free(r);
@@ -82,54 +80,13 @@ void router_free(struct router *r)
 	mem_free(r->waits);
 	tasks_done(&r->tasks);
 	registry_done(&r->registry);
-	slots_done(&r->tenants);
-	map_done(&r->tenant_by_name);
+	tenants_done(&r->tenants);
 	arena_done(&r->arena);
 	buf_done(&r->image);
 	mem_free(r);
 }
 
 /* --- submit ------------------------------------------------------------------------------------------ */
-
-static struct tenant *tenant_at(const struct router *r, uint32_t tenant)
-{
-	return slots_at(&r->tenants, tenant);
-}
-
-static uint32_t find_tenant(const struct router *r, struct span name)
-{
-	uint32_t at = 0;
-	uint32_t i;
-
-	while (map_next(&r->tenant_by_name, span_hash(name, HASH_SEED), &at, &i))
-		if (span_is(name, tenant_at(r, i)->name))
-			return i;
-	return SLOT_NONE;
-}
-
-uint32_t router_need_tenant(struct router *r, struct span name)
-{
-	uint32_t i = find_tenant(r, name);
-
-	if (i != SLOT_NONE || map_reserve(&r->tenant_by_name) < 0)
-		return i;
-	i = slots_take(&r->tenants);
-	if (i == SLOT_NONE)
-		return i;
-	span_copy(name, tenant_at(r, i)->name, LIMIT_TOKEN_BYTES + 1);
-	map_put(&r->tenant_by_name, span_hash(name, HASH_SEED), i);
-	return i;
-}
-
-static void drop_idle_tenant(struct router *r, uint32_t tenant)
-{
-	const struct tenant *n = tenant_at(r, tenant);
-
-	if (n->tasks > 0)
-		return;
-	map_drop(&r->tenant_by_name, span_hash(span_str(n->name), HASH_SEED), tenant);
-	slots_drop(&r->tenants, tenant);
-}
 
 /* The rungs of the kind's ladder that the submitter allows, in the ladder's order. */
 static struct ladder allowed(const struct ladder *all, const struct ladder *allow)
@@ -176,7 +133,7 @@ struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id)
 
 	if (t != NULL) {
 		t->tenant = tenant;
-		tenant_at(r, tenant)->tasks++;
+		tenant_at(&r->tenants, tenant)->tasks++;
 		t->accepted_ns = r->now_ns;
 		t->rung_ns = r->now_ns;
 	}
@@ -195,8 +152,8 @@ void router_drop_task(struct router *r, struct task *t)
 	uint32_t tenant = t->tenant;
 
 	tasks_drop(&r->tasks, t);
-	tenant_at(r, tenant)->tasks--;
-	drop_idle_tenant(r, tenant);
+	tenant_at(&r->tenants, tenant)->tasks--;
+	tenants_drop_idle(&r->tenants, tenant);
 }
 
 /* Copy what the task keeps of the submit. */
@@ -275,7 +232,7 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 	t->ladder = ladder;
 	if (fill(r, t, e) < 0) {
 		tasks_drop(&r->tasks, t);
-		tenant_at(r, tenant)->tasks--;
+		tenant_at(&r->tenants, tenant)->tasks--;
 		return refuse_busy(why, "memory", 0);
 	}
 	*ret = t;
@@ -298,11 +255,11 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 		return fail_set(why, ERR_UNKNOWN, "kind", 0,
 			"no node offers the kind %.*s and the table lacks it", (int)s->kind.len,
 			(const char *)s->kind.at);
-	tenant = router_need_tenant(r, e->who);
+	tenant = tenants_need(&r->tenants, e->who);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);
 	err = accept_as(r, tenant, kind, e, ret);
-	drop_idle_tenant(r, tenant);
+	tenants_drop_idle(&r->tenants, tenant);
 	return err;
 }
 
@@ -525,7 +482,7 @@ void router_next_row(struct router *r, uint64_t row)
 
 const struct task *router_key(const struct router *r, struct span tenant, struct span key)
 {
-	uint32_t i = find_tenant(r, tenant);
+	uint32_t i = tenants_find(&r->tenants, tenant);
 
 	return i == SLOT_NONE ? NULL : tasks_find_key(&r->tasks, i, key);
 }
@@ -540,7 +497,7 @@ struct span router_node_name(const struct router *r, const struct task *t)
 
 struct span router_tenant(const struct router *r, uint32_t tenant)
 {
-	return span_str(tenant_at(r, tenant)->name);
+	return span_str(tenant_at(&r->tenants, tenant)->name);
 }
 
 void router_expect(const struct router *r, struct ulid id)

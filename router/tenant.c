@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * tenant: the table of tenants.
+ */
+#include "router/tenant.h"
+
+#include "base/pure.h"
+
+#define HASH_SEED 13u
+
+void tenants_init(struct tenants *ts, uint32_t max)
+{
+	slots_init(&ts->slots, sizeof(struct tenant), max);
+	map_init(&ts->by_name);
+}
+
+void tenants_done(struct tenants *ts)
+{
+	slots_done(&ts->slots);
+	map_done(&ts->by_name);
+}
+
+uint32_t tenants_find(const struct tenants *ts, struct span name)
+{
+	uint32_t at = 0;
+	uint32_t i;
+
+	while (map_next(&ts->by_name, span_hash(name, HASH_SEED), &at, &i))
+		if (span_is(name, tenant_at(ts, i)->name))
+			return i;
+	return SLOT_NONE;
+}
+
+uint32_t tenants_need(struct tenants *ts, struct span name)
+{
+	uint32_t i = tenants_find(ts, name);
+
+	if (i != SLOT_NONE || map_reserve(&ts->by_name) < 0)
+		return i;
+	i = slots_take(&ts->slots);
+	if (i == SLOT_NONE)
+		return i;
+	span_copy(name, tenant_at(ts, i)->name, LIMIT_TOKEN_BYTES + 1);
+	map_put(&ts->by_name, span_hash(name, HASH_SEED), i);
+	return i;
+}
+
+void tenants_drop_idle(struct tenants *ts, uint32_t tenant)
+{
+	const struct tenant *n = tenant_at(ts, tenant);
+
+	if (n->tasks > 0)
+		return;
+	map_drop(&ts->by_name, span_hash(span_str(n->name), HASH_SEED), tenant);
+	slots_drop(&ts->slots, tenant);
+}
