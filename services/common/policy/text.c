@@ -19,6 +19,11 @@ static const bool may_end[256] = {
 	['\n'] = true,
 	['!'] = true,
 	['?'] = true,
+	[0xD6] = true,
+	[0xD8] = true,
+	[0xDB] = true,
+	[0xE0] = true,
+	[0xE1] = true,
 	[0xE3] = true,
 	[0xEF] = true,
 };
@@ -161,19 +166,36 @@ static bool is_short_form(struct span s, size_t at)
 		       order_of) != NULL;
 }
 
-/* Full-width stops: 。 ！ ？ and ｡ */
-static bool is_wide_stop(struct span s, size_t at)
-{
-	static const char stops[4][4] = { "\xE3\x80\x82", "\xEF\xBC\x81", "\xEF\xBC\x9F",
-		"\xEF\xBD\xA1" };
+/* Stops of other scripts. In those that write no spaces a sentence ends at once, in the others before a space as
+ * it does after ASCII's. */
+/* clang-format off */
+static const struct wide_stop {
+	char bytes[4];
+	bool at_once;
+} wide_stops[] = {
+	{ "\xE3\x80\x82", true },  /* ideographic full stop */
+	{ "\xEF\xBC\x81", true },  /* full-width exclamation mark, question mark */
+	{ "\xEF\xBC\x9F", true },
+	{ "\xEF\xBD\xA1", true },  /* half-width ideographic full stop */
+	{ "\xE1\x9F\x94", true },  /* Khmer */
+	{ "\xE0\xA5\xA4", false }, /* danda, double danda */
+	{ "\xE0\xA5\xA5", false },
+	{ "\xE1\x8D\xA2", false }, /* Ethiopic */
+	{ "\xD8\x9F", false },     /* Arabic question mark, full stop */
+	{ "\xDB\x94", false },
+	{ "\xD6\x89", false },     /* Armenian */
+};
+/* clang-format on */
 
-	if (at + 3 > s.len)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(stops); i++) {
-		if (memcmp(s.at + at, stops[i], 3) == 0)
-			return true;
+static const struct wide_stop *wide_stop_at(struct span s, size_t at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wide_stops); i++) {
+		size_t n = strlen(wide_stops[i].bytes);
+
+		if (at + n <= s.len && memcmp(s.at + at, wide_stops[i].bytes, n) == 0)
+			return &wide_stops[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Past closing quotes and brackets, ASCII and typographic. */
@@ -196,8 +218,14 @@ size_t text_stop(struct span s, size_t from)
 {
 	size_t end = from, next;
 
-	if (s.at[from] >= 0x80)
-		return is_wide_stop(s, from) ? skip_closing(s, from + 3) : 0;
+	if (s.at[from] >= 0x80) {
+		const struct wide_stop *stop = wide_stop_at(s, from);
+
+		if (stop == NULL)
+			return 0;
+		end = skip_closing(s, from + strlen(stop->bytes));
+		return stop->at_once || end == s.len || is_space(s.at[end]) ? end : 0;
+	}
 	while (end < s.len && memchr(".!?", s.at[end], 3) != NULL)
 		end++;
 	if (end == from)

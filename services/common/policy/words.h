@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * words: the words of a text, for matching only. ASCII is folded to lower case, English endings are taken
- * off (plural, -ed, -ing), other scripts pass as they are; scripts without spaces give pairs of characters.
- * Any bytes are accepted: what is no UTF-8 separates words.
+ * words: the words of a text, for matching only. Letters are folded to lower case, English endings are taken
+ * off (policy/stem.h); scripts without spaces (Chinese, Japanese, Korean, Thai, Lao, Burmese, Khmer) give pairs of
+ * characters. Any bytes are accepted: what is no UTF-8 separates words.
  */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/span.h"
+#include "policy/stem.h"
 
 struct words {
 	struct span rest;
 	struct span last; /* the character before in a run without spaces, or empty */
+};
+
+/* A word as written: cheap to find, and equal forms have equal stems, so that a reader with a table of forms
+ * needs words_judge once for each. */
+struct form {
+	uint64_t hash;    /* of the bytes */
+	struct span text; /* as written */
+	bool ascii;       /* only ASCII letters, digits and _ */
 };
 
 struct word {
@@ -26,6 +35,10 @@ static inline struct words words_of(struct span text)
 	return (struct words){ .rest = text };
 }
 
+/* The next word as written; false at the end. */
+bool words_next_form(struct words *w, struct form *ret);
+/* What it is compared by. *stem: the stem's bytes in `room`, or the form's own; empty for a stop word. */
+struct word words_judge(const struct form *form, char room[STEM_BYTES], struct span *ret_stem);
 /* The next word; false at the end. */
 bool words_next(struct words *w, struct word *ret);
 
