@@ -134,7 +134,7 @@ static void end_failed(struct router *r, struct task *parent, const struct fail 
 {
 	if (parent->state == STATE_SPLIT)
 		task_move(&r->tasks, parent, TASK_BACK);
-	finish(r, parent, err_row(why->code)->retry ? TASK_EXHAUST : TASK_FAIL, why);
+	finish(r, parent, retry_end(why->code), why);
 }
 
 static struct span part_name(const struct graph_run *run, uint32_t node)

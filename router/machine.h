@@ -5,6 +5,7 @@
  *   report.c  what nodes say            split.c   parts and their join
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
  *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
+ *   retry.c   what follows a failure (pure, with a header of its own)
  */
 #pragma once
 #include "base/arena.h"
@@ -61,8 +62,8 @@ void rung_wake_all(struct router *r);
 /* registry's on_change. */
 void rung_on_change(void *ctx, uint32_t kind, enum rung rung);
 bool rung_is_last(const struct task *t);
-/* May the task wait that long on its rung before it must be tried again? */
-bool rung_may_wait(const struct router *r, const struct task *t, int64_t ns);
+/* How long may the task wait on its rung before it must be tried again? INT64_MAX: until its deadline. */
+int64_t rung_may_wait_ns(const struct router *r, const struct task *t);
 
 /* --- report.c */
 

@@ -7,8 +7,6 @@
 
 #include "base/pure.h"
 
-#define REFUSED_CLOSE_NS                                                                           \
-	(250 * NS_PER_MS)            /* a node that refused as busy gets nothing for this long */
 #define LIST_GRACE_NS (2 * NS_PER_S) /* an offer may have left before the assignment arrived */
 
 void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
@@ -55,77 +53,50 @@ static void avoid(struct task *t, uint32_t node)
 		t->avoid_n++;
 }
 
-/* Doubling from backoff_ns, with jitter: half of it at least (AWS architecture blog, "Exponential backoff and
- * jitter", 2015: equal jitter). */
-static int64_t backoff(struct router *r, uint32_t tries)
+/* What the node asked for is heard, but does not put a task off for longer than any pause of ours. */
+static struct retry decide(struct router *r, const struct task *t, const struct fail *why)
 {
-	int64_t delay = r->conf.backoff_max_ns;
+	const struct retry_case c = {
+		.code = why->code,
+		.rung = task_rung(t),
+		.tries = t->tries + 1u,
+		.asked_ns = peer_ns(why->retry_after_ms, r->conf.retry.backoff_max_ns),
+		.may_wait_ns = rung_may_wait_ns(r, t),
+		.draw = prng_next(&r->prng),
+	};
 
-	if (tries < 32 && (r->conf.backoff_ns << tries) < delay)
-		delay = r->conf.backoff_ns << tries;
-	return delay / 2 + (int64_t)prng_below(&r->prng, (uint64_t)delay / 2 + 1);
+	return retry_after(&r->conf.retry, &c);
 }
 
-/* How long until the next try. A node that is gone needs no pause: another one is asked. What the node asks
- * for is heard, but does not put a task off for longer than any pause of ours. */
-static int64_t pause(struct router *r, const struct task *t, int code, int64_t asked_ns)
+static void again(struct router *r, struct task *t, int code, const struct retry *then)
 {
-	int64_t delay = code == ERR_LOST || code == ERR_CLOSED ? 0 : backoff(r, t->tries);
-
-	return delay > asked_ns ? delay : asked_ns;
-}
-
-/* A detached attempt is to be tried again, or the rung is used up. A pause that the node asked for can be longer
- * than the task may wait here: the next rung is tried then. */
-static void again_or_hop(struct router *r, struct task *t, int code, const struct fail *why)
-{
-	int64_t asked_ns = peer_ns(why->retry_after_ms, r->conf.backoff_max_ns);
-	int64_t delay_ns = pause(r, t, code, asked_ns);
-	uint32_t node = t->node;
-
-	task_move(&r->tasks, t, TASK_BACK);
-	avoid(t, node);
-	if (++t->tries >= r->conf.attempts_max[task_rung(t)]) {
-		rung_hop(r, t, code, "all attempts of this rung are used up");
-		return;
-	}
-	if (!rung_may_wait(r, t, asked_ns)) {
-		rung_hop(r, t, code, "asked to wait longer than it may on this rung");
-		return;
-	}
 	r->counts.retries++;
-	note(r, t, STEP_RETRY, code, (struct span){ NULL, 0 });
+	note(r, t, STEP_RETRY, code, span_str(then->reason));
 	event_change(r, t, err_row(code)->text);
-	rung_again(r, t, delay_ns);
+	rung_again(r, t, then->after_ns);
 }
 
-static bool goes_down(int code)
-{
-	return code == ERR_UNSUPPORTED || code == ERR_DENIED || code == ERR_BUDGET ||
-	       code == ERR_BUG;
-}
-
-/* A detached attempt failed: retry by class, hop, or end. */
+/* A detached attempt failed: again here, the next rung, or the end. */
 static void failed(struct router *r, struct task *t, const struct fail *said)
 {
 	struct fail why = *said;
-	int code;
+	struct retry then;
 
 	if (why.code == 0)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
-	code = why.code;
 	finish_note_fail(t, &why);
-	if (code == ERR_EXPIRED ||
-		code == ERR_CANCELLED) /* the node's own clock, or its own shutdown */
-		code = ERR_LOST;
-	if (err_row(code)->retry) {
-		again_or_hop(r, t, code, &why);
-	} else if (goes_down(code)) {
-		task_move(&r->tasks, t, TASK_BACK);
-		rung_hop(r, t, code, "refused by this class");
-	} else {
+	then = decide(r, t, &why);
+	if (then.then == RETRY_END) {
 		finish(r, t, TASK_FAIL, &why);
+		return;
 	}
+	task_move(&r->tasks, t, TASK_BACK);
+	avoid(t, t->node);
+	t->tries++;
+	if (then.then == RETRY_HERE)
+		again(r, t, why.code, &then);
+	else
+		rung_hop(r, t, why.code, then.reason);
 }
 
 void report_lost(struct router *r, struct task *t, const char *why)
@@ -244,15 +215,13 @@ static void started(struct router *r, struct task *t)
 
 static void on_refuse(struct router *r, struct task *t, const struct up *u)
 {
-	int64_t close_ns = peer_ns(u->fail.retry_after_ms, r->conf.lease_ns);
+	int64_t asked_ns = peer_ns(u->fail.retry_after_ms, r->conf.lease_ns);
 	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
 
 	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
 	report_detach(r, t);
-	if (code == ERR_BUSY || code == ERR_CLOSED || code == ERR_NO_MEMORY) {
-		if (close_ns < REFUSED_CLOSE_NS)
-			close_ns = REFUSED_CLOSE_NS;
-		registry_close(&r->registry, t->node, r->now_ns + close_ns);
+	if (retry_is_free(code)) {
+		registry_close(&r->registry, t->node, r->now_ns + retry_leave_ns(asked_ns));
 		task_move(&r->tasks, t, TASK_BACK);
 		rung_back(r, t);
 		return;
@@ -300,7 +269,7 @@ static void on_failed(struct router *r, struct task *t, const struct up *u)
 	t->run_us = u->run_us;
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
 	registry_ended(&r->registry, t->node, t->kind,
-		err_row(u->fail.code)->retry ? ENDED_FAILED : ENDED_DONE, 0);
+		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
 	report_detach(r, t);
 	failed(r, t, &u->fail);
 }

@@ -10,6 +10,7 @@
 #pragma once
 #include "router/journal.h"
 #include "router/registry.h"
+#include "router/retry.h"
 #include "router/task.h"
 #include "wire/query.h"
 
@@ -23,9 +24,7 @@ struct router_conf {
 	int64_t deadline_ns;            /* of a task that sets none */
 	int64_t human_deadline_ns;      /* the same, where a person may be asked */
 	int64_t start_within_ns[RUNGS]; /* the not-started-in-time clock */
-	uint32_t attempts_max[RUNGS];
-	int64_t backoff_ns; /* first retry; doubles */
-	int64_t backoff_max_ns;
+	struct retry_conf retry;
 	int64_t settle_ns;    /* after the start, before an empty class means a hop */
 	uint32_t split_parts; /* parts asked for */
 	unsigned policy;      /* index for place_policy_at */

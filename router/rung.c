@@ -61,9 +61,9 @@ static int64_t within_ns(const struct router *r, const struct task *t)
 	return t->start_within_ns > 0 ? t->start_within_ns : r->conf.start_within_ns[task_rung(t)];
 }
 
-bool rung_may_wait(const struct router *r, const struct task *t, int64_t ns)
+int64_t rung_may_wait_ns(const struct router *r, const struct task *t)
 {
-	return ns <= within_ns(r, t) || (rung_is_last(t) && t->start_within_ns == 0);
+	return rung_is_last(t) && t->start_within_ns == 0 ? INT64_MAX : within_ns(r, t);
 }
 
 /* Start the clock of the rung, after delay_ns. */
@@ -84,7 +84,7 @@ static void enqueue(struct router *r, struct task *t)
 	struct wait *w = wait_of(r, t->kind, task_rung(t));
 
 	if (w == NULL) { /* no memory for a queue: try again soon */
-		t->retry_ns = r->now_ns + r->conf.backoff_ns;
+		t->retry_ns = r->now_ns + r->conf.retry.backoff_ns;
 		task_touch(&r->tasks, t);
 		tasks_wake_by(&r->tasks, t, t->retry_ns);
 		return;
@@ -213,7 +213,7 @@ static void exhaust(struct router *r, struct task *t, int code, const char *reas
 		why = *t->fail;
 	else
 		fail_set(&why, code, NULL, 0, "no rung is left: %s", reason);
-	finish(r, t, err_row(why.code)->retry ? TASK_EXHAUST : TASK_FAIL, &why);
+	finish(r, t, retry_end(why.code), &why);
 }
 
 void rung_hop(struct router *r, struct task *t, int code, const char *reason)

@@ -86,11 +86,11 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 	conf->start_within_ns[RUNG_GPU] = s->start_within_ns[RUNG_GPU];
 	conf->start_within_ns[RUNG_API] = s->start_within_ns[RUNG_API];
 	conf->start_within_ns[RUNG_HUMAN] = s->start_within_ns[RUNG_HUMAN];
-	conf->attempts_max[RUNG_CPU] = (uint32_t)s->attempts_cpu;
-	conf->attempts_max[RUNG_GPU] = (uint32_t)s->attempts_gpu;
-	conf->attempts_max[RUNG_API] = (uint32_t)s->attempts_api;
-	conf->backoff_ns = s->backoff_ns;
-	conf->backoff_max_ns =
+	conf->retry.attempts_max[RUNG_CPU] = (uint32_t)s->attempts_cpu;
+	conf->retry.attempts_max[RUNG_GPU] = (uint32_t)s->attempts_gpu;
+	conf->retry.attempts_max[RUNG_API] = (uint32_t)s->attempts_api;
+	conf->retry.backoff_ns = s->backoff_ns;
+	conf->retry.backoff_max_ns =
 		s->backoff_max_ns > s->backoff_ns ? s->backoff_max_ns : s->backoff_ns;
 	conf->settle_ns = s->settle_ns;
 	conf->split_parts = (uint32_t)s->split_parts;

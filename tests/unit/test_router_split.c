@@ -327,7 +327,7 @@ static void test_one_budget(void **state)
 
 static void one_attempt(struct router_conf *conf)
 {
-	conf->attempts_max[RUNG_CPU] = 1;
+	conf->retry.attempts_max[RUNG_CPU] = 1;
 }
 
 /* A loss may end others on the same node: the walk over its attempts must bear that. */

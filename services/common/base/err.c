@@ -13,14 +13,15 @@
 
 /* Places in the table; the wire numbers may have holes. */
 enum row {
-#define ERR(name, wire, http, retry, exit, text) ROW_##name,
+#define ERR(name, wire, http, retry, blame, exit, text) ROW_##name,
 #include "proto/err.def"
 #undef ERR
 	ROWS
 };
 
 static const struct err_row rows[ROWS] = {
-#define ERR(name, wire, http, retry, exit, text) { #name, text, wire, http, exit, retry },
+#define ERR(name, wire, http, retry, blame, exit, text)                                            \
+	{ #name, text, wire, http, exit, retry, BLAME_##blame },
 #include "proto/err.def"
 #undef ERR
 };
@@ -29,7 +30,7 @@ static const struct err_row rows[ROWS] = {
 static const struct err_row *row_of_wire(int64_t number)
 {
 	switch (number) {
-#define ERR(name, wire, http, retry, exit, text)                                                   \
+#define ERR(name, wire, http, retry, blame, exit, text)                                            \
 	case wire:                                                                                 \
 		return &rows[ROW_##name];
 #include "proto/err.def"

@@ -12,10 +12,13 @@
 
 enum err {
 	ERR_OK = 0,
-#define ERR(name, wire, http, retry, exit, text) ERR_##name = -(wire),
+#define ERR(name, wire, http, retry, blame, exit, text) ERR_##name = -(wire),
 #include "proto/err.def"
 #undef ERR
 };
+
+/* Whose fault it is that an attempt ended so. */
+enum blame { BLAME_REQUEST, BLAME_CLASS, BLAME_NODE, BLAME_MOMENT };
 
 /* One row of err.def. */
 struct err_row {
@@ -25,6 +28,7 @@ struct err_row {
 	int http;
 	int exit;
 	bool retry;
+	enum blame blame;
 };
 
 /* The row of an error code (ERR_x or its wire number); the row of BUG for numbers outside the list. */
