@@ -64,6 +64,8 @@ void rung_on_change(void *ctx, uint32_t kind, enum rung rung);
 bool rung_is_last(const struct task *t);
 /* How long may the task wait on its rung before it must be tried again? INT64_MAX: until its deadline. */
 int64_t rung_may_wait_ns(const struct router *r, const struct task *t);
+/* Are there nodes on its rung that could serve it, now or later, and where it did not fail before? */
+bool rung_has_other(const struct router *r, const struct task *t);
 
 /* --- report.c */
 

@@ -53,15 +53,16 @@ static void avoid(struct task *t, uint32_t node)
 		t->avoid_n++;
 }
 
-/* What the node asked for is heard, but does not put a task off for longer than any pause of ours. */
 static struct retry decide(struct router *r, const struct task *t, const struct fail *why)
 {
 	const struct retry_case c = {
 		.code = why->code,
 		.rung = task_rung(t),
 		.tries = t->tries + 1u,
-		.asked_ns = peer_ns(why->retry_after_ms, r->conf.retry.backoff_max_ns),
+		.asked_ns = peer_ns(why->retry_after_ms, INT64_MAX),
+		.others = why->retry_after_ms > 0 && rung_has_other(r, t),
 		.may_wait_ns = rung_may_wait_ns(r, t),
+		.left_ns = t->deadline_ns - r->now_ns,
 		.draw = prng_next(&r->prng),
 	};
 
@@ -70,8 +71,12 @@ static struct retry decide(struct router *r, const struct task *t, const struct 
 
 static void again(struct router *r, struct task *t, int code, const struct retry *then)
 {
+	char reason[LIMIT_TEXT_BYTES], in[24];
+	int len = snprintf(reason, sizeof reason, "%s, in %s", then->reason,
+		fmt_duration_text(then->after_ns, in));
+
 	r->counts.retries++;
-	note(r, t, STEP_RETRY, code, span_str(then->reason));
+	note(r, t, STEP_RETRY, code, span_of(reason, (size_t)len));
 	event_change(r, t, err_row(code)->text);
 	rung_again(r, t, then->after_ns);
 }
@@ -85,13 +90,14 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 	if (why.code == 0)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
 	finish_note_fail(t, &why);
+	avoid(t, t->node);
 	then = decide(r, t, &why);
 	if (then.then == RETRY_END) {
+		note(r, t, STEP_HOP, why.code, span_str(then.reason));
 		finish(r, t, TASK_FAIL, &why);
 		return;
 	}
 	task_move(&r->tasks, t, TASK_BACK);
-	avoid(t, t->node);
 	t->tries++;
 	if (then.then == RETRY_HERE)
 		again(r, t, why.code, &then);

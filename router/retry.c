@@ -17,33 +17,46 @@ static int64_t scale(uint64_t draw, int64_t n)
 	return (int64_t)((unsigned __int128)draw * (uint64_t)n >> 64);
 }
 
-/* Doubling from backoff_ns, with jitter: half of it at least (AWS architecture blog, "Exponential backoff and
- * jitter", 2015: equal jitter). */
+/* Anything from 0 up to a span that doubles from backoff_ns: full jitter, which spreads those who failed together
+ * better than half of a span that is fixed (M. Brooker, "Exponential backoff and jitter", AWS architecture blog,
+ * 2015). No pause of ours takes more than half of the time that is left. */
 static int64_t backoff(const struct retry_conf *conf, const struct retry_case *c)
 {
 	uint32_t doublings = c->tries - 1;
-	int64_t delay = conf->backoff_max_ns;
+	int64_t most_ns = conf->backoff_max_ns;
 
-	if (doublings < 32 && (conf->backoff_ns << doublings) < delay)
-		delay = conf->backoff_ns << doublings;
-	return delay / 2 + scale(c->draw, delay / 2 + 1);
+	if (doublings < 63 && conf->backoff_ns <= most_ns >> doublings)
+		most_ns = conf->backoff_ns << doublings;
+	if (most_ns > c->left_ns / 2)
+		most_ns = c->left_ns / 2;
+	return scale(c->draw, most_ns + 1);
 }
 
-/* A pause that the node asked for can be longer than the task may wait here. */
-static struct retry again(const struct retry_conf *conf, const struct retry_case *c,
-	int64_t pause_ns)
+/* The node asked for a pause, and there is no other one. */
+static struct retry asked(const struct retry_case *c, int64_t pause_ns)
 {
-	struct retry ret = { .then = RETRY_RUNG };
+	bool may = c->asked_ns < c->left_ns && c->asked_ns <= c->may_wait_ns;
 
-	if (c->tries >= conf->attempts_max[c->rung]) {
-		ret.reason = "all attempts of this rung are used up";
-	} else if (c->asked_ns > c->may_wait_ns) {
-		ret.reason = "asked to wait longer than it may on this rung";
-	} else {
-		ret.then = RETRY_HERE;
-		ret.after_ns = pause_ns > c->asked_ns ? pause_ns : c->asked_ns;
-	}
-	return ret;
+	if (!may && c->may_wait_ns < INT64_MAX)
+		return (struct retry){ .then = RETRY_RUNG,
+			.reason = "asked to wait longer than it may on this rung" };
+	return (struct retry){
+		.then = RETRY_HERE,
+		.after_ns = may && c->asked_ns > pause_ns ? c->asked_ns : pause_ns,
+		.reason = may ? "the node asked for a pause"
+			      : "the node asked for more time than there is",
+	};
+}
+
+static struct retry again(const struct retry_conf *conf, const struct retry_case *c,
+	int64_t pause_ns, const char *why)
+{
+	if (c->tries >= conf->attempts_max[c->rung])
+		return (struct retry){ .then = RETRY_RUNG,
+			.reason = "all attempts of this rung are used up" };
+	if (c->asked_ns > 0 && !c->others)
+		return asked(c, pause_ns);
+	return (struct retry){ .then = RETRY_HERE, .after_ns = pause_ns, .reason = why };
 }
 
 struct retry retry_after(const struct retry_conf *conf, const struct retry_case *c)
@@ -51,15 +64,15 @@ struct retry retry_after(const struct retry_conf *conf, const struct retry_case 
 	CHECK(c->tries >= 1 && c->rung < RUNGS);
 	switch (err_row(c->code)->blame) {
 	case BLAME_MOMENT:
-		return again(conf, c, backoff(conf, c));
-	case BLAME_NODE: /* it is gone: no need to pause before another one is asked */
-		return again(conf, c, 0);
+		return again(conf, c, backoff(conf, c), "it may pass");
+	case BLAME_NODE:
+		return again(conf, c, 0, "the node is gone, another one is asked");
 	case BLAME_CLASS:
 		return (struct retry){ .then = RETRY_RUNG, .reason = "refused by this class" };
 	case BLAME_REQUEST:
 		break;
 	}
-	return (struct retry){ .then = RETRY_END };
+	return (struct retry){ .then = RETRY_END, .reason = "it would fail everywhere" };
 }
 
 bool retry_is_free(int code)

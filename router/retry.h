@@ -17,10 +17,12 @@ struct retry_conf {
 struct retry_case {
 	int code; /* ERR_x, as its node said; ERR_LOST for one that fell silent */
 	enum rung rung;
-	uint32_t tries;      /* attempts of this rung that failed, with this one */
-	int64_t asked_ns;    /* so long the node asks not to be tried again; 0: it does not */
-	int64_t may_wait_ns; /* a pause that was asked for may last as long on this rung */
-	uint64_t draw;       /* 64 random bits */
+	uint32_t tries;   /* attempts of this rung that failed, with this one */
+	int64_t asked_ns; /* so long the node asks not to be tried again; 0: it does not */
+	bool others;      /* on this rung are nodes that could do it and have not failed it */
+	int64_t may_wait_ns; /* a pause that was asked for may last as long on this rung; INT64_MAX: it is the last */
+	int64_t left_ns; /* until the task's deadline, more than 0 */
+	uint64_t draw;   /* 64 random bits */
 };
 
 enum retry_then {
@@ -31,8 +33,8 @@ enum retry_then {
 
 struct retry {
 	enum retry_then then;
-	int64_t after_ns;   /* HERE */
-	const char *reason; /* static, for the explain record; or NULL */
+	int64_t after_ns;   /* HERE; less than left_ns */
+	const char *reason; /* static, for the explain record */
 };
 
 struct retry retry_after(const struct retry_conf *conf, const struct retry_case *c);

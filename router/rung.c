@@ -302,17 +302,29 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	event_change(r, t, NULL);
 }
 
-/* Is there anybody who could serve it, though not now? Where too many are full to ask all of them: yes. */
+/* Could anybody of the able rows from this one on serve it? Where there are too many to ask all of them: yes. */
+static bool somebody(const struct place_need *need, const struct kind_rows *rows, uint32_t from)
+{
+	for (uint32_t i = from; i < rows->able_n; i++)
+		if (i - from == LOOK_MAX || place_filter(need, &rows->rows[i]) == VERDICT_NONE)
+			return true;
+	return false;
+}
+
+/* Is there anybody who could serve it, though not now? */
 static bool somebody_later(const struct task *t, const struct kind_rows *rows)
 {
 	struct place_need need = need_of(t);
 
 	need.avoid_n = 0;
-	for (uint32_t i = rows->open_n; i < rows->able_n; i++)
-		if (i - rows->open_n == LOOK_MAX ||
-			place_filter(&need, &rows->rows[i]) == VERDICT_NONE)
-			return true;
-	return false;
+	return somebody(&need, rows, rows->open_n);
+}
+
+bool rung_has_other(const struct router *r, const struct task *t)
+{
+	const struct place_need need = need_of(t);
+
+	return somebody(&need, &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)], 0);
 }
 
 static enum tried try_place(struct router *r, struct task *t)

@@ -55,7 +55,7 @@ const struct conf_row settings_rows[] = {
 	{ "attempts_gpu", CONF_INT, AT(attempts_gpu), "3", 1, 100, NULL, "attempts on GPU nodes" },
 	{ "attempts_api", CONF_INT, AT(attempts_api), "3", 1, 100, NULL, "attempts on delegates" },
 	{ "backoff", CONF_TIME, AT(backoff_ns), "1s", NS_PER_MS, 3600 * NS_PER_S, NULL,
-		"before the first retry; doubles" },
+		"before the first retry at most; doubles" },
 	{ "backoff_max", CONF_TIME, AT(backoff_max_ns), "100s", NS_PER_MS, DAY_NS, NULL,
 		"before any retry at most" },
 	{ "settle", CONF_TIME, AT(settle_ns), "1s", 0, 600 * NS_PER_S, NULL,

@@ -50,11 +50,19 @@ static enum colour step_colour(enum step_kind kind)
 	}
 }
 
+static const char *hop_text(const struct step_view *s)
+{
+	if (s->to != RUNG_NONE)
+		return rung_name(s->to);
+	return s->code != 0 && err_row(s->code)->blame == BLAME_REQUEST
+		       ? "nothing"
+		       : "nothing: no rung is left";
+}
+
 static void put_step(struct buf *b, const struct step_view *s)
 {
 	if (s->kind == STEP_HOP)
-		buf_fmt(b, " from %s to %s", rung_name(s->rung),
-			s->to == RUNG_NONE ? "nothing: no rung is left" : rung_name(s->to));
+		buf_fmt(b, " from %s to %s", rung_name(s->rung), hop_text(s));
 	else if (s->rung != RUNG_NONE)
 		buf_fmt(b, " at rung %s", rung_name(s->rung));
 	if (s->node.len > 0) {
