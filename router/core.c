@@ -28,8 +28,7 @@ struct router_core {
 	struct router_core_conf conf;
 	struct router *machine;
 	struct outbox *outbox; /* about `fast` tasks and nodes */
-	struct outbox *held;   /* about tasks of the journal: until that is safe */
-	uint64_t writing;      /* images appended before the group that is written now ended */
+	struct held held;      /* about tasks of the journal: until that is safe */
 	struct outbox *late;   /* replies that may wait for an event */
 	int64_t late_ns;       /* when they leave at the latest; INT64_MAX: there are none */
 	bool told;             /* an event leaves in this turn */
@@ -58,7 +57,7 @@ static void put_end(struct router_core *c, struct outbox *o, struct buf *b)
 
 static struct outbox *outbox_for(struct router_core *c, bool fast)
 {
-	return fast || c->conf.journal == NULL ? c->outbox : c->held;
+	return fast || c->conf.journal == NULL ? c->outbox : c->held.box;
 }
 
 static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
@@ -166,6 +165,29 @@ static void send_replies(struct router_core *c, const struct bus_msg *m)
 		c->late_ns = now_ns(c) + LATE_NS;
 }
 
+/* May a task of the journal be added to what waits for its flush? */
+static int admit(struct router_core *c, struct fail *why)
+{
+	int err = held_admit(&c->held, now_ns(c), why);
+
+	c->metrics.behind += err < 0;
+	return err;
+}
+
+/* Before the machine sees it. A key whose task is in memory adds nothing. */
+static int look_at_submit(struct router_core *c, struct span tenant, const struct submit *s,
+	struct fail *why)
+{
+	bool known = s->key.len > 0 && router_key(c->machine, tenant, s->key) != NULL;
+	int err = s->fast || known ? 0 : admit(c, why);
+
+	if (err < 0)
+		return err;
+	err = recall_key(c->conf.journal, c->machine, tenant, s->key, why);
+	c->metrics.unread += err < 0;
+	return err;
+}
+
 static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
@@ -178,13 +200,13 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 		.reply = &reply,
 	};
 
-	if (s->fail.code == 0) {
+	if (s->fail.code == 0 && look_at_submit(c, tenant, s, &reply.fail) == 0) {
 		if (s->key.len > 0)
 			content_hash(s, hash);
-		recall_key(c->conf.journal, c->machine, tenant, s->key);
 		e.model = model_of(c, s);
 	}
-	(void)step(c, &e); /* what it says is in the reply */
+	if (reply.fail.code == 0)
+		(void)step(c, &e); /* what it says is in the reply */
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
 	if (c->reply.len > LIMIT_MESSAGE_BYTES / 2)
 		reply.fail.detail[0] = '\0';
@@ -309,6 +331,8 @@ static int act_on_task(struct router_core *c, struct span tenant, bool is_op, co
 		.ret_task = ret_task };
 	int err;
 
+	if (q->kind == QUERY_REPLAY && admit(c, why) < 0)
+		return why->code;
 	if (is_op && t != NULL) /* on behalf of whom it belongs to */
 		e.who = router_tenant(c->machine, t->tenant);
 	err = step(c, &e);
@@ -416,8 +440,10 @@ static void on_query(void *ctx, const struct bus_msg *m)
 	}
 	arena_reset(&c->arena);
 	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
-		recall_task(c->conf.journal, c->machine, q.task);
-		answer(c, tenant, &q, &r);
+		if (recall_task(c->conf.journal, c->machine, q.task, &r.fail) == 0)
+			answer(c, tenant, &q, &r);
+		else
+			c->metrics.unread++;
 	}
 	if (r.fail.code != 0)
 		c->metrics.query_errors++;
@@ -462,10 +488,10 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	buf_init(&c->reply, REPLY_MAX);
 	c->outbox = outbox_new(conf->bus);
 	c->late = outbox_new(conf->bus);
-	c->held = outbox_new_held(conf->bus);
 	c->late_ns = INT64_MAX;
 	c->machine = router_new(&conf->machine, now_ns(c));
-	if (c->outbox == NULL || c->late == NULL || c->held == NULL || c->machine == NULL)
+	if (held_open(&c->held, conf->bus, conf->journal, &conf->backlog) < 0 ||
+		c->outbox == NULL || c->late == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else if (recall_open(conf->journal, c->machine, why) == 0 && subscribe(c, why) == 0) {
 		router_resume(c->machine, now_ns(c), &c->out);
@@ -478,14 +504,9 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 /* What is said already leaves, if it can be made safe. */
 static void send_last(struct router_core *c)
 {
-	struct journal *j = c->conf.journal;
-
 	(void)outbox_send(c->late);
-	if (j == NULL || c->err != 0 || router_image_err(c->machine) != 0)
-		return;
-	outbox_seal(c->held, j->appended);
-	if (journal_sync(j) == 0)
-		(void)outbox_release(c->held, j->safe);
+	if (c->err == 0 && router_image_err(c->machine) == 0)
+		held_last(&c->held);
 }
 
 void router_core_close(struct router_core *c)
@@ -494,11 +515,11 @@ void router_core_close(struct router_core *c)
 		return;
 	for (unsigned i = 0; i < ARRAY_LEN(c->subs); i++)
 		bus_unsubscribe(c->conf.bus, c->subs[i]);
-	if (c->machine != NULL && c->held != NULL && c->late != NULL)
+	if (c->machine != NULL && c->held.box != NULL && c->late != NULL)
 		send_last(c);
 	router_free(c->machine);
 	outbox_free(c->late);
-	outbox_free(c->held);
+	held_close(&c->held);
 	outbox_free(c->outbox);
 	arena_done(&c->arena);
 	buf_done(&c->reply);
@@ -516,29 +537,14 @@ static void send(struct router_core *c)
 	c->metrics.unsent += outbox_send(c->outbox);
 }
 
-/* Hand the journal a group, if it writes none, and let go what is safe. */
-static void keep(struct router_core *c)
-{
-	struct journal *j = c->conf.journal;
-
-	if (j == NULL || c->err != 0)
-		return;
-	if (c->writing <= j->safe) {
-		c->writing = j->appended;
-		outbox_seal(c->held, c->writing);
-		c->err = journal_commit(j);
-	}
-	if (c->err == 0)
-		c->metrics.unsent += outbox_release(c->held, j->safe);
-}
-
 int router_core_turn(struct router_core *c)
 {
 	if (router_wake(c->machine) <= now_ns(c))
 		(void)step(c, &(struct router_event){ .kind = ROUTER_TICK });
 	if (c->err == 0)
 		c->err = router_image_err(c->machine);
-	keep(c);
+	if (c->err == 0)
+		c->err = held_turn(&c->held, now_ns(c), &c->metrics.unsent);
 	if (c->err == 0)
 		send(c);
 	return c->err;

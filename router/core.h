@@ -5,16 +5,18 @@
  *
  * What a turn says about `fast` tasks leaves at its end. What it says about the others is held until the journal
  * is safe up to there, so that nothing is acknowledged that may be lost; while one group is written the next one
- * gathers.
+ * gathers. What gathers has a limit, beyond which new tasks are refused that are not `fast`.
  */
 #pragma once
+#include "router/held.h"
 #include "router/router.h"
 #include "run/bus.h"
 #include "run/metric.h"
 
 struct router_core_conf {
-	struct bus *bus;         /* borrowed */
-	struct journal *journal; /* borrowed; NULL: tasks live in memory only */
+	struct bus *bus;             /* borrowed */
+	struct journal *journal;     /* borrowed; NULL: tasks live in memory only */
+	struct backlog_conf backlog; /* how far the journal may be behind */
 	/* Told of all that happens, or NULL. */
 	void (*watch)(void *ctx, const struct journal_record *record);
 	void *watch_ctx;
@@ -31,6 +33,8 @@ struct router_metrics {
 	uint64_t submits, submit_errors; /* messages, and those that were malformed */
 	uint64_t queries, query_errors;
 	uint64_t ups, up_errors;
+	uint64_t behind; /* submits and replays refused because the journal was behind */
+	uint64_t unread; /* submits and queries refused because the journal could not be read */
 	uint64_t unsent; /* replies, events and orders that could not be sent */
 	/* Copied from the machine by router_core_measure. */
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;

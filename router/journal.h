@@ -7,7 +7,8 @@
  * snapshot, and a restart reads the open rows.
  *
  * journal_sqlite.h is the one for use; the tests have one in memory (tests/support/journal_mem.h). A router
- * without a journal keeps its tasks in memory only. On any error the router stops: it never acknowledges what may be lost.
+ * without a journal keeps its tasks in memory only. On any error in writing or flushing the router stops: it never
+ * acknowledges what may be lost. What cannot be read is refused by who asked for it.
  */
 #pragma once
 #include "wire/task.h"
@@ -52,10 +53,11 @@ struct journal_ops {
 	/* The newest kept rows that are safe, at most so many, in the order of their numbers. */
 	int (*load_kept)(struct journal *j, uint32_t max, journal_row_fn *on_row, void *ctx);
 	/* The safe or appended row of a kept task by its id, or of a tenant's key: 1 and on_row is called with
-	 * order and state; 0: there is none, or it is open; or negative ERR_*, which then stands. */
-	int (*find)(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx);
+	 * order and state; 0: there is none, or it is open; or negative ERR_* and *why: then nobody knows. */
+	int (*find)(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx,
+		struct fail *why);
 	int (*find_key)(struct journal *j, struct span tenant, struct span key,
-		journal_row_fn *on_row, void *ctx);
+		journal_row_fn *on_row, void *ctx, struct fail *why);
 	/* Makes what was appended safe, if it can. */
 	void (*close)(struct journal *j);
 };
@@ -64,8 +66,11 @@ struct journal_ops {
 struct journal {
 	const struct journal_ops *ops;
 	uint64_t appended;
-	uint64_t safe;     /* of those appended, so many are safe, in their order */
-	uint64_t groups;   /* written */
+	uint64_t safe;   /* of those appended, so many are safe, in their order */
+	uint64_t groups; /* written */
+	/* Appended and not safe. Of a row's images in one group the last one counts. */
+	uint64_t waiting_rows;
+	uint64_t waiting_bytes;
 	uint64_t next_row; /* after the highest that is known; set by open */
 	uint64_t kept;     /* rows of ended tasks, about: 0 means that find is not worth a call */
 	/* Told on the owner thread, from the loop, when safe has grown or an error stands; may be NULL. */

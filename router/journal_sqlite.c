@@ -158,10 +158,12 @@ static const struct journal_group *written(const struct journal_sqlite *s)
 	return s->busy && s->job.kind == JOB_WRITE ? s->job.group : NULL;
 }
 
-static void count_kept(struct journal_sqlite *s)
+static void count(struct journal_sqlite *s)
 {
 	const struct journal_group *w = written(s);
 
+	s->base.waiting_rows = s->gather->rows_n + (w == NULL ? 0 : w->rows_n);
+	s->base.waiting_bytes = s->gather->bytes.len + (w == NULL ? 0 : w->bytes.len);
 	s->base.kept = (uint64_t)s->kept + s->gather->kept + (w == NULL ? 0 : w->kept);
 }
 
@@ -197,7 +199,7 @@ static void end_job(struct journal_sqlite *s, const struct job *job)
 		s->base.groups++;
 		journal_group_reset(ended.group);
 	}
-	count_kept(s);
+	count(s);
 	if (s->why.code == 0)
 		go_on(s, &ended);
 }
@@ -242,7 +244,7 @@ static int sqlite_append(struct journal *j, const struct journal_image *image)
 	j->appended++;
 	if (image->row >= j->next_row)
 		j->next_row = image->row + 1;
-	count_kept(s);
+	count(s);
 	return 0;
 }
 
@@ -281,16 +283,17 @@ struct wanted {
 	struct journal_sqlite *s;
 	journal_row_fn *on_row;
 	void *ctx;
+	struct fail *why;
 	const struct journal_image *image; /* whose order is asked for */
 	bool found;
 };
 
-/* A read that failed can hide a task: it stands like a write that failed. */
-static int read_end(struct journal_sqlite *s, int err, const struct wanted *w)
+/* After an error of the writer nothing is told of what may not be safe. */
+static int standing(const struct journal_sqlite *s, struct fail *why)
 {
-	if (err < 0 && s->why.code == 0)
-		(void)stand(s, err);
-	return err < 0 ? err : w->found;
+	if (s->why.code != 0 && why != NULL)
+		*why = s->why;
+	return s->why.code;
 }
 
 static bool on_order(void *ctx, const struct journal_image *safe)
@@ -317,7 +320,7 @@ static int hand_waiting(struct wanted *w, const struct journal_group *g,
 		image.order = journal_group_image(before, earlier).order;
 	if (image.order.len == 0) {
 		w->image = &image;
-		return journal_read_row(&w->s->read, row->row, on_order, w, &w->s->why);
+		return journal_read_row(&w->s->read, row->row, on_order, w, w->why);
 	}
 	w->found = true;
 	w->on_row(w->ctx, &image);
@@ -357,59 +360,54 @@ static int find_waiting(struct wanted *w, const struct journal_group_row *gather
 	return err < 0 ? err : w->found;
 }
 
-static int sqlite_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx)
+static int sqlite_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx,
+	struct fail *why)
 {
 	struct journal_sqlite *s = self_of(j);
 	const struct journal_group *before = written(s);
-	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx };
-	int err;
+	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx, .why = why };
+	int err = standing(s, why);
 
-	if (s->why.code != 0)
-		return s->why.code;
+	if (err < 0)
+		return err;
 	err = find_waiting(&w, journal_group_task(s->gather, task),
 		before == NULL ? NULL : journal_group_task(before, task));
 	if (err == 0)
-		err = journal_read_task(&s->read, task, on_safe_row, &w, &s->why);
-	return read_end(s, err, &w);
+		err = journal_read_task(&s->read, task, on_safe_row, &w, why);
+	return err < 0 ? err : w.found;
 }
 
 static int sqlite_find_key(struct journal *j, struct span tenant, struct span key,
-	journal_row_fn *on_row, void *ctx)
+	journal_row_fn *on_row, void *ctx, struct fail *why)
 {
 	struct journal_sqlite *s = self_of(j);
 	const struct journal_group *before = written(s);
-	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx };
-	int err;
+	struct wanted w = { .s = s, .on_row = on_row, .ctx = ctx, .why = why };
+	int err = standing(s, why);
 
-	if (s->why.code != 0)
-		return s->why.code;
+	if (err < 0)
+		return err;
 	err = find_waiting(&w, journal_group_key(s->gather, tenant, key),
 		before == NULL ? NULL : journal_group_key(before, tenant, key));
 	if (err == 0)
-		err = journal_read_key(&s->read, tenant, key, on_safe_row, &w, &s->why);
-	return read_end(s, err, &w);
+		err = journal_read_key(&s->read, tenant, key, on_safe_row, &w, why);
+	return err < 0 ? err : w.found;
 }
 
 static int sqlite_load_kept(struct journal *j, uint32_t max, journal_row_fn *on_row, void *ctx)
 {
 	struct journal_sqlite *s = self_of(j);
-	struct wanted none = { .s = s };
 	int err = sqlite_sync(j);
 
-	if (err < 0)
-		return err;
-	return read_end(s, journal_read_kept(&s->read, max, on_row, ctx, &s->why), &none);
+	return err < 0 ? err : journal_read_kept(&s->read, max, on_row, ctx, &s->why);
 }
 
 static int sqlite_load(struct journal *j, journal_row_fn *on_row, void *ctx)
 {
 	struct journal_sqlite *s = self_of(j);
-	struct wanted none = { .s = s };
 	int err = sqlite_sync(j);
 
-	if (err < 0)
-		return err;
-	return read_end(s, journal_read_load(&s->read, on_row, ctx, &s->why), &none);
+	return err < 0 ? err : journal_read_load(&s->read, on_row, ctx, &s->why);
 }
 
 /* --- opening and closing ------------------------------------------------------------------------------ */
@@ -504,17 +502,9 @@ struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_
 		sqlite_close(&s->base);
 		return NULL;
 	}
-	count_kept(s);
+	count(s);
 	tend_later(s);
 	return &s->base;
-}
-
-size_t journal_sqlite_waiting(const struct journal *j)
-{
-	const struct journal_sqlite *s = self_of(j);
-	const struct journal_group *w = written(s);
-
-	return s->gather->bytes.len + (w == NULL ? 0 : w->bytes.len);
 }
 
 const struct fail *journal_sqlite_fail(const struct journal *j)

@@ -26,8 +26,6 @@ struct journal_sqlite_conf {
 /* NULL and *why: see journal_file_open. Writes and forgets as long as the loop turns. */
 struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_conf *conf,
 	struct fail *why) MUST_USE;
-/* Bytes that wait to be made safe: refuse work before they are many; beyond 1 GiB an append fails. */
-size_t journal_sqlite_waiting(const struct journal *j);
 /* The error that stands; code 0: none. */
 const struct fail *journal_sqlite_fail(const struct journal *j);
 

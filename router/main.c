@@ -131,6 +131,7 @@ static int serve(struct process *p, const struct settings *s)
 	struct router_core_conf conf = {
 		.bus = p->daemon.bus,
 		.journal = journal,
+		.backlog = { (uint64_t)s->journal_wait_rows, (uint64_t)s->journal_wait_bytes },
 		.name = p->daemon.name,
 		.operators = s->operators,
 		.now = loop_now,

@@ -19,6 +19,8 @@ const struct metric_row router_metric_rows[] = {
 	ROW(unsent, METRIC_COUNTER, "", "messages and items that could not be sent"),
 	ROW(accepted, METRIC_COUNTER, "", "tasks accepted"),
 	ROW(refused, METRIC_COUNTER, "", "submits refused"),
+	ROW(behind, METRIC_COUNTER, "", "of those refused, because the journal was behind"),
+	ROW(unread, METRIC_COUNTER, "", "and because it could not be read, queries too"),
 	ROW(succeeded, METRIC_COUNTER, "", "tasks that succeeded"),
 	ROW(failed, METRIC_COUNTER, "", "tasks that failed"),
 	ROW(cancelled, METRIC_COUNTER, "", "tasks cancelled"),
@@ -47,7 +49,7 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	const struct tasks *ts = router_tasks(r);
 
 	m->accepted = n->accepted;
-	m->refused = n->refused;
+	m->refused = n->refused + m->behind + m->unread;
 	m->succeeded = n->succeeded;
 	m->failed = n->failed;
 	m->cancelled = n->cancelled;

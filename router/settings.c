@@ -16,6 +16,11 @@ const struct conf_row settings_rows[] = {
 		"ended tasks that the journal keeps; beyond that the oldest go before their time" },
 	{ "journal_bytes", CONF_BYTES, AT(journal_bytes), "4G", 1 << 20, INT64_C(1) << 50, NULL,
 		"of ended tasks that the journal keeps; beyond that, too" },
+	{ "journal_wait_rows", CONF_INT, AT(journal_wait_rows), "131072", 1, 16777216, NULL,
+		"tasks that wait for the journal's flush; beyond that new ones are refused as "
+		"busy" },
+	{ "journal_wait_bytes", CONF_BYTES, AT(journal_wait_bytes), "256M", 1 << 20,
+		INT64_C(1) << 29, NULL, "of tasks that wait for the journal's flush, too" },
 	{ "check_journal", CONF_BOOL, AT(check_journal), "no", 0, 0, NULL,
 		"only read the journal, say what it holds and what is wrong with it, and exit" },
 	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,least-loaded,round-robin,cost",

@@ -14,6 +14,8 @@ struct settings {
 	char journal[SETTINGS_PATH + 1]; /* file, or empty: tasks live in memory only */
 	int64_t journal_rows;
 	int64_t journal_bytes;
+	int64_t journal_wait_rows;
+	int64_t journal_wait_bytes;
 	bool check_journal;
 	int policy;
 	int64_t tasks_max;

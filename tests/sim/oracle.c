@@ -166,7 +166,7 @@ void oracle_crash(struct world *w)
 		struct known *k = &o->known[i];
 
 		k->gone = k->ended == 0 || !k->fast;
-		if (j->ops->find(j, k->task, on_safe_row, o) < 0)
+		if (j->ops->find(j, k->task, on_safe_row, o, NULL) < 0)
 			oracle_break(o, "kept rows can be found", "%u", i);
 	}
 	j->ops->load(j, on_safe_row, o);

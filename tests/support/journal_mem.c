@@ -17,6 +17,7 @@ struct row {
 	struct list link; /* while it is not safe */
 	struct journal_image image;
 	unsigned char *bytes; /* what the image's spans point into */
+	size_t bytes_n;
 };
 
 struct journal_mem {
@@ -30,6 +31,7 @@ struct journal_mem {
 	bool hold;
 	unsigned calls_left;
 	int fail_err;
+	int find_err;
 };
 
 static struct journal_mem *self_of(struct journal *j)
@@ -58,7 +60,8 @@ static struct span keep(unsigned char **at, struct span s)
 static struct row *row_copy(const struct journal_image *i)
 {
 	struct row *row = mem_alloc(sizeof *row);
-	unsigned char *at = mem_alloc(i->tenant.len + i->key.len + i->order.len + i->state.len + 1);
+	size_t n = i->tenant.len + i->key.len + i->order.len + i->state.len;
+	unsigned char *at = mem_alloc(n + 1);
 
 	if (row == NULL || at == NULL) {
 		mem_free(row);
@@ -66,6 +69,7 @@ static struct row *row_copy(const struct journal_image *i)
 		return NULL;
 	}
 	row->bytes = at;
+	row->bytes_n = n;
 	row->image = *i;
 	row->image.tenant = keep(&at, i->tenant);
 	row->image.key = keep(&at, i->key);
@@ -166,13 +170,20 @@ static int mem_append(struct journal *j, const struct journal_image *image)
 		return ERR_NO_MEMORY;
 	list_push(&m->waiting, &row->link);
 	j->appended++;
+	j->waiting_rows++;
+	j->waiting_bytes += row->bytes_n;
 	return 0;
 }
 
 static void make_safe(struct journal_mem *m)
 {
-	for (; m->base.safe < m->committing; m->base.safe++)
-		apply(m, CONTAINER(m->waiting.next, struct row, link));
+	for (; m->base.safe < m->committing; m->base.safe++) {
+		struct row *row = CONTAINER(m->waiting.next, struct row, link);
+
+		m->base.waiting_rows--;
+		m->base.waiting_bytes -= row->bytes_n;
+		apply(m, row);
+	}
 }
 
 static int mem_commit(struct journal *j)
@@ -239,11 +250,14 @@ static int mem_load_kept(struct journal *j, uint32_t max, journal_row_fn *on_row
 	return load_life(self_of(j), JOURNAL_KEPT, max, on_row, ctx);
 }
 
-static int mem_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx)
+static int mem_find(struct journal *j, struct ulid task, journal_row_fn *on_row, void *ctx,
+	struct fail *why)
 {
 	const struct journal_mem *m = self_of(j);
 	uint32_t at = 0, i;
 
+	if (m->find_err < 0)
+		return fail_set(why, m->find_err, "journal", 0, NULL);
 	while (map_next(&m->by_task, ulid_hash(task), &at, &i)) {
 		const struct row *row = row_at(m, i);
 
@@ -256,11 +270,13 @@ static int mem_find(struct journal *j, struct ulid task, journal_row_fn *on_row,
 }
 
 static int mem_find_key(struct journal *j, struct span tenant, struct span key,
-	journal_row_fn *on_row, void *ctx)
+	journal_row_fn *on_row, void *ctx, struct fail *why)
 {
 	const struct journal_mem *m = self_of(j);
 	uint32_t at = 0, i;
 
+	if (m->find_err < 0)
+		return fail_set(why, m->find_err, "journal", 0, NULL);
 	while (map_next(&m->by_key, key_hash(tenant, key), &at, &i)) {
 		const struct row *row = row_at(m, i);
 
@@ -283,6 +299,7 @@ void journal_mem_crash(struct journal *j)
 		row_free(row);
 	}
 	j->appended = j->safe = m->committing = 0;
+	j->waiting_rows = j->waiting_bytes = 0;
 	j->on_safe = NULL;
 }
 
@@ -335,4 +352,9 @@ void journal_mem_fail(struct journal *j, unsigned n, int err)
 {
 	self_of(j)->calls_left = n;
 	self_of(j)->fail_err = err;
+}
+
+void journal_mem_hide(struct journal *j, int err)
+{
+	self_of(j)->find_err = err;
 }

@@ -16,3 +16,5 @@ void journal_mem_release(struct journal *j);
 void journal_mem_crash(struct journal *j);
 /* Every append and commit from the n-th on fails with err (n = 0: the next one); err 0: no more. */
 void journal_mem_fail(struct journal *j, unsigned n, int err);
+/* Every find and find_key fails with err, while the rest goes on; err 0: no more. */
+void journal_mem_hide(struct journal *j, int err);

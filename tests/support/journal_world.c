@@ -160,12 +160,12 @@ static void compare_kept(const struct journal_model *m, struct journal *j, uint6
 	char text[16];
 	struct span key = only_key(row, text);
 
-	assert_int_equal(j->ops->find(j, task_of(row), compare_row, &s), kept);
+	assert_int_equal(j->ops->find(j, task_of(row), compare_row, &s, NULL), kept);
 	assert_int_equal(s.rows, kept);
 	if (key.len == 0 || m->rows[row].life == JOURNAL_OPEN)
 		return;
 	s = (struct seen){ .m = m, .life = JOURNAL_KEPT };
-	assert_int_equal(j->ops->find_key(j, tenant_of(row), key, compare_row, &s), kept);
+	assert_int_equal(j->ops->find_key(j, tenant_of(row), key, compare_row, &s, NULL), kept);
 	assert_int_equal(s.rows, kept);
 }
 
@@ -206,7 +206,7 @@ bool journal_model_is(const struct journal_model *m, struct journal *j)
 
 	assert_int_equal(j->ops->load(j, note_row, &r), 0);
 	for (uint64_t row = 1; row <= WORLD_ROWS; row++)
-		assert_true(j->ops->find(j, task_of(row), note_row, &r) >= 0);
+		assert_true(j->ops->find(j, task_of(row), note_row, &r, NULL) >= 0);
 	for (uint64_t row = 1; row <= WORLD_ROWS; row++)
 		if (r.life[row] != m->rows[row].life ||
 			(r.life[row] != 0 && r.state[row] != m->rows[row].state))
@@ -232,7 +232,7 @@ uint64_t journal_model_seen(const struct journal_model *m, struct journal *j)
 
 	assert_int_equal(j->ops->load(j, see_row, &s), 0);
 	for (uint64_t row = 1; row <= WORLD_ROWS; row++)
-		assert_true(j->ops->find(j, task_of(row), see_row, &s) >= 0);
+		assert_true(j->ops->find(j, task_of(row), see_row, &s, NULL) >= 0);
 	return s.newest;
 }
 
@@ -277,7 +277,7 @@ static struct last find(struct journal *j, uint64_t row, int found)
 {
 	struct last l = { .n = 0 };
 
-	assert_int_equal(j->ops->find(j, task_of(row), on_last, &l), found);
+	assert_int_equal(j->ops->find(j, task_of(row), on_last, &l, NULL), found);
 	assert_int_equal(l.n, found);
 	return l;
 }
@@ -349,7 +349,8 @@ static struct last find_key(struct journal *j, const char *tenant, const char *k
 {
 	struct last l = { .n = 0 };
 
-	assert_int_equal(j->ops->find_key(j, span_str(tenant), span_str(key), on_last, &l), found);
+	assert_int_equal(j->ops->find_key(j, span_str(tenant), span_str(key), on_last, &l, NULL),
+		found);
 	assert_int_equal(l.n, found);
 	return l;
 }

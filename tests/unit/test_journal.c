@@ -153,13 +153,14 @@ static struct seen load(struct rig *r)
 static int find(struct rig *r, uint64_t row, struct seen *s)
 {
 	s->n = 0;
-	return r->journal->ops->find(r->journal, id_of(row), on_row, s);
+	return r->journal->ops->find(r->journal, id_of(row), on_row, s, NULL);
 }
 
 static int find_key(struct rig *r, const char *tenant, const char *key, struct seen *s)
 {
 	s->n = 0;
-	return r->journal->ops->find_key(r->journal, span_str(tenant), span_str(key), on_row, s);
+	return r->journal->ops->find_key(r->journal, span_str(tenant), span_str(key), on_row, s,
+		NULL);
 }
 
 /* --- promises ----------------------------------------------------------------------------------------- */

@@ -85,7 +85,8 @@ static void what_waits_is_found(void **state)
 			journal_model_compare_kept(&m, j);
 	}
 	assert_int_equal(journal_sync(j), 0);
-	assert_int_equal(journal_sqlite_waiting(j), 0);
+	assert_int_equal(j->waiting_rows, 0);
+	assert_int_equal(j->waiting_bytes, 0);
 	journal_model_compare(&m, j);
 	journal_close(j);
 }
@@ -230,6 +231,46 @@ static void nothing_is_written_after_an_error(void **state)
 	journal_close(j);
 	failed = fault_vfs_failed();
 	assert_int_equal(failed, 0);
+}
+
+static bool no_row(void *ctx, const struct journal_image *image)
+{
+	(void)ctx;
+	(void)image;
+	return true;
+}
+
+/* Who asks learns that it could not be read; that does not end the journal. */
+static void a_read_that_fails_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct journal *j = rig_open(r);
+	struct journal_model m = { .seed = 11 };
+
+	while (m.at < 300)
+		assert_int_equal(journal_model_next(&m, j), 0);
+	journal_close(j);
+	j = rig_open(r);
+	for (int i = 0; i < 3; i++) {
+		struct fail why = { 0 };
+
+		fault_vfs_at(1, true, FAULT_READ, 0);
+		assert_int_equal(j->ops->find(j, (struct ulid){ 1, 2 }, no_row, NULL, &why),
+			ERR_IO);
+		assert_string_equal(why.field, "journal");
+		assert_true(why.detail[0] != '\0');
+		why = (struct fail){ 0 };
+		assert_int_equal(j->ops->find_key(j, SPAN_LIT("local"), SPAN_LIT("key-1"), no_row,
+					 NULL, &why),
+			ERR_IO);
+		assert_int_equal(why.code, ERR_IO);
+		fault_vfs_at(0, false, 0, 0);
+		assert_int_equal(journal_sqlite_fail(j)->code, 0);
+		assert_int_equal(journal_model_next(&m, j), 0);
+	}
+	assert_int_equal(journal_sync(j), 0);
+	journal_model_compare(&m, j);
+	journal_close(j);
 }
 
 /* A limit on the size of files stands in for a disk without room: in a process of its own. */
@@ -432,6 +473,7 @@ int main(void)
 		DISK(the_disk_may_fill_up),
 		DISK(every_request_for_memory_may_fail),
 		DISK(nothing_is_written_after_an_error),
+		DISK(a_read_that_fails_is_told),
 		DISK(room_comes_back),
 		DISK(strange_files_are_refused),
 		DISK(a_log_without_its_journal_is_refused),

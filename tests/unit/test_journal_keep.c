@@ -37,7 +37,7 @@ static bool is_there(struct journal *j, uint64_t row)
 {
 	int n = 0;
 
-	return j->ops->find(j, (struct ulid){ row, 1 }, count_row, &n) == 1 && n == 1;
+	return j->ops->find(j, (struct ulid){ row, 1 }, count_row, &n, NULL) == 1 && n == 1;
 }
 
 static void limits_hold_under_load(void **state)

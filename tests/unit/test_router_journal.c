@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The router and its journal: what waits for the flush, what a restart brings back, what cannot be written or read.
+ */
+#include "base/fmt.h"
+#include "tests/support/core_rig.h"
+#include "tests/support/journal_mem.h"
+#include "tests/support/test.h"
+
+#define WAIT_ROWS 20u
+#define RESULTS_MAX 3u
+
+static void turn(struct core_rig *g)
+{
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_int_equal(router_core_turn(g->core), 0);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+}
+
+static void send_submit(struct core_rig *g, const struct submit *s)
+{
+	CLEANUP(buf_done) struct buf b;
+
+	buf_init(&b, 1 << 16);
+	submits_put(&b, s);
+	g->heard = 0;
+	g->subject[0] = '\0';
+	assert_int_equal(
+		bus_publish(g->peer, "spu.submit.t", "_INBOX.s", CORE_NOTHING, buf_span(&b)), 0);
+}
+
+static void test_an_answer_waits_until_it_is_safe(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+
+	core_offer(g, 0, 1, CORE_NOTHING);
+	journal_mem_hold(g->journal, true);
+	send_submit(g, &s);
+	turn(g);
+	turn(g);
+	assert_string_equal(g->subject, "");
+	assert_int_equal(g->heard, 1); /* its own submit only: no assignment, no event */
+	/* A task that is not for the journal does not wait for it. */
+	s.fast = true;
+	send_submit(g, &s);
+	turn(g);
+	g->now_ns += NS_PER_S;
+	turn(g);
+	assert_string_equal(g->subject, "_INBOX.s");
+	g->subject[0] = '\0';
+	g->heard = 0;
+	journal_mem_release(g->journal);
+	turn(g);
+	assert_string_equal(g->subject, "_INBOX.s");
+	assert_true(g->heard >= 3); /* the reply, the assignment, an event */
+}
+
+static void restart(struct core_rig *g, bool crash)
+{
+	if (crash)
+		journal_mem_fail(g->journal, 0, ERR_IO);
+	router_core_close(g->core);
+	journal_mem_fail(g->journal, 0, 0);
+	journal_mem_crash(g->journal);
+	g->conf.machine.seed = 77;
+	core_open(g);
+}
+
+/* With a flush that does not end what waits grows to the limit and no further; `fast` tasks go on. */
+static void test_what_is_behind_refuses(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("first") };
+	const struct router_metrics *m;
+
+	g->conf.backlog.rows_max = WAIT_ROWS;
+	restart(g, false);
+	m = router_core_metrics(g->core);
+	journal_mem_hold(g->journal, true);
+	for (uint64_t i = 0; i < WAIT_ROWS; i++) {
+		send_submit(g, &s);
+		turn(g);
+		assert_string_equal(g->subject, "");
+		assert_int_equal(g->journal->waiting_rows, i + 1);
+		s.key = CORE_NOTHING;
+	}
+	g->now_ns += 7 * NS_PER_S;
+	for (int i = 0; i < 3; i++) {
+		struct submit_reply r = core_submit(g, "t", &s);
+
+		assert_int_equal(r.fail.code, ERR_BUSY);
+		assert_string_equal(r.fail.field, "journal_wait_rows");
+		assert_int_equal(r.fail.limit, WAIT_ROWS);
+		assert_int_equal(r.fail.retry_after_ms, 7000);
+	}
+	assert_int_equal(g->journal->waiting_rows, WAIT_ROWS);
+	router_core_measure(g->core);
+	assert_int_equal(m->behind, 3);
+	assert_int_equal(m->refused, 3);
+	/* Who repeats a submit learns of the first one, when that is safe. */
+	s.key = SPAN_LIT("first");
+	send_submit(g, &s);
+	turn(g);
+	assert_string_equal(g->subject, "");
+	assert_int_equal(m->behind, 3);
+	s = (struct submit){ .kind = SPAN_LIT("util.echo"), .fast = true };
+	send_submit(g, &s);
+	turn(g);
+	g->now_ns += NS_PER_S;
+	turn(g);
+	assert_string_equal(g->subject, "_INBOX.s");
+	journal_mem_hold(g->journal, false);
+	journal_mem_release(g->journal);
+	core_pump(g);
+	s.fast = false;
+	assert_int_equal(core_submit(g, "t", &s).fail.code, 0);
+	assert_int_equal(g->journal->waiting_rows, 0);
+}
+
+static void test_a_restart_goes_on(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+	struct ulid id = core_submit(g, "t", &s).task;
+	struct query q = { .kind = QUERY_STATUS, .task = id };
+
+	for (int i = 0; i < 2; i++) {
+		restart(g, i == 1);
+		assert_int_equal(core_ask(g, "t", &q).task.state, STATE_QUEUED);
+		struct submit_reply again = core_submit(g, "t", &s);
+
+		assert_true(again.existing);
+		assert_true(ulid_eq(again.task, id));
+	}
+	q.kind = QUERY_CANCEL;
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	restart(g, true);
+	q.kind = QUERY_RESULT;
+	assert_int_equal(core_ask(g, "t", &q).result.state, STATE_CANCELLED);
+	assert_true(core_submit(g, "t", &s).existing);
+	q.kind = QUERY_FORGET;
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	restart(g, true);
+	assert_int_equal(core_ask(g, "t", &q).fail.code, ERR_UNKNOWN);
+	assert_false(core_submit(g, "t", &s).existing);
+}
+
+/* Tasks end until what ended before is only in the journal. */
+static void push_out(struct core_rig *g)
+{
+	const struct submit s = { .kind = SPAN_LIT("util.echo") };
+
+	for (unsigned i = 0; i <= RESULTS_MAX; i++) {
+		const struct query q = { .kind = QUERY_CANCEL,
+			.task = core_submit(g, "t", &s).task };
+
+		assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	}
+}
+
+/* Whether a key was used cannot be known: the submit is refused, and nothing is doubled. */
+static void test_a_key_that_cannot_be_looked_up(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+	struct query q = { .kind = QUERY_CANCEL };
+
+	g->conf.machine.results_max = RESULTS_MAX;
+	restart(g, false);
+	q.task = core_submit(g, "t", &s).task;
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	push_out(g);
+	assert_null(router_key(router_core_machine(g->core), SPAN_LIT("t"), s.key));
+	journal_mem_hide(g->journal, ERR_IO);
+	struct submit_reply r = core_submit(g, "t", &s);
+
+	assert_int_equal(r.fail.code, ERR_IO);
+	assert_string_equal(r.fail.field, "journal");
+	assert_non_null(strstr(r.fail.detail, "whether this key was used before"));
+	assert_int_equal(router_open(router_core_machine(g->core)), 0);
+	q.kind = QUERY_RESULT;
+	assert_int_equal(core_ask(g, "t", &q).fail.code, ERR_IO);
+	assert_int_equal(router_core_metrics(g->core)->unread, 2);
+	s.key = CORE_NOTHING; /* what needs no look goes on */
+	assert_int_equal(core_submit(g, "t", &s).fail.code, 0);
+	journal_mem_hide(g->journal, 0);
+	s.key = SPAN_LIT("k");
+	r = core_submit(g, "t", &s);
+	assert_true(r.existing);
+	assert_true(ulid_eq(r.task, q.task));
+}
+
+/* The same with a row that is found but makes no sense. */
+static void test_a_key_whose_row_is_damaged(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+	const struct journal_image image = {
+		.row = 900,
+		.life = JOURNAL_KEPT,
+		.task = { 7, 7 },
+		.tenant = SPAN_LIT("t"),
+		.key = SPAN_LIT("k"),
+		.forget_ns = INT64_MAX,
+		.order = SPAN_LIT("\xff\xff"),
+		.state = SPAN_LIT("\xff"),
+	};
+
+	assert_int_equal(journal_append(g->journal, &image), 0);
+	assert_int_equal(journal_sync(g->journal), 0);
+	assert_int_equal(core_submit(g, "t", &s).fail.code, ERR_IO);
+	assert_int_equal(router_open(router_core_machine(g->core)), 0);
+}
+
+static void test_what_was_not_safe_did_not_happen(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+
+	journal_mem_hold(g->journal, true);
+	send_submit(g, &s);
+	turn(g);
+	assert_int_equal(router_open(router_core_machine(g->core)), 1);
+	restart(g, true);
+	assert_int_equal(router_open(router_core_machine(g->core)), 0);
+	assert_string_equal(g->subject, "");
+}
+
+static void test_a_failed_journal_stops_the_router(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+
+	journal_mem_fail(g->journal, 0, ERR_IO);
+	send_submit(g, &s);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_int_equal(router_core_turn(g->core), ERR_IO);
+	while (bus_net_step(g->net, g->now_ns))
+		;
+	assert_string_equal(g->subject, "");
+	assert_int_equal(router_core_turn(g->core), ERR_IO);
+	journal_mem_fail(g->journal, 0, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, core_set_up, core_tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_answer_waits_until_it_is_safe),
+		TEST(test_what_is_behind_refuses),
+		TEST(test_a_restart_goes_on),
+		TEST(test_a_key_that_cannot_be_looked_up),
+		TEST(test_a_key_whose_row_is_damaged),
+		TEST(test_what_was_not_safe_did_not_happen),
+		TEST(test_a_failed_journal_stops_the_router),
+	};
+
+	return cmocka_run_group_tests_name("router_journal", tests, NULL, NULL);
+}
