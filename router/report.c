@@ -98,7 +98,7 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 		return;
 	}
 	task_move(&r->tasks, t, TASK_BACK);
-	t->tries++;
+	t->tries += retry_counts(why.code);
 	if (then.then == RETRY_HERE)
 		again(r, t, why.code, &then);
 	else
@@ -197,13 +197,32 @@ static int on_offer(struct router *r, struct span name, const struct offer *o)
 	return 0;
 }
 
+/* What a node was ordered and had not begun when it left: another gets it, as if it had been refused. */
+static void not_begun(struct router *r, struct node *n)
+{
+	struct list *next;
+
+	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
+		struct task *t = CONTAINER(l, struct task, on_node);
+
+		next = l->next;
+		if (t->state != STATE_ASSIGNED)
+			continue;
+		note(r, t, STEP_REFUSED, ERR_CLOSED, SPAN_LIT("the node said goodbye"));
+		report_detach(r, t);
+		task_move(&r->tasks, t, TASK_BACK);
+		rung_back(r, t);
+	}
+}
+
 static void on_bye(struct router *r, uint32_t node, const struct up *u)
 {
-	const struct node *n = registry_node(&r->registry, node);
+	struct node *n = registry_node(&r->registry, node);
 
 	if (u->incarnation != n->incarnation)
 		return;
 	registry_leave(&r->registry, node, NODE_GONE);
+	not_begun(r, n);
 	report_node_lost(r, node, "the node said goodbye");
 }
 
@@ -339,8 +358,11 @@ int report_up(struct router *r, struct span name, const struct up *u)
 	node = registry_find(&r->registry, name);
 	if (node == NODE_NOBODY) { /* after a restart of the router: it should introduce itself */
 		r->counts.stale++;
-		r->out->on_down(r->out->ctx, name,
-			&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation }, true);
+		if (u->kind != UP_BYE && u->kind != UP_DONE && u->kind != UP_FAILED)
+			r->out->on_down(r->out->ctx, name,
+				&(struct down){ .kind = DOWN_PING,
+					.router = r->conf.incarnation },
+				true);
 		return 0;
 	}
 	if (u->kind == UP_BYE) {

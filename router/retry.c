@@ -51,7 +51,7 @@ static struct retry asked(const struct retry_case *c, int64_t pause_ns)
 static struct retry again(const struct retry_conf *conf, const struct retry_case *c,
 	int64_t pause_ns, const char *why)
 {
-	if (c->tries >= conf->attempts_max[c->rung])
+	if (retry_counts(c->code) && c->tries >= conf->attempts_max[c->rung])
 		return (struct retry){ .then = RETRY_RUNG,
 			.reason = "all attempts of this rung are used up" };
 	if (c->asked_ns > 0 && !c->others)
@@ -73,6 +73,11 @@ struct retry retry_after(const struct retry_conf *conf, const struct retry_case 
 		break;
 	}
 	return (struct retry){ .then = RETRY_END, .reason = "it would fail everywhere" };
+}
+
+bool retry_counts(int code)
+{
+	return code != ERR_CLOSED;
 }
 
 bool retry_is_free(int code)

@@ -39,6 +39,8 @@ struct retry {
 
 struct retry retry_after(const struct retry_conf *conf, const struct retry_case *c);
 
+/* Does an attempt that failed with this code count among those of its rung? Not if its node was told to end. */
+bool retry_counts(int code);
 /* Does a refusal with this code cost no attempt? Then the node is only left alone for a while. */
 bool retry_is_free(int code);
 /* For how long, given what it asked for. */

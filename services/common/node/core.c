@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "node/job.h"
+#include "node/recent.h"
 #include "node/typical.h"
 #include "node/worker.h"
 #include "run/log.h"
@@ -34,10 +35,12 @@ struct node {
 	struct arena job;        /* one job's body */
 	struct arena offer;      /* one offer */
 	struct typical typical;
+	struct recent recent; /* ends that a router may not have heard */
 	struct node_metrics metrics;
-	uint32_t slots; /* as last told to the machine */
-	bool opened;    /* the backend is */
-	bool changed;   /* the backend's offer did */
+	uint32_t slots;  /* as last told to the machine */
+	bool told_again; /* in this turn */
+	bool opened;     /* the backend is */
+	bool changed;    /* the backend's offer did */
 	bool left;
 };
 
@@ -111,11 +114,31 @@ static size_t offer_room(const struct offer *o)
 static void send_up(struct node *n, const struct up *up, size_t room)
 {
 	struct buf *b = outbox_put(n->outbox, n->up_subject, room);
+	size_t at = b->len;
 
-	if (b != NULL)
-		ups_put(b, up);
-	if (b == NULL || outbox_put_end(n->outbox, b) < 0)
+	ups_put(b, up);
+	if (buf_err(b) == 0 && (up->kind == UP_DONE || up->kind == UP_FAILED))
+		recent_put(&n->recent, span_of(b->at + at, b->len - at));
+	if (outbox_put_end(n->outbox, b) < 0)
 		n->metrics.unsent++;
+}
+
+/* What ended while nobody listened: a router that was started again asks all nodes, and so does one whose bus is
+ * back. It fences what it knows already. Before the offer, which no longer lists these attempts; an end of somebody
+ * unknown is no reason to ask again, so this cannot go round. */
+static void tell_again(struct node *n)
+{
+	if (n->told_again || n->left)
+		return;
+	n->told_again = true;
+	for (uint32_t i = 0; i < n->recent.n; i++) {
+		struct span end = recent_at(&n->recent, i);
+		struct buf *b = outbox_put(n->outbox, n->up_subject, end.len);
+
+		buf_add(b, end);
+		if (outbox_put_end(n->outbox, b) < 0)
+			n->metrics.unsent++;
+	}
 }
 
 static void perform_offer(struct node *n, const struct worker_action *a)
@@ -242,6 +265,8 @@ static void order(struct node *n, const struct down *d)
 	e.kind = kinds[d->kind];
 	if (d->kind == DOWN_ASSIGN)
 		e.tag = typical_find(&n->typical, d->task_kind);
+	if (d->kind == DOWN_PING)
+		tell_again(n);
 	step(n, &e);
 }
 
@@ -408,7 +433,8 @@ static int open_parts(struct node *n, struct fail *why)
 
 	n->worker = worker_new(&conf);
 	n->outbox = outbox_new(n->conf.bus);
-	if (n->worker == NULL || n->outbox == NULL)
+	if (n->worker == NULL || n->outbox == NULL ||
+		recent_init(&n->recent, n->conf.slots_max) < 0)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "no memory for the node");
 	r = subscribe(n);
 	if (r < 0)
@@ -464,6 +490,7 @@ void node_core_close(struct node *n)
 	}
 	outbox_free(n->outbox);
 	worker_free(n->worker);
+	recent_done(&n->recent);
 	arena_done(&n->message);
 	arena_done(&n->job);
 	arena_done(&n->offer);
@@ -477,6 +504,7 @@ void node_core_turn(struct node *n)
 	while (worker_wake(n->worker) <= node_now(n))
 		step(n, &(struct worker_event){ .kind = WORKER_TICK });
 	n->metrics.unsent += outbox_send(n->outbox);
+	n->told_again = false;
 }
 
 int64_t node_core_wake(const struct node *n)
@@ -486,6 +514,8 @@ int64_t node_core_wake(const struct node *n)
 
 void node_core_bus(struct node *n, enum bus_state state)
 {
+	if (state == BUS_UP)
+		tell_again(n);
 	step(n, &(struct worker_event){
 			.kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
 }
