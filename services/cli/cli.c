@@ -148,18 +148,16 @@ static int await_bus(struct cli *c)
 static int open_client(struct cli *c)
 {
 	struct bus_nats_conf conf = { .url = c->url, .name = "spu" };
-	struct client_conf client = {
-		.tenant = span_str(c->tenant),
-		.timeout_ns = c->opts.timeout_ns,
-	};
+	struct client_conf client = { .tenant = span_str(c->tenant) };
 	struct fail why = { 0 };
 	int r;
 
 	c->bus = bus_nats_open(&c->loop, &conf, &why);
 	if (c->bus == NULL)
 		return cli_fail(&why);
-	if (client.timeout_ns < 0)
-		client.timeout_ns = CLI_TIMEOUT_NS;
+	c->patience_ns = c->opts.timeout_ns < 0 ? CLI_TIMEOUT_NS : c->opts.timeout_ns;
+	client.timeout_ns = c->patience_ns;
+	client.submit_ns = c->patience_ns / CLI_SUBMITS;
 	r = await_bus(c);
 	if (r != 0)
 		return r;

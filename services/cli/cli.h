@@ -13,6 +13,7 @@
 
 #define CLI_URL_BYTES 512
 #define CLI_TIMEOUT_NS (10 * NS_PER_S)
+#define CLI_SUBMITS 4                 /* so often a submit is sent before its time is over */
 #define CLI_CONNECT_NS (3 * NS_PER_S) /* for a connection to NATS */
 
 struct cli {
@@ -24,6 +25,7 @@ struct cli {
 	bool is_looping;     /* loop is open */
 	bool interrupted;    /* Ctrl-C, while waiting */
 	struct fail bus_why; /* the latest error of the connection */
+	int64_t patience_ns; /* for an answer */
 	char url[CLI_URL_BYTES];
 	char tenant[65];
 };

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "base/near.h"
+#include "run/insist.h"
+#include "run/keys.h"
 #include "services/cli/cli.h"
 #include "services/cli/explain.h"
 #include "services/cli/follow.h"
@@ -16,8 +18,10 @@
 struct submission {
 	struct cli *c;
 	struct follow follow;
+	struct insist insist;
 	struct buf body;
 	const char *kind;
+	char key[40]; /* of our own, where the user gave none */
 };
 
 static int build_body(struct submission *s, struct fail *why)
@@ -61,16 +65,17 @@ static int build_submit(const struct submission *s, struct submit *ret, struct f
 
 static void say_accepted(const struct submission *s, const struct submit_reply *r)
 {
+	bool existing = r->existing && s->c->opts.key != NULL;
 	char id[ULID_TEXT + 1];
 
 	ulid_text(r->task, id);
 	if (s->c->opts.no_wait && s->c->opts.json)
 		printf("{\"task\":\"%s\",\"state\":\"%s\",\"existing\":%s}\n", id,
-			state_name(r->state), r->existing ? "true" : "false");
+			state_name(r->state), existing ? "true" : "false");
 	else if (s->c->opts.no_wait)
 		printf("%s\n", id);
 	else if (!s->c->opts.quiet)
-		fprintf(stderr, "%s accepted%s\n", id, r->existing ? " before, with this key" : "");
+		fprintf(stderr, "%s accepted%s\n", id, existing ? " before, with this key" : "");
 }
 
 /* A kind that no table and no node knows was perhaps mistyped. */
@@ -114,26 +119,52 @@ static void on_reply(void *ctx, const struct submit_reply *r)
 		follow_give_up(&s->follow, cli_fail_text(err, "no timer is left"));
 }
 
+static void on_pause(void *ctx, const struct fail *why)
+{
+	struct follow *f = ctx;
+
+	progress_say(&f->progress, "the router does not take it (%s); trying again",
+		why->detail[0] != 0 ? why->detail : err_row(why->code)->text);
+}
+
+/* What is not `fast` gets a key if it has none, so that it can be sent again without running twice. */
+static void give_key(struct submission *s, struct submit *submit)
+{
+	if (submit->key.len > 0 || submit->fast)
+		return;
+	snprintf(s->key, sizeof s->key, "cli-%016llx%016llx", (unsigned long long)keys_random(),
+		(unsigned long long)keys_random());
+	submit->key = span_str(s->key);
+}
+
 static int run_submission(struct submission *s)
 {
+	struct insist *i = &s->insist;
 	struct fail why = { 0 };
-	struct submit submit;
 	int exit, r;
 
 	r = build_body(s, &why);
 	if (r == 0)
-		r = build_submit(s, &submit, &why);
+		r = build_submit(s, &i->submit, &why);
 	if (r < 0)
 		return cli_fail(&why);
 	exit = cli_open(s->c);
 	if (exit != 0)
 		return exit;
+	give_key(s, &i->submit);
 	follow_init(&s->follow, s->c);
-	/* Without --no-wait the events are heard, too. */
-	r = client_submit(s->c->client, &submit, on_reply, follow_event, &s->follow);
+	i->loop = &s->c->loop;
+	i->client = s->c->client;
+	i->patience_ns = s->c->patience_ns;
+	i->on_reply = on_reply;
+	i->on_event = follow_event; /* without --no-wait they are heard, too */
+	i->on_pause = on_pause;
+	i->ctx = &s->follow;
+	r = insist_submit(i);
 	if (r < 0)
 		return cli_fail_text(r, "the task could not be sent");
 	exit = follow_wait(&s->follow);
+	insist_stop(i);
 	if (s->c->opts.explain && s->c->client != NULL && !ulid_is_zero(s->follow.task))
 		explain_print(s->c, s->follow.task);
 	return exit;

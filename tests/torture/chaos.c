@@ -87,6 +87,11 @@ static void start(struct chaos *c, unsigned who)
 	m->go_on_ns = m->back_ns = 0;
 }
 
+void chaos_start(struct chaos *c, unsigned who)
+{
+	start(c, who);
+}
+
 static uint16_t free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET };

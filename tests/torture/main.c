@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * torture [--seconds S] [--seed N]: so long processes are killed and stopped; then all of them live, and everything
- * that was accepted must end, once, with the right result. The last line is the verdict; the exit status is 1 if
- * anything was lost, doubled or left unfinished.
+ * torture [--seconds S] [--seed N] [--rolling]: so long processes are killed and stopped; then all of them live, and
+ * everything that was accepted must end, once, with the right result. The last line is the verdict; the exit status is
+ * 1 if anything was lost, doubled or left unfinished. With --rolling nothing is killed: each process is told to end
+ * and started again in turn, until the round is over in which the time ends, and every task must succeed.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -22,14 +23,28 @@ static bool turn(struct loop *l, struct chaos *c)
 	return loop_turn(l, TURN_NS) == 0;
 }
 
-static void run(struct loop *l, struct chaos *c, struct tenant *t, int64_t seconds)
+static void torment(struct loop *l, struct chaos *c, struct tenant *t, int64_t stop_ns)
 {
-	int64_t stop_ns = l->now_ns + seconds * NS_PER_S;
-	int64_t last_ns = stop_ns + SETTLE_NS;
-
 	while (l->now_ns < stop_ns && turn(l, c))
 		tenant_turn(t, l->now_ns, false);
 	chaos_end(c, l->now_ns);
+}
+
+static void roll(struct loop *l, struct chaos *c, struct tenant *t, struct rolling *r,
+	int64_t stop_ns)
+{
+	rolling_open(r);
+	while ((l->now_ns < stop_ns || !rolling_is_between(r)) && loop_turn(l, TURN_NS) == 0) {
+		rolling_turn(r, c, l->now_ns);
+		tenant_turn(t, l->now_ns, false);
+	}
+	chaos_end(c, l->now_ns);
+}
+
+static void settle(struct loop *l, struct chaos *c, struct tenant *t)
+{
+	int64_t last_ns = l->now_ns + SETTLE_NS;
+
 	while (l->now_ns < last_ns && !tenant_is_answered(t) && turn(l, c))
 		tenant_turn(t, l->now_ns, true);
 	while (l->now_ns < last_ns && !tenant_is_checked(t) && turn(l, c))
@@ -39,14 +54,16 @@ static void run(struct loop *l, struct chaos *c, struct tenant *t, int64_t secon
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "seconds", required_argument, NULL, 's' },
-		{ "seed", required_argument, NULL, 'n' }, { NULL, 0, NULL, 0 } };
+		{ "seed", required_argument, NULL, 'n' }, { "rolling", no_argument, NULL, 'r' },
+		{ NULL, 0, NULL, 0 } };
 	static struct loop loop;
 	static struct chaos chaos;
-	int64_t seconds = 60;
+	int64_t seconds = 60, stop_ns;
 	uint64_t seed = 1;
 	struct tenant *tenant;
+	struct rolling rolling = { 0 };
 	struct outcome v = { 0 };
-	bool bad;
+	bool bad, is_rolling = false;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -54,6 +71,8 @@ int main(int argc, char **argv)
 			seconds = strtoll(optarg, NULL, 10);
 		else if (o == 'n')
 			seed = strtoull(optarg, NULL, 10);
+		else if (o == 'r')
+			is_rolling = true;
 		else
 			return 2;
 	}
@@ -62,10 +81,16 @@ int main(int argc, char **argv)
 	tenant = tenant_open(&loop, chaos.url, seed);
 	if (tenant == NULL)
 		return 2;
-	run(&loop, &chaos, tenant, seconds);
+	stop_ns = loop.now_ns + seconds * NS_PER_S;
+	if (is_rolling)
+		roll(&loop, &chaos, tenant, &rolling, stop_ns);
+	else
+		torment(&loop, &chaos, tenant, stop_ns);
+	settle(&loop, &chaos, tenant);
 	tenant_judge(tenant, &v);
 	tenant_close(tenant);
-	bad = v.accepted == 0 || v.lost + v.doubled + v.unfinished > 0;
+	bad = v.accepted == 0 || v.lost + v.doubled + v.unfinished > 0 ||
+	      (is_rolling && v.other + chaos.ends + rolling.bad > 0);
 	chaos_close(&chaos, bad);
 	loop_close(&loop);
 	printf("# seed %" PRIu64 ", %" PRId64 " s: %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
@@ -73,6 +98,10 @@ int main(int argc, char **argv)
 	       " submits, %" PRIu64 " succeeded, %" PRIu64 " ended otherwise\n",
 		seed, seconds, chaos.kills, chaos.stops, chaos.full, chaos.ends, v.asked,
 		v.succeeded, v.other);
+	if (is_rolling)
+		printf("# %u restarts in %u rounds; %" PRIu64
+		       " tasks after more than one attempt; the longest submit %" PRId64 " ms\n",
+			rolling.restarts, rolling.rounds, v.repeated, v.longest_ns / NS_PER_MS);
 	printf("%s - torture\n", bad ? "not ok 1" : "ok 1");
 	printf("accepted %" PRIu64 " lost %" PRIu64 " doubled %" PRIu64 " unfinished %" PRIu64 "\n",
 		v.accepted, v.lost, v.doubled, v.unfinished);

@@ -34,6 +34,8 @@ struct owed {
 	bool doubled; /* two ids, or two different ends */
 	bool lost;
 	struct ulid id;
+	int64_t asked_ns, accepted_ns;
+	uint32_t attempts;
 	enum state told;  /* as an event said; STATE_NONE: not heard */
 	enum state found; /* as the router said in the end */
 	bool is_right;    /* it succeeded and echoed its key */
@@ -84,6 +86,8 @@ static void on_submitted(void *ctx, int err, const struct bus_msg *m)
 		return; /* asked again at the next turn */
 	if (o->accepted && !ulid_eq(o->id, r[0].task))
 		break_rule(o, "its key has two ids");
+	if (!o->accepted)
+		o->accepted_ns = clocks_mono();
 	o->accepted = true;
 	o->id = r[0].task;
 }
@@ -105,6 +109,8 @@ static void submit(struct tenant *t, struct owed *o)
 	if (requests_send(t->requests, "spu.submit.local", buf_span(&message), PATIENCE_NS,
 		    on_submitted, o) < 0)
 		return;
+	if (o->asked_ns == 0)
+		o->asked_ns = clocks_mono();
 	o->asking = true;
 	t->asking++;
 	t->asked++;
@@ -198,6 +204,7 @@ static void on_result(void *ctx, int err, const struct bus_msg *m)
 	o->fetched = true;
 	o->lost = r.fail.code != 0;
 	o->found = r.kind == REPLY_RESULT ? r.result.state : STATE_NONE;
+	o->attempts = r.kind == REPLY_RESULT ? r.result.attempts : 0;
 	o->is_right = o->found == STATE_SUCCEEDED && echoes(t, o, r.result.body);
 	/* Between subscriptions there is no order: an answer from before the end may come after it. */
 	if (o->told != STATE_NONE && state_is_final(o->found) && o->told != o->found)
@@ -255,6 +262,9 @@ void tenant_judge(const struct tenant *t, struct outcome *ret)
 		ret->doubled += o->doubled;
 		ret->unfinished += !o->lost && !state_is_final(o->found);
 		ret->succeeded += o->is_right;
+		ret->repeated += o->attempts > 1;
+		if (o->accepted && o->accepted_ns - o->asked_ns > ret->longest_ns)
+			ret->longest_ns = o->accepted_ns - o->asked_ns;
 		ret->other += state_is_final(o->found) && o->found != STATE_SUCCEEDED;
 	}
 }

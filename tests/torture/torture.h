@@ -4,7 +4,7 @@
  * remembers what it was told.
  *
  *	main.c     time, and the verdict        chaos.c    the processes, and what is done to them
- *	tenant.c   submits, asks again, checks
+ *	tenant.c   submits, asks again, checks   rolling.c  or: told to end and started again, in turn
  */
 #pragma once
 #include <stdbool.h>
@@ -47,6 +47,24 @@ void chaos_end(struct chaos *c, int64_t now_ns);
 /* End all processes and remove the folder; keep: leave it, for a look. */
 void chaos_close(struct chaos *c, bool keep);
 
+/* Start a process that is not there. */
+void chaos_start(struct chaos *c, unsigned who);
+
+/* --- rolling.c */
+
+struct rolling {
+	unsigned who; /* is the next one, or is told to end */
+	bool is_ending;
+	int64_t due_ns;
+	unsigned restarts, rounds;
+	unsigned bad; /* ends that were not asked for, not clean, or did not come */
+};
+
+void rolling_open(struct rolling *r);
+void rolling_turn(struct rolling *r, struct chaos *c, int64_t now_ns);
+/* Is a round over, and everything started again? */
+bool rolling_is_between(const struct rolling *r);
+
 /* --- tenant.c */
 
 struct tenant;
@@ -55,6 +73,8 @@ struct outcome {
 	uint64_t accepted, lost, doubled, unfinished;
 	uint64_t succeeded, other; /* how the finished ones ended */
 	uint64_t asked;            /* submits sent, repeats too */
+	uint64_t repeated;         /* ended after more than one attempt */
+	int64_t longest_ns;        /* a submit took to be acknowledged */
 };
 
 struct tenant *tenant_open(struct loop *l, const char *url, uint64_t seed);

@@ -523,35 +523,6 @@ static void test_a_lost_bus(void **state)
 	buf_done(&b);
 }
 
-/* A router that asks may have lost what it was told: the ends come once more, before the offer, once a turn. */
-static void test_ends_are_told_again(void **state)
-{
-	const struct down ping = { .kind = DOWN_PING, .router = 7 };
-	struct buf b;
-
-	(void)state;
-	buf_init(&b, 1024);
-	assign('A', 1, "util.echo", body_of(&b, NULL, NULL));
-	assign('B', 1, "compute.matmul", product_of(&b));
-	node_failed(t.toy.node, task_of('B'), 1, &(struct fail){ .code = ERR_DEVICE });
-	assign('C', 1, "compute.matmul", (struct span){ 0 });
-	expect_seen("done A1 0 bytes\naccept B1\nfailed B1 DEVICE  0\nrefuse C1 INVALID m 0\n");
-	send_to("spu.down.all", &ping);
-	expect_seen("done A1 0 bytes\nfailed B1 DEVICE  0\noffer 2 slots 2 running 0\n");
-	buf_reset(&b);
-	downs_put(&b, &ping);
-	downs_put(&b, &ping);
-	send_bytes("spu.down.n1", buf_span(&b));
-	pump();
-	expect_seen("done A1 0 bytes\nfailed B1 DEVICE  0\noffer 3 slots 2 running 0\n"
-		    "offer 4 slots 2 running 0\n");
-	node_core_bus(t.node, BUS_LOST);
-	node_core_bus(t.node, BUS_UP);
-	pump();
-	expect_seen("done A1 0 bytes\nfailed B1 DEVICE  0\noffer 5 slots 2 running 0\n");
-	buf_done(&b);
-}
-
 static void test_a_node_that_does_not_open(void **state)
 {
 	struct fail why = { 0 };
@@ -614,7 +585,6 @@ int main(void)
 		TEST(test_changed_slots_are_told_and_kept),
 		TEST(test_stop_waits_for_what_runs),
 		TEST(test_a_lost_bus),
-		TEST(test_ends_are_told_again),
 		TEST(test_a_node_that_does_not_open),
 		TEST(test_every_failing_request_for_memory),
 	};

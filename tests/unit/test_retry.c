@@ -163,6 +163,22 @@ static void any_number_of_tries(void **state)
 			most.backoff_max_ns);
 }
 
+/* However often its nodes are told to end, a task goes on. */
+static void a_node_that_is_told_to_end(void **state)
+{
+	struct retry_case c = { .code = ERR_CLOSED, .rung = RUNG_HUMAN, .left_ns = NS_PER_S };
+
+	(void)state;
+	assert_false(retry_counts(ERR_CLOSED));
+	assert_true(retry_counts(ERR_LOST) && retry_counts(ERR_IO));
+	for (c.tries = 1; c.tries < 100; c.tries++) {
+		struct retry r = retry_after(&conf, &c);
+
+		assert_int_equal(r.then, RETRY_HERE);
+		assert_int_equal(r.after_ns, 0);
+	}
+}
+
 static void refusals(void **state)
 {
 	(void)state;
@@ -191,6 +207,7 @@ int main(void)
 		cmocka_unit_test(any_failure),
 		cmocka_unit_test(jitter_is_full),
 		cmocka_unit_test(any_number_of_tries),
+		cmocka_unit_test(a_node_that_is_told_to_end),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(ends),
 	};

@@ -63,7 +63,7 @@ struct client {
 	struct bus_sub *watch;
 	client_event_fn *on_watch;
 	void *watch_ctx;
-	int64_t timeout_ns;
+	int64_t timeout_ns, submit_ns;
 	uint32_t asks_max;
 	struct slots tasks;
 	struct map by_id;
@@ -235,8 +235,8 @@ static void send_gathered(struct client *c)
 		.tasks = c->gathering,
 	};
 	list_init(&b->link);
-	b->err = requests_send(c->requests, c->submit_subject, buf_span(&c->gathered),
-		c->timeout_ns, on_submitted, b);
+	b->err = requests_send(c->requests, c->submit_subject, buf_span(&c->gathered), c->submit_ns,
+		on_submitted, b);
 	list_push(b->err < 0 ? &c->failed : &c->open, &b->link);
 	buf_reset(&c->gathered);
 	c->gathering = no_tasks;
@@ -365,6 +365,7 @@ struct client *client_open(struct loop *l, struct bus *b, const struct client_co
 	c->loop = l;
 	c->bus = b;
 	c->timeout_ns = conf->timeout_ns > 0 ? conf->timeout_ns : TIMEOUT_NS;
+	c->submit_ns = conf->submit_ns > 0 ? conf->submit_ns : c->timeout_ns;
 	c->asks_max = conf->asks_max > 0 ? conf->asks_max : ASKS_MAX;
 	c->timer = (struct loop_timer){ .on_due = on_due, .ctx = c };
 	c->hook = (struct loop_hook){ .on_turn = on_turn, .ctx = c };

@@ -7,7 +7,7 @@
  * messages (spu.v1.Submits), each with a reply subject of its own: its replies are matched by order, since a
  * submit's `key` belongs to the submitter. Events may overtake the reply that names their task: they wait.
  *
- * Nothing is repeated here: who hears of ERR_TIMEOUT may submit again, with the same key. Events can be lost,
+ * Nothing is repeated here: who hears of ERR_TIMEOUT may submit again, with the same key (run/insist.h does). Events can be lost,
  * as all of the bus can: who must know asks with client_query.
  */
 #pragma once
@@ -21,6 +21,7 @@ struct client;
 struct client_conf {
 	struct span tenant; /* token; copied */
 	int64_t timeout_ns; /* how long a reply may take; 0: 10 s */
+	int64_t submit_ns;  /* the same of a submit; 0: as others */
 	uint32_t tasks_max; /* open at once; 0: 65,536 */
 	uint32_t asks_max;  /* queries and asks open at once; 0: 1,024 */
 };
