@@ -156,7 +156,7 @@ sim: $(SIM) ## the mesh in one process: SEEDS=200 runs from SEED=1
 fuzz: $(FUZZ) ## replay the fuzz corpus and RUNS=20000 mutations of it
 	$(Q)$(RUN_TESTS) -n fuzz -t 600 $(foreach f,$(FUZZ),"$(f) -n $(RUNS) -S $(SEED) \
 		$(wildcard tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $(f))))")
-e2e: all $(RAW) ## real processes against a real nats-server (TEST="a b" runs these only)
+e2e: all $(RAW) $(TORTURE) ## real processes against a real nats-server (TEST="a b" runs these only)
 	$(Q)$(RUN_TESTS) -n e2e -t 300 -j 2 $(if $(TEST),$(TEST:%=tests/e2e/%.test),$(wildcard tests/e2e/*.test))
 torture: all $(TORTURE) ## real processes killed and stopped under load: SECONDS=60 from SEED=1
 	$(Q)$(RUN_TESTS) -n torture -t $$(($(or $(SECONDS),60) + 200)) "$(TORTURE) --seconds $(or $(SECONDS),60) --seed $(SEED)"

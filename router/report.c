@@ -360,8 +360,7 @@ int report_up(struct router *r, struct span name, const struct up *u)
 		r->counts.stale++;
 		if (u->kind != UP_BYE && u->kind != UP_DONE && u->kind != UP_FAILED)
 			r->out->on_down(r->out->ctx, name,
-				&(struct down){ .kind = DOWN_PING,
-					.router = r->conf.incarnation },
+				&(struct down){ .kind = DOWN_PING, .router = r->conf.incarnation },
 				true);
 		return 0;
 	}

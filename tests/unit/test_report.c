@@ -401,28 +401,6 @@ static void test_restart_and_goodbye(void **state)
 	assert_string_equal(kit_node(k, t), "a");
 }
 
-/* Nodes are shut down as often as their owners like: that uses up no task's attempts. */
-static void test_nodes_that_are_shut_down(void **state)
-{
-	struct kit *k = *state;
-	struct task *t;
-
-	kit_offer(k, "a cpu");
-	t = kit_submit(k, "util.echo");
-	for (uint32_t i = 1; i <= 50; i++) {
-		assert_int_equal(t->attempt, i);
-		kit_up(k, UP_ACCEPT, t);
-		kit_offer_running(k, "a cpu draining", &(struct attempt_ref){ t->id, i }, 1);
-		kit_fails(k, t, ERR_CLOSED);
-		kit_up_from(k, "a", &(struct up){ .kind = UP_BYE, .incarnation = k->incarnation });
-		k->incarnation++;
-		kit_offer(k, "a cpu");
-	}
-	kit_done(k, t, SPAN_LIT("x"));
-	assert_int_equal(t->state, STATE_SUCCEEDED);
-	assert_int_equal(k->r->counts.lost, 0);
-}
-
 /* --- the fence ---------------------------------------------------------------------------------- */
 
 static void stale_one(struct kit *k, const struct task *t, const char *node, struct up u)
@@ -595,7 +573,6 @@ int main(void)
 		TEST(test_offer_without_the_attempt),
 		TEST(test_offer_with_a_strange_attempt),
 		TEST(test_restart_and_goodbye),
-		TEST(test_nodes_that_are_shut_down),
 		TEST(test_stale_reports_change_nothing),
 		TEST(test_stale_workers_are_called_off),
 		TEST(test_progress_and_chunks),

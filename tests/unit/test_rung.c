@@ -363,6 +363,28 @@ static void test_models(void **state)
 	}
 }
 
+/* Nodes are shut down as often as their owners like: that uses up no task's attempts. */
+static void test_nodes_that_are_shut_down(void **state)
+{
+	struct kit *k = *state;
+	struct task *t;
+
+	kit_offer(k, "a cpu");
+	t = kit_submit(k, "util.echo");
+	for (uint32_t i = 1; i <= 50; i++) {
+		assert_int_equal(t->attempt, i);
+		kit_up(k, UP_ACCEPT, t);
+		kit_offer_running(k, "a cpu draining", &(struct attempt_ref){ t->id, i }, 1);
+		kit_fails(k, t, ERR_CLOSED);
+		kit_up_from(k, "a", &(struct up){ .kind = UP_BYE, .incarnation = k->incarnation });
+		k->incarnation++;
+		kit_offer(k, "a cpu");
+	}
+	kit_done(k, t, SPAN_LIT("x"));
+	assert_int_equal(t->state, STATE_SUCCEEDED);
+	assert_int_equal(k->r->counts.lost, 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
@@ -387,6 +409,7 @@ int main(void)
 		TEST(test_ageing),
 		TEST(test_prices),
 		TEST(test_models),
+		TEST(test_nodes_that_are_shut_down),
 	};
 
 	return cmocka_run_group_tests_name("rung", tests, NULL, NULL);
