@@ -11,6 +11,7 @@
 #include "cpu-node/kinds.h"
 #include "cpu-node/machine.h"
 #include "run/daemon.h"
+#include "run/keys.h"
 
 #define BEAT_NS (200 * NS_PER_MS)
 /* A decoded body and its bytes: 1,024 items and 64 parameters are below 100 KiB. */
@@ -33,7 +34,9 @@ struct cpu_run {
 	struct arena scratch; /* of the call */
 	struct buf out;
 	struct fail why;
-	bool ran; /* set by the pool thread */
+	bool ran;                /* set by the pool thread */
+	struct result_of result; /* if equal requests may have it, too */
+	char tenant[LIMIT_TOKEN_BYTES + 1];
 	_Atomic bool cancel;
 	_Atomic uint32_t progress;
 };
@@ -49,6 +52,10 @@ const struct conf_row cpu_rows[] = {
 		"memory for the inputs of attempts held" },
 	{ "price_ucr", CONF_INT, AT(price_ucr), "0", 0, INT64_MAX, NULL,
 		"price of an attempt in micro-credits" },
+	{ "cache_bytes", CONF_BYTES, AT(cache_bytes), "16M", 0, INT64_C(1) << 40, NULL,
+		"memory for results that are kept for equal tasks; 0: none" },
+	{ "cache_ttl", CONF_TIME, AT(cache_ttl_ns), "1h", NS_PER_MS, 366 * 86400 * NS_PER_S, NULL,
+		"how long a result is kept" },
 	{ 0 },
 #undef AT
 };
@@ -70,8 +77,18 @@ static void report(struct cpu_backend *b, const struct ulid *task, uint32_t atte
 		node_done(b->node, *task, attempt, buf_span(out));
 }
 
-/* Small jobs, at once: nothing is copied, and nothing allocated once the buffers have their size. */
-static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job)
+/* Answer an equal request with a result that was computed before. */
+static void report_before(struct cpu_backend *b, const struct ulid *task, uint32_t attempt,
+	struct span result, int64_t age_ms)
+{
+	node_done_before(b->node, *task, attempt, result, age_ms);
+	node_count_cache(b->node, &b->results.cache.stats);
+}
+
+/* Small jobs, at once: nothing is copied, and nothing allocated once the buffers have their size. key: where the
+ * result is kept, or NULL. */
+static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job,
+	const struct cache_key *key)
 {
 	static const _Atomic bool never = false;
 	_Atomic uint32_t permille = 0;
@@ -91,7 +108,10 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 	arena_reset(&b->arena);
 	buf_reset(&b->out);
 	cpu_kind_run(kind, &call);
+	if (key != NULL && why.code == 0)
+		results_put(&b->results, b->loop->now_ns, key, buf_span(&b->out));
 	report(b, &job->task, job->attempt, &why, &b->out);
+	node_count_cache(b->node, &b->results.cache.stats);
 }
 
 /* Runs that are held. */
@@ -104,21 +124,78 @@ static void run_free(struct cpu_run *run)
 	mem_free(run);
 }
 
-/* Report the run's end and forget it. */
-static void run_end(struct cpu_run *run)
+static struct cpu_run *run_of(struct flight *f)
+{
+	return CONTAINER(f, struct cpu_run, result.flight);
+}
+
+static void forget(struct cpu_run *run)
 {
 	struct cpu_backend *b = run->backend;
-	struct ulid task = run->task;
+
+	list_drop(&run->link);
+	b->runs_n--;
+	b->held_bytes -= run->bytes;
+	run_free(run);
+}
+
+/* The end of a run is that of the runs that follow it, if it has a result or an error that equal requests would
+ * meet again. */
+static void end_followers(struct cpu_run *run)
+{
+	struct cpu_backend *b = run->backend;
+	struct flight *f;
+
+	if (run->why.code < 0 && (err_row(run->why.code)->retry || run->why.code == ERR_CANCELLED))
+		return;
+	for (f = flight_pop(&run->result.flight); f != NULL; f = flight_pop(&run->result.flight)) {
+		struct cpu_run *follower = run_of(f);
+
+		if (run->why.code < 0)
+			node_failed(b->node, follower->task, follower->attempt, &run->why);
+		else
+			report_before(b, &follower->task, follower->attempt, buf_span(&run->out),
+				0);
+		forget(follower);
+	}
+}
+
+/* Report the run's end and forget it. Returns the run that has to do its work now, or NULL. */
+static struct cpu_run *run_end_one(struct cpu_run *run)
+{
+	struct cpu_backend *b = run->backend;
+	struct flight *next;
 
 	if (atomic_load(&run->cancel))
 		(void)fail_set(&run->why, ERR_CANCELLED, NULL, 0, NULL);
 	else if (!run->ran)
 		(void)fail_set(&run->why, ERR_CLOSED, NULL, 0, NULL);
-	list_drop(&run->link);
-	b->runs_n--;
-	b->held_bytes -= run->bytes;
-	report(b, &task, run->attempt, &run->why, &run->out);
-	run_free(run);
+	if (run->why.code == 0)
+		results_keep(&b->results, b->loop->now_ns, &run->result, buf_span(&run->out));
+	report(b, &run->task, run->attempt, &run->why, &run->out);
+	end_followers(run);
+	node_count_cache(b->node, &b->results.cache.stats);
+	next = flight_leave(&b->results.flights, &run->result.flight);
+	forget(run);
+	return next == NULL ? NULL : run_of(next);
+}
+
+static int post(struct cpu_run *run);
+
+static void run_end(struct cpu_run *run)
+{
+	while (run != NULL) {
+		int r;
+
+		run = run_end_one(run);
+		if (run == NULL)
+			return;
+		r = post(run);
+		if (r == 0)
+			return;
+		run->ran = true;
+		(void)fail_set(&run->why, r, NULL, 0, NULL);
+	}
 }
 
 static void on_run(struct work_job *job)
@@ -177,7 +254,7 @@ static void wake(void *ctx, int64_t now_ns)
 
 /* A copy of the job, or NULL. */
 static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kind,
-	const struct job *job, struct fail *why)
+	const struct job *job, const struct cache_key *key, struct fail *why)
 {
 	struct cpu_run *run = mem_alloc(sizeof(*run));
 
@@ -194,6 +271,13 @@ static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kin
 	run->attempt = job->attempt;
 	run->bytes = (int64_t)job->raw.len;
 	list_init(&run->link);
+	flight_init(&run->result.flight);
+	span_copy(job->tenant, run->tenant, sizeof(run->tenant));
+	run->result.kind = job->row;
+	run->result.body = &run->body;
+	run->result.is_cached = key != NULL;
+	run->result.scope =
+		key == NULL || key->scope.len == 0 ? (struct span){ 0 } : span_str(run->tenant);
 	arena_init(&run->input, INPUT_ARENA_BYTES);
 	arena_init(&run->scratch, CALL_ARENA_BYTES);
 	buf_init(&run->out, LIMIT_BODY_BYTES);
@@ -218,7 +302,9 @@ static void on_beat(void *ctx, int64_t now_ns)
 
 	for (struct list *l = b->runs.next; l != &b->runs; l = l->next) {
 		struct cpu_run *run = CONTAINER(l, struct cpu_run, link);
-		uint32_t permille = atomic_load_explicit(&run->progress, memory_order_relaxed);
+		struct flight *leader = run->result.flight.leader;
+		struct cpu_run *works = leader == NULL ? run : run_of(leader);
+		uint32_t permille = atomic_load_explicit(&works->progress, memory_order_relaxed);
 
 		if (permille == run->permille)
 			continue;
@@ -229,9 +315,28 @@ static void on_beat(void *ctx, int64_t now_ns)
 		set_beat(b, now_ns + BEAT_NS);
 }
 
-/* Hold the job: asleep for delay_ns, or in the pool. */
+/* Have the work done: by itself, or by the run of an equal request that is at it already. */
+static int begin(struct cpu_run *run, const struct cache_key *key, int64_t delay_ns)
+{
+	struct cpu_backend *b = run->backend;
+	struct result_of *leader = key == NULL ? NULL : results_leader(&b->results, key);
+	int r;
+
+	if (leader != NULL) {
+		flight_follow(&run->result.flight, &leader->flight);
+		return 0;
+	}
+	run->asleep = delay_ns > 0;
+	r = run->asleep ? loop_timer_set(b->loop, &run->sleep, b->loop->now_ns + delay_ns)
+			: post(run);
+	if (r == 0 && key != NULL)
+		flight_lead(&b->results.flights, &run->result.flight, key->hash);
+	return r;
+}
+
+/* Hold the job: asleep for delay_ns, in the pool, or with an equal one. key: of its result, or NULL. */
 static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct job *job,
-	int64_t delay_ns, struct fail *why)
+	int64_t delay_ns, const struct cache_key *key, struct fail *why)
 {
 	struct cpu_run *run;
 	int r;
@@ -240,12 +345,10 @@ static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct
 		return fail_set(why, ERR_BUSY, "slots", b->conf->slots, NULL);
 	if (b->held_bytes + (int64_t)job->raw.len > b->conf->queue_bytes)
 		return fail_set(why, ERR_BUSY, "queue_bytes", b->conf->queue_bytes, NULL);
-	run = run_new(b, kind, job, why);
+	run = run_new(b, kind, job, key, why);
 	if (run == NULL)
 		return why->code;
-	run->asleep = delay_ns > 0;
-	r = run->asleep ? loop_timer_set(b->loop, &run->sleep, b->loop->now_ns + delay_ns)
-			: post(run);
+	r = begin(run, key, delay_ns);
 	if (r < 0) {
 		run_free(run);
 		return fail_set(why, r, NULL, 0, NULL);
@@ -263,14 +366,25 @@ static int cpu_start(void *self, const struct job *job, struct fail *why)
 {
 	struct cpu_backend *b = self;
 	const struct cpu_kind *kind = job->row == NULL ? NULL : cpu_kind_find(job->kind);
-	int64_t delay_ns;
+	struct cache_key key;
+	struct span result;
+	int64_t delay_ns, age_ms;
+	int keeps = 0;
 
 	if (kind == NULL)
 		return fail_set(why, ERR_UNSUPPORTED, "kind", 0, "this node has no such kind");
+	if (kind->cached)
+		keeps = results_key(&b->results, job, &key, why);
+	if (keeps < 0)
+		return keeps;
+	if (keeps > 0 && results_get(&b->results, b->loop->now_ns, &key, &result, &age_ms)) {
+		report_before(b, &job->task, job->attempt, result, age_ms);
+		return 0;
+	}
 	delay_ns = kind->delay_ns == NULL ? 0 : kind->delay_ns(job->row, job->body);
 	if (delay_ns > 0 || job->raw.len > kind->inline_bytes)
-		return hold(b, kind, job, delay_ns, why);
-	run_inline(b, kind, job);
+		return hold(b, kind, job, delay_ns, keeps > 0 ? &key : NULL, why);
+	run_inline(b, kind, job, keeps > 0 ? &key : NULL);
 	return 0;
 }
 
@@ -288,11 +402,25 @@ static struct cpu_run *find_run(struct cpu_backend *b, struct ulid task, uint32_
 /* A run of the pool ends when its thread has seen the mark. */
 static void run_cancel(struct cpu_run *run)
 {
+	struct flight *leader = run->result.flight.leader;
+
 	atomic_store(&run->cancel, true);
-	if (run->asleep) {
+	if (run->asleep)
 		loop_timer_stop(run->backend->loop, &run->sleep);
+	if (run->asleep || (leader != NULL && leader != &run->result.flight))
 		run_end(run);
+}
+
+/* One that was not cancelled yet, or NULL. */
+static struct cpu_run *any_run(struct cpu_backend *b)
+{
+	for (struct list *l = b->runs.next; l != &b->runs; l = l->next) {
+		struct cpu_run *run = CONTAINER(l, struct cpu_run, link);
+
+		if (!atomic_load(&run->cancel))
+			return run;
 	}
+	return NULL;
 }
 
 static void cpu_cancel(void *self, struct ulid task, uint32_t attempt)
@@ -313,9 +441,14 @@ static int cpu_open(void *self, struct node *n, struct fail *why)
 	b->processors = machine_processors();
 	machine_device(b->device, sizeof(b->device));
 	b->threads = b->conf->threads > 0 ? (unsigned)b->conf->threads : b->processors;
+	if (results_open(&b->results, b->conf->cache_bytes, b->conf->cache_ttl_ns, keys_random(),
+		    why) < 0)
+		return why->code;
 	b->pool = work_open(b->loop, b->threads, (uint32_t)b->conf->slots);
-	if (b->pool == NULL)
+	if (b->pool == NULL) {
+		results_close(&b->results);
 		return fail_set(why, ERR_NO_MEMORY, "threads", b->threads, "no pool of threads");
+	}
 	return 0;
 }
 
@@ -346,16 +479,15 @@ static int cpu_offer(void *self, struct arena *a, struct offer *o)
 static void cpu_close(void *self)
 {
 	struct cpu_backend *b = self;
-	struct list *next;
+	struct cpu_run *run;
 
 	if (b->loop != NULL)
 		loop_timer_stop(b->loop, &b->beat);
-	for (struct list *l = b->runs.next; l != &b->runs; l = next) {
-		next = l->next;
-		run_cancel(CONTAINER(l, struct cpu_run, link));
-	}
+	for (run = any_run(b); run != NULL; run = any_run(b)) /* one's end may be another's */
+		run_cancel(run);
 	work_close(b->pool);
 	b->pool = NULL;
+	results_close(&b->results);
 	arena_done(&b->arena);
 	buf_done(&b->out);
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include "base/buf.h"
 #include "base/list.h"
+#include "cpu-node/results.h"
 #include "node/node.h"
 #include "run/work.h"
 
@@ -15,6 +16,8 @@ struct cpu_conf {
 	int64_t slots;         /* attempts held at once: running, waiting for a thread, asleep */
 	int64_t queue_bytes;   /* of their inputs */
 	int64_t price_ucr;     /* of one attempt */
+	int64_t cache_bytes;   /* of results kept; 0: none */
+	int64_t cache_ttl_ns;
 };
 /* Rows of cpu_conf, the node's included. */
 extern const struct conf_row cpu_rows[];
@@ -32,6 +35,7 @@ struct cpu_backend {
 	struct loop_timer beat; /* progress reports, while something runs */
 	struct arena arena;     /* of calls on the owner thread */
 	struct buf out;         /* the same */
+	struct results results;
 	char device[128];
 	unsigned processors;
 };

@@ -10,15 +10,15 @@
 #define SMALL 1024u
 
 static const struct cpu_kind rows[] = {
-	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo },
-	{ "blob.compress", run_compress, 0, NULL },
-	{ "blob.decompress", run_decompress, 0, NULL },
-	{ "text.extract", run_extract, SMALL, NULL },
-	{ "task.split", run_split, SMALL, NULL },
-	{ "task.reduce", run_reduce, SMALL, NULL },
-	{ "image.filter", run_image, 0, NULL },
-	{ "compute.matmul", run_matmul, 0, NULL },
-	{ "compute.montecarlo", run_montecarlo, 0, NULL },
+	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, false },
+	{ "blob.compress", run_compress, 0, NULL, true },
+	{ "blob.decompress", run_decompress, 0, NULL, true },
+	{ "text.extract", run_extract, SMALL, NULL, true },
+	{ "task.split", run_split, SMALL, NULL, false },
+	{ "task.reduce", run_reduce, SMALL, NULL, true },
+	{ "image.filter", run_image, 0, NULL, true },
+	{ "compute.matmul", run_matmul, 0, NULL, true },
+	{ "compute.montecarlo", run_montecarlo, 0, NULL, true },
 };
 
 const struct cpu_kind *cpu_kind_find(struct span name)

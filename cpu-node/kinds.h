@@ -33,6 +33,7 @@ struct cpu_kind {
 	size_t inline_bytes; /* bodies up to this size take a few microseconds: they run on the owner thread */
 	/* Or NULL: how long to wait before run, without a thread. */
 	int64_t (*delay_ns)(const struct kind_row *kind, const struct body *in);
+	bool cached; /* the same body gives the same result, and computing it costs more than a look-up */
 };
 
 /* The row of a kind, or NULL. */

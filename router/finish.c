@@ -99,6 +99,8 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.attempts = t->attempts,
 		.price_ucr = t->spent_ucr + (t->state == STATE_SUCCEEDED ? t->price_ucr : 0),
 		.run_us = t->run_us,
+		.cache_hit = t->cache_hit,
+		.cache_age_ms = t->cache_age_ms,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 	};
 	ret->node = router_node_name(r, t);

@@ -92,6 +92,8 @@ static void put_state(struct buf *b, const struct router *r, const struct task *
 		.price_ucr = t->price_ucr,
 		.spent_ucr = t->spent_ucr,
 		.run_us = t->run_us,
+		.cache_hit = t->cache_hit,
+		.cache_age_ms = t->cache_age_ms,
 		.seq = t->seq_kept,
 		.rung_at = t->rung_at,
 		.tries = t->tries,
@@ -283,6 +285,8 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->price_ucr = s->price_ucr;
 	t->spent_ucr = s->spent_ucr;
 	t->run_us = s->run_us;
+	t->cache_hit = s->cache_hit;
+	t->cache_age_ms = s->cache_age_ms;
 	t->seq = t->seq_kept = s->seq;
 	t->explain.dropped =
 		(uint16_t)(s->steps_dropped > UINT16_MAX ? UINT16_MAX : s->steps_dropped);

@@ -284,7 +284,10 @@ static void on_done(struct router *r, struct task *t, const struct up *u)
 		report_lost(r, t, "no memory for the result");
 		return;
 	}
-	registry_ended(&r->registry, t->node, t->kind, ENDED_DONE, u->run_us);
+	t->cache_hit = u->cache_hit;
+	t->cache_age_ms = u->cache_hit ? u->cache_age_ms : 0;
+	/* what a cache gave says nothing about how long the kind takes */
+	registry_ended(&r->registry, t->node, t->kind, ENDED_DONE, u->cache_hit ? 0 : u->run_us);
 	report_detach(r, t);
 	finish(r, t, TASK_DONE, NULL);
 }

@@ -88,7 +88,8 @@ struct task {
 	int64_t price_ucr; /* of the node that has or had it */
 	int64_t spent_ucr; /* by children that succeeded */
 	int64_t run_us;
-	uint64_t seq;        /* of its events */
+	int64_t cache_age_ms; /* of the result, if cache_hit */
+	uint64_t seq;         /* of its events */
 	uint64_t seq_kept;   /* what the journal has: not below seq; a restart goes on from there */
 	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
 	unsigned char *body; /* encoded; freed at the end */
@@ -96,6 +97,7 @@ struct task {
 	uint32_t result_len;
 	unsigned char *result; /* encoded Body, if it succeeded */
 	struct fail *fail;     /* if it did not */
+	bool cache_hit;        /* the result was computed for an equal task */
 	char *note;            /* of its progress, or NULL */
 	char *key;             /* idempotency key, or NULL */
 	char *stream;          /* or NULL: its id */

@@ -158,6 +158,9 @@ static void say_end(const struct result *r, struct ulid task)
 		fprintf(stderr, " on %.*s", (int)r->node.len, (const char *)r->node.at);
 	fprintf(stderr, " in %s (run %s%s", fmt_duration_text(r->total_us * NS_PER_US, total),
 		fmt_duration_text(r->run_us * NS_PER_US, run), "");
+	if (r->cache_hit)
+		fprintf(stderr, ", from a cache, %s old",
+			fmt_duration_text(r->cache_age_ms * NS_PER_MS, run));
 	if (r->attempts > 1)
 		fprintf(stderr, ", %u attempts", r->attempts);
 	if (r->price_ucr > 0)
@@ -185,6 +188,8 @@ void result_json(struct json *j, const struct result *r, const struct body *body
 	json_int(j, "price_ucr", r->price_ucr);
 	json_int(j, "run_us", r->run_us);
 	json_int(j, "total_us", r->total_us);
+	json_bool(j, "cache_hit", r->cache_hit);
+	json_int(j, "cache_age_ms", r->cache_age_ms);
 	if (r->fail.code != 0) {
 		json_open(j, "error", '{');
 		json_text(j, "code", span_str(err_row(r->fail.code)->name));

@@ -198,7 +198,7 @@ static void test_no_room_beside_the_tables(void **state)
 	put(&c, "t", "a", "1");
 	key = cache_key_of(&c, SPAN_LIT("t"), SPAN_LIT("b"));
 	assert_int_equal(cache_put(&c, 0, &key, span_of(large, sizeof(large)), HOUR), ERR_TOO_BIG);
-	assert_true(c.stats.bytes <= c.conf.bytes_max);
+	assert_true((size_t)c.stats.bytes <= c.conf.bytes_max);
 	cache_done(&c);
 }
 
@@ -292,7 +292,7 @@ static void test_property(void **state)
 			check_get(&c, &models[n], &key, now_ns);
 		if (prng_chance(&prng, 1, 5000))
 			cache_purge_scope(&c, SPAN_LIT("even"));
-		assert_true(c.stats.bytes <= c.conf.bytes_max);
+		assert_true((size_t)c.stats.bytes <= c.conf.bytes_max);
 		assert_true(c.stats.entries <= 60);
 		assert_int_equal(mem_held(), 2 + c.stats.entries);
 	}

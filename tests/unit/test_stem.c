@@ -99,8 +99,7 @@ static void test_stop(void **state)
 {
 	(void)state;
 	assert_true(stem_is_stop("the", 3) && stem_is_stop("x", 1) && stem_is_stop("without", 7));
-	assert_false(
-		stem_is_stop("theme", 5) || stem_is_stop("lease", 5) || stem_is_stop("9", 1));
+	assert_false(stem_is_stop("theme", 5) || stem_is_stop("lease", 5) || stem_is_stop("9", 1));
 	assert_false(stem_is_stop("", 0));
 }
 

@@ -267,6 +267,8 @@ static struct event random_event(struct world *w)
 			.price_ucr = (int64_t)number(w, 63),
 			.run_us = (int64_t)number(w, 63),
 			.total_us = (int64_t)number(w, 63),
+			.cache_hit = coin(w),
+			.cache_age_ms = (int64_t)number(w, 63),
 		};
 		e.result.state = (enum state)(STATE_SUCCEEDED + prng_below(&w->p, 5));
 		e.result.rung = (enum rung)prng_below(&w->p, RUNGS);
@@ -346,8 +348,11 @@ static struct up random_up(struct world *w)
 		u.fail = failure(w);
 	if (u.kind == UP_DONE || u.kind == UP_FAILED)
 		u.run_us = (int64_t)number(w, 63);
-	if (u.kind == UP_DONE)
+	if (u.kind == UP_DONE) {
 		u.body = bytes(w);
+		u.cache_hit = coin(w);
+		u.cache_age_ms = (int64_t)number(w, 63);
+	}
 	if (u.kind == UP_CHUNK)
 		u.data = bytes(w);
 	u.permille = (uint32_t)prng_below(&w->p, 1001);

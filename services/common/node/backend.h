@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "policy/cache.h"
 #include "run/daemon.h"
 #include "wire/body.h"
 #include "wire/kinds.h"
@@ -47,12 +48,17 @@ struct backend_ops {
 /* Reports, copied. They may come from inside open, start, cancel and close. body is an encoded Body (or
  * SplitPlan for task.split); one above LIMIT_BODY_BYTES becomes Failed(TOO_BIG). why has a code. */
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
+/* As node_done, with a result that was not computed for this attempt but age_ms ago for an equal one. */
+void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,
+	int64_t age_ms);
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why);
 void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
 	const char *note);
 void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data);
 /* Kinds, slots or health changed: announce soon. */
 void node_offer_changed(struct node *n);
+/* What $SRV.STATS shows of the backend's cache. */
+void node_count_cache(struct node *n, const struct cache_stats *stats);
 /* The process around the node; NULL in the simulator and in tests, so a backend that can do without uses
  * the next two. */
 struct daemon *node_daemon(struct node *n);

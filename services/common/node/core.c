@@ -59,6 +59,18 @@ const struct metric_row node_metric_rows[] = {
 	ROW(running, METRIC_GAUGE, "", "attempts that run now"),
 	ROW(run_us, METRIC_HIST, "us", "how long attempts took that ended with a result"),
 #undef ROW
+#define ROW(name_, type_, unit_, help_)                                                            \
+	{                                                                                          \
+		"cache_" #name_, type_, offsetof(struct node_metrics, cache.name_), unit_, help_   \
+	}
+	ROW(hits, METRIC_COUNTER, "", "requests that the cache answered"),
+	ROW(misses, METRIC_COUNTER, "", "requests that it could not answer"),
+	ROW(evicted, METRIC_COUNTER, "", "results that made room"),
+	ROW(expired, METRIC_COUNTER, "", "results that became too old"),
+	ROW(refused, METRIC_COUNTER, "", "results that were too large to keep"),
+	ROW(entries, METRIC_GAUGE, "", "results kept now"),
+	ROW(bytes, METRIC_GAUGE, "bytes", "that they and the cache's tables take"),
+#undef ROW
 	{ 0 },
 };
 
@@ -185,6 +197,8 @@ static void count_end(struct node *n, const struct worker_action *a)
 	if (a->up.kind != UP_DONE)
 		return;
 	n->metrics.done++;
+	if (a->up.cache_hit) /* it tells nothing about how long the kind takes */
+		return;
 	hist_add(&n->metrics.run_us, a->up.run_us);
 	typical_add(&n->typical, a->tag, a->up.run_us);
 }
@@ -324,7 +338,8 @@ static void report(struct node *n, enum worker_event_kind kind, struct ulid task
 		});
 }
 
-void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
+static void done(struct node *n, struct ulid task, uint32_t attempt, struct span body,
+	bool cache_hit, int64_t age_ms)
 {
 	struct fail why = { 0 };
 
@@ -339,7 +354,25 @@ void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span b
 			.task = task,
 			.attempt = attempt,
 			.body = body,
+			.cache_hit = cache_hit,
+			.cache_age_ms = age_ms,
 		});
+}
+
+void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
+{
+	done(n, task, attempt, body, false, 0);
+}
+
+void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,
+	int64_t age_ms)
+{
+	done(n, task, attempt, body, true, age_ms);
+}
+
+void node_count_cache(struct node *n, const struct cache_stats *stats)
+{
+	n->metrics.cache = *stats;
 }
 
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)

@@ -36,7 +36,8 @@ struct node_metrics {
 	uint64_t malformed; /* messages and items that were not what their subject carries */
 	uint64_t unsent;    /* reports that could not be encoded, messages that the bus refused */
 	int64_t running;
-	struct hist run_us; /* of attempts that were done */
+	struct hist run_us;       /* of attempts that were computed */
+	struct cache_stats cache; /* of the backend's results */
 };
 /* Rows of node_metrics, ended by name NULL. */
 extern const struct metric_row node_metric_rows[];

@@ -302,6 +302,8 @@ static void report_end(struct step *s, const struct attempt *a)
 	if (a->killed == KILLED_NOT && s->e->kind == WORKER_DONE) {
 		up = act_send(s, UP_DONE, a);
 		up->body = s->e->body;
+		up->cache_hit = s->e->cache_hit;
+		up->cache_age_ms = s->e->cache_age_ms;
 	} else {
 		up = act_send(s, refused && a->killed == KILLED_NOT ? UP_REFUSE : UP_FAILED, a);
 		if (a->killed == KILLED_NOT)

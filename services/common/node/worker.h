@@ -38,6 +38,8 @@ struct worker_event {
 	uint32_t attempt;
 	const struct fail *fail; /* REFUSED, FAILED */
 	struct span body;        /* DONE; CHUNK: data */
+	bool cache_hit;          /* DONE */
+	int64_t cache_age_ms;    /* DONE */
 	uint32_t permille;       /* PROGRESS */
 	struct span note;
 	uint32_t slots; /* CHANGED: how many the backend has now */

@@ -52,6 +52,11 @@ static size_t entry_cost(const struct cache_entry *e)
 	return block_cost((size_t)e->scope_bytes + e->request_bytes + e->value_bytes);
 }
 
+static bool has_room(const struct cache *c, size_t bytes)
+{
+	return (size_t)c->stats.bytes + bytes <= c->conf.bytes_max;
+}
+
 static uint32_t power_of_two(uint32_t least)
 {
 	uint32_t n = 1;
@@ -73,8 +78,8 @@ int cache_init(struct cache *c, const struct cache_conf *conf)
 	heads = power_of_two((uint32_t)entries);
 	*c = (struct cache){ .conf = *conf, .heads_mask = heads - 1 };
 	c->conf.entries_max = (uint32_t)entries;
-	c->stats.bytes = entries * sizeof(*c->entries) + heads * sizeof(*c->heads);
-	CHECK(c->stats.bytes < conf->bytes_max);
+	c->stats.bytes = (int64_t)(entries * sizeof(*c->entries) + heads * sizeof(*c->heads));
+	CHECK(has_room(c, 0));
 	c->entries = mem_alloc(entries * sizeof(*c->entries));
 	c->heads = mem_alloc(heads * sizeof(*c->heads));
 	if (c->entries != NULL && c->heads != NULL)
@@ -147,7 +152,7 @@ static void drop(struct cache *c, uint32_t at)
 
 	unchain(c, at);
 	unqueue(c, at);
-	c->stats.bytes -= entry_cost(e);
+	c->stats.bytes -= (int64_t)entry_cost(e);
 	c->stats.entries--;
 	mem_free(e->block);
 	*e = (struct cache_entry){ .next = c->free };
@@ -228,7 +233,7 @@ static void put_block(struct cache *c, struct cache_entry e)
 	*(c->newest != 0 ? &entry_at(c, c->newest)->newer : &c->oldest) = at;
 	c->newest = at;
 	*entry_at(c, at) = e;
-	c->stats.bytes += entry_cost(&e);
+	c->stats.bytes += (int64_t)entry_cost(&e);
 	c->stats.entries++;
 	c->stats.puts++;
 }
@@ -275,10 +280,9 @@ int cache_put(struct cache *c, int64_t now_ns, const struct cache_key *key, stru
 	if (block == NULL)
 		return refuse(c, fits ? ERR_NO_MEMORY : ERR_TOO_BIG);
 	while (c->stats.entries > 0 &&
-		(c->stats.entries == c->conf.entries_max ||
-			c->stats.bytes + block_cost(bytes) > c->conf.bytes_max))
+		(c->stats.entries == c->conf.entries_max || !has_room(c, block_cost(bytes))))
 		evict_one(c, now_ns);
-	if (c->stats.bytes + block_cost(bytes) > c->conf.bytes_max) {
+	if (!has_room(c, block_cost(bytes))) {
 		mem_free(block); /* the tables leave less than a share */
 		return refuse(c, ERR_TOO_BIG);
 	}
@@ -313,7 +317,7 @@ uint32_t cache_purge_scope(struct cache *c, struct span scope)
 
 uint32_t cache_purge(struct cache *c)
 {
-	uint32_t dropped = c->stats.entries;
+	uint32_t dropped = (uint32_t)c->stats.entries;
 
 	while (c->newest != 0)
 		drop(c, c->newest);

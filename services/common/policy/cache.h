@@ -34,8 +34,8 @@ struct cache_stats {
 	uint64_t evicted;
 	uint64_t expired;
 	uint64_t purged;
-	uint64_t bytes; /* taken now, the tables included */
-	uint32_t entries;
+	int64_t bytes; /* taken now, the tables included */
+	int64_t entries;
 };
 
 struct cache_entry;

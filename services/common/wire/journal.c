@@ -71,6 +71,8 @@ void task_state_put(struct buf *b, const struct task_state *s)
 	pb_int(b, 18, (uint64_t)s->run_us);
 	fail_put(b, 19, &s->fail);
 	pb_int(b, 20, s->parts_done);
+	pb_int(b, 40, s->cache_hit);
+	pb_int(b, 41, (uint64_t)s->cache_age_ms);
 }
 
 /* --- in ----------------------------------------------------------------------------------------------- */
@@ -162,5 +164,7 @@ int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret
 	ret->run_us = pb_take_count(&in, "run_us", m->run_us);
 	fail_read(&in, m->error, &ret->fail);
 	ret->parts_done = m->parts_done;
+	ret->cache_hit = m->cache_hit != 0;
+	ret->cache_age_ms = pb_take_count(&in, "cache_age_ms", m->cache_age_ms);
 	return in.err;
 }

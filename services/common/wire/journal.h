@@ -52,6 +52,8 @@ struct task_state {
 	int64_t price_ucr;
 	int64_t spent_ucr;
 	int64_t run_us;
+	int64_t cache_age_ms;
+	bool cache_hit;
 	uint64_t seq;
 	uint32_t rung_at;
 	uint32_t tries;

@@ -147,6 +147,8 @@ static enum up_kind up_done_read(struct pb_in *in, const Spu__V1__Done *m, struc
 	up_attempt(in, u, m->task, m->attempt);
 	u->body = pb_take_bytes(in, "body", m->body, LIMIT_BODY_BYTES);
 	u->run_us = pb_take_count(in, "run_us", m->run_us);
+	u->cache_hit = m->cache_hit != 0;
+	u->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
 	return UP_DONE;
 }
 
@@ -248,6 +250,10 @@ static void report_put(struct buf *b, const struct up *u)
 		pb_bytes(b, 3, u->body);
 	if (u->kind == UP_DONE || u->kind == UP_FAILED)
 		pb_int(b, 4, (uint64_t)u->run_us);
+	if (u->kind == UP_DONE) {
+		pb_int(b, 20, u->cache_hit);
+		pb_int(b, 21, (uint64_t)u->cache_age_ms);
+	}
 	pb_close(b, m);
 }
 

@@ -57,6 +57,8 @@ struct up {
 	struct fail fail;          /* REFUSE, FAILED */
 	int64_t run_us;            /* DONE, FAILED */
 	struct span body;          /* DONE: encoded Body or SplitPlan */
+	bool cache_hit;            /* DONE: not computed for this attempt */
+	int64_t cache_age_ms;      /* DONE: since it was computed */
 	uint32_t permille;         /* PROGRESS */
 	struct span note;          /* PROGRESS */
 	uint64_t chunk_seq;        /* CHUNK */

@@ -226,6 +226,8 @@ void result_read(struct pb_in *in, const Spu__V1__Result *m, struct result *ret)
 	ret->price_ucr = pb_take_count(in, "price_ucr", m->price_ucr);
 	ret->run_us = pb_take_count(in, "run_us", m->run_us);
 	ret->total_us = pb_take_count(in, "total_us", m->total_us);
+	ret->cache_hit = m->cache_hit != 0;
+	ret->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
 }
 
 void result_put(struct buf *b, unsigned field, const struct result *r)
@@ -241,6 +243,8 @@ void result_put(struct buf *b, unsigned field, const struct result *r)
 	pb_int(b, 7, (uint64_t)r->price_ucr);
 	pb_int(b, 8, (uint64_t)r->run_us);
 	pb_int(b, 9, (uint64_t)r->total_us);
+	pb_int(b, 20, r->cache_hit);
+	pb_int(b, 21, (uint64_t)r->cache_age_ms);
 	pb_close(b, m);
 }
 

@@ -97,6 +97,8 @@ struct result {
 	int64_t price_ucr;
 	int64_t run_us;
 	int64_t total_us;
+	bool cache_hit; /* not computed for this task */
+	int64_t cache_age_ms;
 };
 
 enum event_kind { EVENT_NONE, EVENT_CHANGE, EVENT_PROGRESS, EVENT_CHUNK, EVENT_END };
