@@ -31,6 +31,7 @@ struct journal_image {
 	struct span
 		order; /* encoded spu.v1.TaskOrder: what does not change. Empty: as appended before */
 	struct span state; /* encoded spu.v1.TaskState: what does */
+	bool damaged;      /* read: the disk spoiled it; what it says is not what was written */
 };
 
 /* A row that was read; false ends the reading. */

@@ -9,6 +9,7 @@
 #include "base/fmt.h"
 #include "router/journal_db.h"
 #include "router/journal_file.h"
+#include "router/journal_seal.h"
 #include "router/journal_sqlite.h"
 #include "run/clocks.h"
 #include "wire/journal.h"
@@ -25,13 +26,18 @@ struct check {
 	uint64_t open, kept, bytes;
 	uint64_t by_state[2][STATES]; /* by life */
 	int faults;
+	int shown; /* of this sort */
+	int hidden;
 	int64_t oldest_ns, newest_ns;
 };
 
 #define WRONG(c, ...)                                                                              \
 	do {                                                                                       \
-		if ((c)->faults++ < SHOWN_MAX)                                                     \
+		(c)->faults++;                                                                     \
+		if ((c)->shown++ < SHOWN_MAX)                                                      \
 			fprintf((c)->out, "fault: " __VA_ARGS__);                                  \
+		else                                                                               \
+			(c)->hidden++;                                                             \
 	} while (0)
 
 static struct span column(sqlite3_stmt *s, int at)
@@ -49,6 +55,7 @@ static int each(struct check *c, const char *sql, void (*on_row)(struct check *c
 
 	if (err < 0)
 		return err;
+	c->shown = 0;
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW)
 		on_row(c, s);
 	if (rc != SQLITE_DONE)
@@ -83,17 +90,35 @@ static void on_row(struct check *c, sqlite3_stmt *s, bool is_kept, struct task_s
 {
 	const char *table = is_kept ? "kept" : "open";
 	int64_t row = sqlite3_column_int64(s, 0);
+	const struct journal_image image = {
+		.row = (uint64_t)row,
+		.life = is_kept ? JOURNAL_KEPT : JOURNAL_OPEN,
+		.task = { (uint64_t)sqlite3_column_int64(s, 1),
+			(uint64_t)sqlite3_column_int64(s, 2) },
+		.forget_ns = sqlite3_column_int64(s, 3),
+	};
+	struct span order_bytes = column(s, 7), state_bytes = column(s, 8);
 	struct fail why = { 0 };
 	struct task_order order;
 
 	state->state = STATE_NONE;
 	arena_reset(&c->arena);
-	if (task_order_decode(&c->arena, column(s, 7), &order, &why) < 0)
+	if (!journal_seal_take(&order_bytes, journal_seal_order(&image)))
+		WRONG(c, "row %" PRId64 " of %s: its order is damaged: the sum does not fit\n", row,
+			table);
+	else if (task_order_decode(&c->arena, order_bytes, &order, &why) < 0)
 		WRONG(c, "row %" PRId64 " of %s: its order cannot be read: %s %s\n", row, table,
 			why.field, why.detail);
 	else
 		look_at(c, s, table, &order);
-	if (task_state_decode(&c->arena, column(s, 8), state, &why) < 0) {
+	if (!journal_seal_take(&state_bytes, journal_seal_state(&image))) {
+		WRONG(c,
+			"row %" PRId64 " of %s: its state, task or time is damaged: the sum does "
+			"not fit\n",
+			row, table);
+		return;
+	}
+	if (task_state_decode(&c->arena, state_bytes, state, &why) < 0) {
 		WRONG(c, "row %" PRId64 " of %s: its state cannot be read: %s %s\n", row, table,
 			why.field, why.detail);
 		state->state = STATE_NONE;
@@ -215,8 +240,8 @@ static void tell(const struct check *c)
 		fprintf(c->out, "accepted from %s", clocks_text(c->oldest_ns, text));
 		fprintf(c->out, " to %s\n", clocks_text(c->newest_ns, text));
 	}
-	if (c->faults > SHOWN_MAX)
-		fprintf(c->out, "%d more faults are not shown\n", c->faults - SHOWN_MAX);
+	if (c->hidden > 0)
+		fprintf(c->out, "%d more faults are not shown\n", c->hidden);
 	if (c->faults == 0)
 		fprintf(c->out, "the journal is whole: a router can go on from it\n");
 	else

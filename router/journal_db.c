@@ -115,6 +115,8 @@ void journal_db_close(struct journal_db *d, bool failed)
 {
 	for (unsigned i = 0; i < DB_STMTS; i++)
 		sqlite3_finalize(d->stmt[i]);
+	if (!failed)
+		failed = journal_file_leave(d->db, NULL) < 0;
 	journal_file_close(d->db, failed);
 	buf_done(&d->order);
 	*d = (struct journal_db){ .db = NULL };
@@ -318,7 +320,7 @@ static int write_rows(struct journal_db *d, const struct journal_group *g)
 	int err = 0;
 
 	for (uint32_t i = 0; err >= 0 && i < g->rows_n; i++) {
-		struct journal_image image = journal_group_image(g, &g->rows[i]);
+		struct journal_image image = journal_group_sealed(g, &g->rows[i]);
 
 		switch (image.life) {
 		case JOURNAL_OPEN:

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * journal_file: a new journal is made under another name and linked into place when it is whole, so a file at the
- * path is never half made. The header is read before SQLite sees the file: SQLite would recover, and thus
- * change, a database that is not ours.
+ * path is never half made.
  *
  * Tables and indexes, by measurement (3 s each, 4 cores shared, groups of 1,000 tasks, each inserted as open
  * and one group later moved to kept): the key as a 64-bit number in an index of kept rows only, 50,500 tasks a
@@ -18,16 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "router/journal_look.h"
 #include "run/keys.h"
 
 #define VFS_USUAL                                                                                  \
 	"unix-excl" /* one process; connections within it share the log's index in memory */
-#define APPLICATION 0x53505531 /* "SPU1" */
 #define PAGE_BYTES "8192"
 #define CACHE_KB "16384"
 #define LOG_STAYS "67108864" /* bytes of the log's file; more is given back */
-#define HEADER 100           /* bytes of SQLite's file header */
-#define PATH_ROOM 4096
 
 #define STR_(x) #x
 #define STR(x) STR_(x)
@@ -35,38 +32,53 @@
 static const char schema[] =
 	"BEGIN;"
 	"PRAGMA application_id=" STR(
-		APPLICATION) ";"
-			     "PRAGMA user_version=" STR(
-				     JOURNAL_FORMAT) ";"
-						     "CREATE TABLE open("
-						     " row INTEGER PRIMARY KEY,"
-						     " task_hi INTEGER NOT NULL, task_lo INTEGER "
-						     "NOT NULL,"
-						     " tenant TEXT NOT NULL, key TEXT NOT NULL,"
-						     " task_order BLOB NOT NULL, task_state BLOB "
-						     "NOT NULL) STRICT;"
-						     "CREATE TABLE long_order("
-						     " row INTEGER PRIMARY KEY, task_order BLOB "
-						     "NOT NULL) STRICT;"
-						     "CREATE TABLE kept("
-						     " row INTEGER PRIMARY KEY,"
-						     " task_hi INTEGER NOT NULL, task_lo INTEGER "
-						     "NOT NULL,"
-						     " forget_ns INTEGER NOT NULL,"
-						     " key_hash INTEGER," /* NULL: no key */
-						     " tenant TEXT NOT NULL, key TEXT NOT NULL,"
-						     " task_order BLOB NOT NULL, task_state BLOB "
-						     "NOT NULL) STRICT;"
-						     "CREATE INDEX kept_task ON kept(task_hi);"
-						     "CREATE INDEX kept_forget ON kept(forget_ns);"
-						     "CREATE INDEX kept_key ON kept(key_hash) "
-						     "WHERE key_hash IS NOT NULL;"
-						     /* What would take long to count. */
-						     "CREATE TABLE total("
-						     " id INTEGER PRIMARY KEY CHECK(id = 1),"
-						     " kept_rows INTEGER NOT NULL, kept_bytes "
-						     "INTEGER NOT NULL,"
-						     " key_seed INTEGER NOT NULL) STRICT;";
+		JOURNAL_APPLICATION) ";"
+				     "PRAGMA user_version=" STR(
+					     JOURNAL_FORMAT) ";"
+							     "CREATE TABLE open("
+							     " row INTEGER PRIMARY KEY,"
+							     " task_hi INTEGER NOT NULL, task_lo "
+							     "INTEGER "
+							     "NOT NULL,"
+							     " tenant TEXT NOT NULL, key TEXT NOT "
+							     "NULL,"
+							     " task_order BLOB NOT NULL, "
+							     "task_state BLOB "
+							     "NOT NULL) STRICT;"
+							     "CREATE TABLE long_order("
+							     " row INTEGER PRIMARY KEY, task_order "
+							     "BLOB "
+							     "NOT NULL) STRICT;"
+							     "CREATE TABLE kept("
+							     " row INTEGER PRIMARY KEY,"
+							     " task_hi INTEGER NOT NULL, task_lo "
+							     "INTEGER "
+							     "NOT NULL,"
+							     " forget_ns INTEGER NOT NULL,"
+							     " key_hash INTEGER," /* NULL: no key */
+							     " tenant TEXT NOT NULL, key TEXT NOT "
+							     "NULL,"
+							     " task_order BLOB NOT NULL, "
+							     "task_state BLOB "
+							     "NOT NULL) STRICT;"
+							     "CREATE INDEX kept_task ON "
+							     "kept(task_hi);"
+							     "CREATE INDEX kept_forget ON "
+							     "kept(forget_ns);"
+							     "CREATE INDEX kept_key ON "
+							     "kept(key_hash) "
+							     "WHERE key_hash IS NOT NULL;"
+							     /* What would take long to count. */
+							     "CREATE TABLE total("
+							     " id INTEGER PRIMARY KEY CHECK(id = "
+							     "1),"
+							     " kept_rows INTEGER NOT NULL, "
+							     "kept_bytes "
+							     "INTEGER NOT NULL,"
+							     " key_seed INTEGER NOT NULL) STRICT;"
+							     /* A row while a writer has the file open. */
+							     "CREATE TABLE unclosed("
+							     " since INTEGER NOT NULL) STRICT;";
 
 /* --- errors ------------------------------------------------------------------------------------------- */
 
@@ -183,37 +195,32 @@ void journal_file_close(sqlite3 *db, bool failed)
 
 /* --- making ------------------------------------------------------------------------------------------- */
 
-static int os_fail(struct fail *why, const char *path, const char *what)
+static int flush(int fd)
 {
-	int err = errno == EACCES || errno == EPERM || errno == EROFS ? ERR_DENIED : ERR_IO;
+	int r;
 
-	return fail_set(why, err, "journal", 0, "%s %s: %s", what, path, strerror(errno));
-}
-
-static int path_put(char to[PATH_ROOM], const char *path, const char *end, struct fail *why)
-{
-	int n = snprintf(to, PATH_ROOM, "%s%s", path, end);
-
-	return n >= 0 && n < PATH_ROOM
-		       ? 0
-		       : fail_set(why, ERR_TOO_BIG, "journal", PATH_ROOM, "the path is too long");
+	do
+		r = fsync(fd);
+	while (r < 0 && errno == EINTR);
+	return r;
 }
 
 /* The name in the folder is as lasting as the file. */
 static int sync_folder(const char *path, struct fail *why)
 {
-	char folder[PATH_ROOM];
+	char folder[JOURNAL_PATH_ROOM];
 	const char *slash = strrchr(path, '/');
 	size_t len = slash == NULL ? 0 : (size_t)(slash - path) + (slash == path);
 	int fd, err = 0;
 
 	if (len >= sizeof folder)
-		return fail_set(why, ERR_TOO_BIG, "journal", PATH_ROOM, "the path is too long");
+		return fail_set(why, ERR_TOO_BIG, "journal", JOURNAL_PATH_ROOM,
+			"the path is too long");
 	memcpy(folder, slash == NULL ? "." : path, slash == NULL ? 2 : len);
 	folder[slash == NULL ? 1 : len] = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd) < 0)
-		err = os_fail(why, folder, "cannot write the folder");
+	fd = journal_look_open(folder, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || flush(fd) < 0)
+		err = journal_look_fail(why, folder, "cannot write the folder");
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -246,52 +253,37 @@ static int fill(const char *path, const char *vfs, struct fail *why)
 static void remove_all(const char *path)
 {
 	static const char *const ends[] = { "", "-wal", "-journal", "-shm" };
-	char name[PATH_ROOM];
+	char name[JOURNAL_PATH_ROOM];
 
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		if (path_put(name, path, ends[i], NULL) == 0)
+		if (journal_look_path(name, path, ends[i], NULL) == 0)
 			(void)unlink(name);
-}
-
-/* A log without its journal: the file was lost or moved, and its last tasks are in there. */
-static int refuse_orphan(const char *path, struct fail *why)
-{
-	char name[PATH_ROOM];
-	struct stat st;
-	int err = path_put(name, path, "-wal", why);
-
-	if (err < 0)
-		return err;
-	if (stat(name, &st) < 0 || st.st_size == 0)
-		return 0;
-	return fail_set(why, ERR_MALFORMED, "journal", 0,
-		"%s is there but the journal that it belongs to is not", name);
 }
 
 int journal_file_make(const char *path, const char *vfs, struct fail *why)
 {
-	char name[PATH_ROOM], end[32];
+	char name[JOURNAL_PATH_ROOM], end[32];
 	struct stat st;
 	int err, fd;
 
 	if (stat(path, &st) == 0)
 		return 0;
 	if (errno != ENOENT)
-		return os_fail(why, path, "cannot look at");
+		return journal_look_fail(why, path, "cannot look at");
 	snprintf(end, sizeof end, "-new-%ld", (long)getpid());
-	err = refuse_orphan(path, why);
+	err = journal_look_orphan(path, why);
 	if (err == 0)
-		err = path_put(name, path, end, why);
+		err = journal_look_path(name, path, end, why);
 	if (err < 0)
 		return err;
 	remove_all(name);
-	fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600); /* tasks are private */
+	fd = journal_look_open(name, O_RDWR | O_CREAT | O_EXCL, 0600); /* tasks are private */
 	if (fd < 0)
-		return os_fail(why, name, "cannot make");
+		return journal_look_fail(why, name, "cannot make");
 	close(fd);
 	err = fill(name, vfs, why);
 	if (err == 0 && link(name, path) < 0 && errno != EEXIST)
-		err = os_fail(why, path, "cannot make");
+		err = journal_look_fail(why, path, "cannot make");
 	if (err == 0)
 		err = sync_folder(path, why);
 	remove_all(name);
@@ -300,69 +292,57 @@ int journal_file_make(const char *path, const char *vfs, struct fail *why)
 
 /* --- opening ------------------------------------------------------------------------------------------ */
 
-static uint32_t be32(const unsigned char *at)
+static int schema_hash(sqlite3 *db, uint64_t *ret, struct fail *why)
 {
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
+	sqlite3_stmt *s = NULL;
+	int rc, err = journal_file_prepare(db,
+			"SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name", &s,
+			why);
 
-/* How long the header says the file is, or 0 if it does not say. */
-static uint64_t said_bytes(const unsigned char *h)
-{
-	uint32_t page = (uint32_t)h[16] << 8 | h[17];
-
-	return be32(h + 24) == be32(h + 92) ? (uint64_t)be32(h + 28) * (page == 1 ? 65536 : page)
-					    : 0;
-}
-
-static int judge(const unsigned char *h, size_t n, uint64_t size, bool has_log, struct fail *why)
-{
-	if (n == 0)
-		return fail_set(why, ERR_MALFORMED, "journal", 0,
-			"the journal is damaged: the file is empty (a new one is made where no "
-			"file is)");
-	if (n < HEADER || memcmp(h, "SQLite format 3", 16) != 0)
-		return fail_set(why, ERR_INVALID, "journal", 0, "this is no journal");
-	if (be32(h + 68) != APPLICATION)
-		return fail_set(why, ERR_INVALID, "journal", 0, "a database, but no journal");
-	if (be32(h + 60) != JOURNAL_FORMAT)
-		return fail_set(why, ERR_UNSUPPORTED, "journal", JOURNAL_FORMAT,
-			"the journal is of %s router: it has format %u, this one knows %d",
-			be32(h + 60) > JOURNAL_FORMAT ? "a newer" : "another", be32(h + 60),
-			JOURNAL_FORMAT);
-	/* With a log the file may still grow to what the header says. */
-	if (!has_log && size < said_bytes(h))
-		return fail_set(why, ERR_MALFORMED, "journal", 0,
-			"the journal is damaged: %llu of its %llu bytes are there",
-			(unsigned long long)size, (unsigned long long)said_bytes(h));
-	return 0;
-}
-
-static int look(const char *path, struct fail *why)
-{
-	unsigned char h[HEADER];
-	char log[PATH_ROOM];
-	struct stat st, log_st;
-	bool has_log;
-	ssize_t n;
-	int fd, err = path_put(log, path, "-wal", why);
-
+	*ret = 0;
 	if (err < 0)
 		return err;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ENOENT)
-		return fail_set(why, ERR_UNKNOWN, "journal", 0, "there is no journal %s", path);
-	if (fd < 0)
-		return os_fail(why, path, "cannot open");
-	n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? pread(fd, h, sizeof h, 0) : -2;
-	has_log = stat(log, &log_st) == 0 && log_st.st_size > 0;
-	if (n == -2)
-		err = fail_set(why, ERR_INVALID, "journal", 0, "%s is not a file", path);
-	else if (n < 0)
-		err = os_fail(why, path, "cannot read");
-	else
-		err = judge(h, (size_t)n, (uint64_t)st.st_size, has_log, why);
-	close(fd);
+	while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+		for (int i = 0; i < 4; i++)
+			*ret = span_hash(span_str((const char *)sqlite3_column_text(s, i)), *ret);
+	if (rc != SQLITE_DONE)
+		err = journal_file_fail(db, rc, why);
+	sqlite3_finalize(s);
 	return err;
+}
+
+/* Its tables and indexes, word for word: as those of a journal that is made in memory. */
+static int refuse_other_tables(sqlite3 *db, struct fail *why)
+{
+	uint64_t is = 0, must = 1;
+	sqlite3 *model = NULL;
+	int err = connect_to(":memory:", NULL, SQLITE_OPEN_READWRITE, &model, why);
+
+	if (err == 0)
+		err = journal_file_exec(model, schema, why);
+	if (err == 0)
+		err = schema_hash(model, &must, why);
+	journal_file_close(model, true);
+	if (err == 0)
+		err = schema_hash(db, &is, why);
+	if (err == 0 && is != must)
+		err = fail_set(why, ERR_MALFORMED, "journal", 0,
+			"the journal is damaged: its tables are not as they should be");
+	return err;
+}
+
+/* A journal that nobody closed has a log; without it what was flushed last is missing. */
+static int refuse_without_log(sqlite3 *db, struct fail *why)
+{
+	int64_t n = 0;
+	int err = journal_file_int(db, "SELECT count(*) FROM unclosed", &n, why);
+
+	if (err < 0 || n == 0)
+		return err;
+	return fail_set(why, ERR_MALFORMED, "journal", 0,
+		"the journal was not closed, and its log is missing, a file of the same name with "
+		"-wal: the last tasks are in there. Bring it back, or go on without them: sqlite3 "
+		"JOURNAL 'DELETE FROM unclosed'");
 }
 
 /* The first access takes the file for this process. What an earlier process wrote but may not have flushed (its last
@@ -370,27 +350,46 @@ static int look(const char *path, struct fail *why)
  * before anything is read. */
 static int recover(sqlite3 *db, struct fail *why)
 {
-	int err = journal_file_exec(db, "BEGIN IMMEDIATE; COMMIT", why);
+	int err = journal_file_exec(db, "BEGIN IMMEDIATE; DELETE FROM unclosed; COMMIT", why);
 
 	return err < 0 ? err : journal_file_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", why);
+}
+
+/* Until journal_file_leave the file itself says that it is open. The mark goes into the file at once, and from then on
+ * there is a log: none is ever cut to nothing but by recover. */
+static int enter(sqlite3 *db, struct fail *why)
+{
+	int err = journal_file_exec(db, "INSERT INTO unclosed VALUES(unixepoch())", why);
+
+	return err < 0 ? err : journal_file_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", why);
+}
+
+int journal_file_leave(sqlite3 *db, struct fail *why)
+{
+	return journal_file_exec(db, "DELETE FROM unclosed", why);
 }
 
 int journal_file_open(const char *path, const char *vfs, enum journal_file_mode mode, sqlite3 **ret,
 	struct fail *why)
 {
 	sqlite3 *db = NULL;
-	int64_t n;
+	bool has_log = true;
 	/* Not beside a writer: to close a descriptor of the file would give back its locks. */
-	int err = mode == JOURNAL_FILE_READ ? 0 : look(path, why);
+	int err = mode == JOURNAL_FILE_READ ? 0 : journal_look(path, &has_log, why);
 
 	if (err == 0)
 		err = connect_to(path, vfs, SQLITE_OPEN_READWRITE, &db, why);
 	if (err < 0)
 		return err;
-	err = mode == JOURNAL_FILE_WRITE ? recover(db, why)
-					 : journal_file_exec(db, "PRAGMA query_only=ON", why);
+	err = refuse_other_tables(db, why);
+	if (err == 0 && !has_log)
+		err = refuse_without_log(db, why);
 	if (err == 0)
-		err = journal_file_int(db, "SELECT count(*) FROM sqlite_schema", &n, why);
+		err = mode == JOURNAL_FILE_WRITE
+			      ? recover(db, why)
+			      : journal_file_exec(db, "PRAGMA query_only=ON", why);
+	if (err == 0 && mode == JOURNAL_FILE_WRITE)
+		err = enter(db, why);
 	if (err < 0) {
 		journal_file_close(db, true);
 		return err;

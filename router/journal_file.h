@@ -10,10 +10,11 @@
 #include "base/check.h"
 #include "base/err.h"
 
-#define JOURNAL_FORMAT 1 /* user_version */
+#define JOURNAL_FORMAT 2 /* user_version */
 
 enum journal_file_mode {
-	JOURNAL_FILE_WRITE, /* recovers and checkpoints: what is read afterwards is on the disk */
+	JOURNAL_FILE_WRITE, /* recovers and checkpoints: what is read afterwards is on the disk. Marks the
+				file as open until journal_file_leave */
 	JOURNAL_FILE_READ,  /* beside a writer in the same process */
 	JOURNAL_FILE_CHECK, /* alone; changes nothing */
 };
@@ -26,6 +27,8 @@ int journal_file_make(const char *path, const char *vfs, struct fail *why) MUST_
  * ERR_NO_MEMORY. The connection is for one thread. */
 int journal_file_open(const char *path, const char *vfs, enum journal_file_mode mode, sqlite3 **ret,
 	struct fail *why) MUST_USE;
+/* All is written: take the mark away. 0 or *why; then it is to be closed as after a failed write. */
+int journal_file_leave(sqlite3 *db, struct fail *why) MUST_USE;
 /* Close; NULL is allowed. After a failed write nothing more is written: not even what SQLite would do on leaving. */
 void journal_file_close(sqlite3 *db, bool failed);
 /* What a result of SQLite means: fills *why (may be NULL) and returns its code. */

@@ -5,6 +5,7 @@
 #include "router/journal_group.h"
 
 #include "base/mem.h"
+#include "router/journal_seal.h"
 
 #define ROWS_FIRST 256u
 #define BYTES_STAY ((size_t)16 << 20) /* more is given back when the group is empty */
@@ -90,7 +91,7 @@ const struct journal_group_row *journal_group_key(const struct journal_group *g,
 	return NULL;
 }
 
-struct journal_image journal_group_image(const struct journal_group *g,
+struct journal_image journal_group_sealed(const struct journal_group *g,
 	const struct journal_group_row *row)
 {
 	return (struct journal_image){
@@ -105,16 +106,32 @@ struct journal_image journal_group_image(const struct journal_group *g,
 	};
 }
 
+static struct span unsealed(struct span s)
+{
+	return s.len == 0 ? s : span_of(s.at, s.len - JOURNAL_SEAL_BYTES);
+}
+
+struct journal_image journal_group_image(const struct journal_group *g,
+	const struct journal_group_row *row)
+{
+	struct journal_image image = journal_group_sealed(g, row);
+
+	image.order = unsealed(image.order);
+	image.state = unsealed(image.state);
+	return image;
+}
+
 /* --- adding ------------------------------------------------------------------------------------------- */
 
 /* Room for one more row with its entries in the map, and for the bytes, so that nothing fails half-way. */
 static int reserve(struct journal_group *g, const struct journal_image *image)
 {
-	size_t len = image->tenant.len + image->key.len + image->order.len + image->state.len;
+	size_t len = image->tenant.len + image->key.len + image->order.len + image->state.len +
+		     2 * JOURNAL_SEAL_BYTES;
 	struct journal_group_row *rows;
 	uint32_t cap = g->rows_cap == 0 ? ROWS_FIRST : g->rows_cap * 2;
 
-	if (len > 0 && buf_room(&g->bytes, len) == NULL) {
+	if (buf_room(&g->bytes, len) == NULL) {
 		g->bytes.err = 0;
 		return ERR_NO_MEMORY;
 	}
@@ -130,17 +147,33 @@ static int reserve(struct journal_group *g, const struct journal_image *image)
 	return 0;
 }
 
-/* Over the old bytes if the new ones fit there, else at the end. */
+/* Room for a piece: over the old bytes if the new ones fit there, else at the end. */
+static unsigned char *room(struct journal_group *g, struct journal_piece *p, size_t len)
+{
+	if (len > p->room) {
+		*p = (struct journal_piece){ g->bytes.len, (uint32_t)len, (uint32_t)len };
+		g->bytes.len += len; /* reserved */
+	}
+	p->len = (uint32_t)len;
+	return g->bytes.at + p->at;
+}
+
 static void put(struct journal_group *g, struct journal_piece *p, struct span s)
 {
-	if (s.len > p->room) {
-		*p = (struct journal_piece){ g->bytes.len, (uint32_t)s.len, (uint32_t)s.len };
-		buf_add(&g->bytes, s);
-		return;
-	}
+	unsigned char *to = room(g, p, s.len);
+
 	if (s.len > 0)
-		memcpy(g->bytes.at + p->at, s.at, s.len);
-	p->len = (uint32_t)s.len;
+		memcpy(to, s.at, s.len);
+}
+
+static void put_sealed(struct journal_group *g, struct journal_piece *p, struct span s,
+	uint64_t seed)
+{
+	unsigned char *to = room(g, p, s.len + JOURNAL_SEAL_BYTES);
+
+	if (s.len > 0)
+		memcpy(to, s.at, s.len);
+	journal_seal_put(to + s.len, s, seed);
 }
 
 /* A KEPT row can be asked for. Its entries stay when it becomes something else: who looks compares. */
@@ -200,9 +233,9 @@ int journal_group_add(struct journal_group *g, const struct journal_image *image
 		row->forget_ns = image->forget_ns;
 		put(g, &row->tenant, image->tenant);
 		put(g, &row->key, image->key);
-		put(g, &row->state, image->state);
+		put_sealed(g, &row->state, image->state, journal_seal_state(image));
 		if (image->order.len > 0)
-			put(g, &row->order, image->order);
+			put_sealed(g, &row->order, image->order, journal_seal_order(image));
 	}
 	g->kept += (row->life == JOURNAL_KEPT) - was_kept;
 	g->images++;

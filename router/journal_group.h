@@ -26,8 +26,8 @@ struct journal_group_row {
 	bool by_key;
 	struct journal_piece tenant;
 	struct journal_piece key;
-	struct journal_piece order;
-	struct journal_piece state;
+	struct journal_piece order; /* sealed */
+	struct journal_piece state; /* sealed */
 };
 
 struct journal_group {
@@ -54,4 +54,7 @@ const struct journal_group_row *journal_group_key(const struct journal_group *g,
 	struct span key);
 /* The row as an image; its spans point into the group and hold until something is added. */
 struct journal_image journal_group_image(const struct journal_group *g,
+	const struct journal_group_row *row);
+/* The same with order and state as they stand in the file: with their sums. */
+struct journal_image journal_group_sealed(const struct journal_group *g,
 	const struct journal_group_row *row);

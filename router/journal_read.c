@@ -6,6 +6,7 @@
 
 #include "router/journal_db.h"
 #include "router/journal_file.h"
+#include "router/journal_seal.h"
 
 #define OPEN_COLUMNS                                                                               \
 	"row, task_hi, task_lo, 1, 0, tenant, key, ifnull(l.task_order, o.task_order), task_state"
@@ -68,7 +69,7 @@ static int read_rows(struct journal_read *r, sqlite3_stmt *s, journal_row_fn *on
 	int rc, err;
 
 	while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
-		const struct journal_image image = {
+		struct journal_image image = {
 			.row = (uint64_t)sqlite3_column_int64(s, 0),
 			.task = { (uint64_t)sqlite3_column_int64(s, 1),
 				(uint64_t)sqlite3_column_int64(s, 2) },
@@ -80,6 +81,7 @@ static int read_rows(struct journal_read *r, sqlite3_stmt *s, journal_row_fn *on
 			.state = column(s, 8),
 		};
 
+		journal_seal_open(&image);
 		if (!on_row(ctx, &image))
 			break;
 	}

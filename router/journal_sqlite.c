@@ -302,6 +302,7 @@ static bool on_order(void *ctx, const struct journal_image *safe)
 	struct journal_image whole = *w->image;
 
 	whole.order = safe->order;
+	whole.damaged = safe->damaged;
 	w->found = true;
 	w->on_row(w->ctx, &whole);
 	return false;

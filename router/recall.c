@@ -11,12 +11,21 @@ struct loading {
 	struct fail *why;
 };
 
+static int restore(const struct loading *l, const struct journal_image *image, struct fail *why)
+{
+	if (image->damaged)
+		return fail_set(why, ERR_MALFORMED, "journal", 0,
+			"row %llu is damaged: --check-journal says more",
+			(unsigned long long)image->row);
+	return router_restore(l->machine, image, why);
+}
+
 static bool on_kept_row(void *ctx, const struct journal_image *image)
 {
 	const struct loading *l = ctx;
 	struct fail why = { 0 };
 
-	if (router_restore(l->machine, image, &why) < 0)
+	if (restore(l, image, &why) < 0)
 		log_warn("a row of the journal cannot be read", "row", LOG_INT((int64_t)image->row),
 			"error", LOG_ERR(why.code), "field", LOG_STR(why.field), "detail",
 			LOG_STR(why.detail));
@@ -28,7 +37,7 @@ static bool on_found_row(void *ctx, const struct journal_image *image)
 {
 	const struct loading *l = ctx;
 
-	(void)router_restore(l->machine, image, l->why);
+	(void)restore(l, image, l->why);
 	return false;
 }
 
@@ -71,7 +80,7 @@ static bool on_open_row(void *ctx, const struct journal_image *image)
 {
 	const struct loading *l = ctx;
 
-	return router_restore(l->machine, image, l->why) == 0;
+	return restore(l, image, l->why) == 0;
 }
 
 int recall_open(struct journal *j, struct router *r, struct fail *why)

@@ -5,25 +5,12 @@
 
 #include "base/mem.h"
 #include "tests/support/test.h"
+#include "wire/journal.h"
 
-#define BYTES_MAX 3000u
+#define NOISE_MAX 3000u
+#define BYTES_MAX (NOISE_MAX + 200u)
 
 /* --- images ------------------------------------------------------------------------------------------- */
-
-/* What the image of this number brings: its number, then noise. */
-static struct span bytes_of(const struct journal_model *m, uint64_t number,
-	unsigned char to[BYTES_MAX])
-{
-	struct prng p;
-
-	prng_seed(&p, m->seed ^ number * 31);
-	size_t len = sizeof number + prng_below(&p, prng_below(&p, 8) == 0 ? BYTES_MAX - 8 : 200);
-
-	for (size_t i = 0; i < len; i++)
-		to[i] = (unsigned char)prng_next(&p);
-	memcpy(to, &number, sizeof number);
-	return span_of(to, len);
-}
 
 static struct ulid task_of(uint64_t row)
 {
@@ -45,6 +32,82 @@ static struct span key_of(uint64_t row, char to[16])
 static struct span only_key(uint64_t row, char to[16])
 {
 	return row % 4 == 0 ? key_of(row, to) : (struct span){ NULL, 0 };
+}
+
+/* What follows from an image's number. */
+static struct span noise_of(const struct journal_model *m, uint64_t number,
+	unsigned char to[NOISE_MAX])
+{
+	struct prng p;
+
+	prng_seed(&p, m->seed ^ number * 31);
+	size_t len = prng_below(&p, prng_below(&p, 8) == 0 ? NOISE_MAX : 200);
+
+	for (size_t i = 0; i < len; i++)
+		to[i] = (unsigned char)prng_next(&p);
+	return span_of(to, len);
+}
+
+/* The number itself stands at the end, in a field that no reader knows. */
+static struct span end_with(struct buf *b, uint64_t number, unsigned char to[BYTES_MAX])
+{
+	struct span s;
+
+	buf_add(b, SPAN_LIT("\xfa\x7f\x08")); /* field 2047, 8 bytes */
+	buf_add(b, span_of(&number, sizeof number));
+	assert_int_equal(buf_err(b), 0);
+	s = buf_span(b);
+	assert_true(s.len <= BYTES_MAX);
+	memcpy(to, s.at, s.len);
+	return span_of(to, s.len);
+}
+
+static uint64_t number_of(struct span bytes)
+{
+	uint64_t number;
+
+	assert_true(bytes.len >= sizeof number);
+	memcpy(&number, bytes.at + bytes.len - sizeof number, sizeof number);
+	return number;
+}
+
+/* The order that the image of this number brings to a row. */
+static struct span order_of(const struct journal_model *m, uint64_t row, uint64_t number,
+	unsigned char to[BYTES_MAX])
+{
+	CLEANUP(buf_done) struct buf b;
+	unsigned char noise[NOISE_MAX];
+	char key[16];
+	const struct task_order o = {
+		.kind = SPAN_LIT("util.echo"),
+		.tenant = tenant_of(row),
+		.key = only_key(row, key),
+		.hash = row % 4 == 0 ? SPAN_LIT("0123456789abcdef0123456789abcdef")
+				     : (struct span){ NULL, 0 },
+		.body = noise_of(m, number, noise),
+		.ladder = { { RUNG_CPU }, 1 },
+		.accepted_ns = 1,
+		.deadline_ns = 2,
+	};
+
+	buf_init(&b, BYTES_MAX);
+	task_order_put(&b, &o);
+	return end_with(&b, number, to);
+}
+
+static struct span state_of(const struct journal_model *m, int life, uint64_t number,
+	unsigned char to[BYTES_MAX])
+{
+	CLEANUP(buf_done) struct buf b;
+	unsigned char noise[NOISE_MAX];
+	const struct task_state s = {
+		.state = life == JOURNAL_KEPT ? STATE_SUCCEEDED : STATE_QUEUED,
+		.result = noise_of(m, number + 1, noise),
+	};
+
+	buf_init(&b, BYTES_MAX);
+	task_state_put(&b, &s);
+	return end_with(&b, number, to);
 }
 
 /* The life of the next image of a row, and whether it brings an order. */
@@ -105,9 +168,9 @@ int journal_model_next(struct journal_model *m, struct journal *j)
 		return journal_append(j,
 			&(struct journal_image){ .row = image.row, .life = JOURNAL_GONE });
 	image.key = only_key(image.row, key);
-	image.state = bytes_of(m, m->at, state);
+	image.state = state_of(m, (int)image.life, m->at, state);
 	if (with_order)
-		image.order = bytes_of(m, m->at, order);
+		image.order = order_of(m, image.row, m->at, order);
 	return journal_append(j, &image);
 }
 
@@ -130,12 +193,13 @@ static bool compare_row(void *ctx, const struct journal_image *i)
 
 	assert_in_range(i->row, 1, WORLD_ROWS);
 	assert_int_equal(i->life, s->life);
+	assert_false(i->damaged);
 	assert_int_equal(m->rows[i->row].life, s->life);
 	assert_true(ulid_eq(i->task, task_of(i->row)));
 	assert_true(span_eq(i->tenant, tenant_of(i->row)));
 	assert_true(span_eq(i->key, only_key(i->row, key)));
-	assert_true(span_eq(i->order, bytes_of(m, m->rows[i->row].order, bytes)));
-	assert_true(span_eq(i->state, bytes_of(m, m->rows[i->row].state, bytes)));
+	assert_true(span_eq(i->order, order_of(m, i->row, m->rows[i->row].order, bytes)));
+	assert_true(span_eq(i->state, state_of(m, s->life, m->rows[i->row].state, bytes)));
 	if (i->life == JOURNAL_KEPT)
 		assert_int_equal(i->forget_ns, WORLD_FORGET_NS + (int64_t)m->rows[i->row].state);
 	assert_true(i->row > s->last_row);
@@ -196,7 +260,7 @@ static bool note_row(void *ctx, const struct journal_image *i)
 
 	assert_in_range(i->row, 1, WORLD_ROWS);
 	r->life[i->row] = (int)i->life;
-	memcpy(&r->state[i->row], i->state.at, sizeof r->state[0]);
+	r->state[i->row] = number_of(i->state);
 	return true;
 }
 
@@ -217,10 +281,8 @@ bool journal_model_is(const struct journal_model *m, struct journal *j)
 static bool see_row(void *ctx, const struct journal_image *i)
 {
 	struct seen *s = ctx;
-	uint64_t number;
+	uint64_t number = number_of(i->state);
 
-	assert_true(i->state.len >= sizeof number);
-	memcpy(&number, i->state.at, sizeof number);
 	if (number > s->newest)
 		s->newest = number;
 	return true;
