@@ -13,7 +13,6 @@
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "router/router.h"
-#include "router/tenant.h"
 #include "router/wait.h"
 
 struct router {
@@ -21,8 +20,7 @@ struct router {
 	struct registry registry;
 	struct tasks tasks;
 	struct tenants tenants;
-	struct wait **waits; /* [kind * RUNGS + rung], made when first used */
-	struct list dirty;   /* wait queues worth a look */
+	struct waits waits;
 	struct prng prng;
 	struct arena arena; /* for one step */
 	struct buf image;   /* an image that is encoded */
@@ -56,9 +54,10 @@ void rung_back(struct router *r, struct task *t);
 void rung_dispatch(struct router *r);
 /* A waiting or delayed task's time has come. */
 void rung_due(struct router *r, struct task *t);
+/* The attempt is over and held its node's slot this long: that is what the tenant's share pays in the end. */
+void rung_settle(struct router *r, struct task *t, int64_t used_us);
 /* Take a task out of its wait queue, if it stands in one. */
 void rung_leave(struct router *r, struct task *t);
-void rung_wake_all(struct router *r);
 /* registry's on_change. */
 void rung_on_change(void *ctx, uint32_t kind, enum rung rung);
 bool rung_is_last(const struct task *t);

@@ -22,12 +22,19 @@ void report_order_cancel(struct router *r, struct span node, struct ulid task, u
 	r->out->on_down(r->out->ctx, node, &d, fast);
 }
 
-void report_detach(struct router *r, struct task *t)
+/* used_us: of the node's time, which the tenant's share pays. */
+static void release(struct router *r, struct task *t, int64_t used_us)
 {
 	if (t->node == NODE_NOBODY || list_is_empty(&t->on_node))
 		return;
 	list_drop(&t->on_node);
 	registry_busy(&r->registry, t->node, -1);
+	rung_settle(r, t, used_us);
+}
+
+void report_detach(struct router *r, struct task *t)
+{
+	release(r, t, (r->now_ns - t->assigned_ns) / NS_PER_US);
 }
 
 static void note(struct router *r, struct task *t, enum step_kind kind, int code,
@@ -114,7 +121,7 @@ void report_lost(struct router *r, struct task *t, const char *why)
 	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
 	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why, t->fast);
 	registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
-	report_detach(r, t);
+	release(r, t, 0); /* it is not the tenant's fault */
 	fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
 	failed(r, t, &fail);
 }
@@ -244,7 +251,7 @@ static void on_refuse(struct router *r, struct task *t, const struct up *u)
 	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
 
 	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
-	report_detach(r, t);
+	release(r, t, 0);
 	if (retry_is_free(code)) {
 		registry_close(&r->registry, t->node, r->now_ns + retry_leave_ns(asked_ns));
 		task_move(&r->tasks, t, TASK_BACK);

@@ -58,11 +58,12 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	arena_init(&r->arena, ARENA_MAX);
 	buf_init(&r->image, IMAGE_MAX);
 	r->next_row = 1;
-	list_init(&r->dirty);
 	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
 	tenants_init(&r->tenants, conf->tenants_max);
-	r->waits = mem_alloc(sizeof *r->waits * conf->registry.kinds_max * RUNGS);
-	if (registry_init(&r->registry, &conf->registry) < 0 || r->waits == NULL) {
+	r->tenants.weights = conf->weights;
+	r->tenants.weights_n = conf->weights_n;
+	if (registry_init(&r->registry, &conf->registry) < 0 ||
+		waits_init(&r->waits, conf->registry.kinds_max, conf->tasks_max) < 0) {
 		router_free(r);
 		return NULL;
 	}
@@ -75,9 +76,7 @@ void router_free(struct router *r)
 {
 	if (r == NULL)
 		return;
-	for (uint32_t i = 0; r->waits != NULL && i < r->conf.registry.kinds_max * RUNGS; i++)
-		mem_free(r->waits[i]);
-	mem_free(r->waits);
+	waits_done(&r->waits);
 	tasks_done(&r->tasks);
 	registry_done(&r->registry);
 	tenants_done(&r->tenants);
@@ -378,7 +377,7 @@ static void tick(struct router *r)
 	}
 	if (!r->settled && r->now_ns >= r->started_ns + r->conf.settle_ns) {
 		r->settled = true;
-		rung_wake_all(r);
+		waits_touch_all(&r->waits);
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "router/registry.h"
 #include "router/retry.h"
 #include "router/task.h"
+#include "router/tenant.h"
 #include "wire/query.h"
 
 struct router_conf {
@@ -19,6 +20,8 @@ struct router_conf {
 	uint32_t results_max; /* ended tasks kept */
 	uint64_t results_bytes_max;
 	uint32_t tenants_max;
+	const struct tenant_weight *weights; /* of tenants; they outlive the machine */
+	uint32_t weights_n;
 	int64_t keep_ns;                /* how long ended tasks are kept */
 	int64_t lease_ns;               /* silence after which an attempt is lost */
 	int64_t deadline_ns;            /* of a task that sets none */

@@ -9,10 +9,10 @@
 
 #include "base/pure.h"
 
-#define BLOCKED_MAX 16u /* waiting tasks looked at behind one that cannot be placed */
-#define WALK_MAX 1024u  /* the same with those passed by since one before them needs the same */
-#define MISSES 8u       /* needs remembered in one walk */
-#define LOOK_MAX 64u    /* able rows looked at for somebody who could serve it later */
+#define BLOCKED_MAX 16u     /* waiting tasks looked at behind one that cannot be placed */
+#define WALK_MAX 1024u      /* the same with those passed by since one before them needs the same */
+#define PAY_UNKNOWN_US 1000 /* for an attempt of which nobody knows how long it takes */
+#define LOOK_MAX 64u        /* able rows looked at for somebody who could serve it later */
 #define EXPLAIN_SCAN_MAX 4096u /* nodes looked at for the record of a hop */
 
 enum tried { TRIED_PLACED, TRIED_FULL, TRIED_NOBODY };
@@ -22,38 +22,11 @@ bool rung_is_last(const struct task *t)
 	return t->rung_at + 1 >= t->ladder.n;
 }
 
-static struct wait *wait_of(struct router *r, uint32_t kind, enum rung rung)
-{
-	struct wait **at = &r->waits[kind * RUNGS + (uint32_t)rung];
-
-	if (*at == NULL) {
-		*at = mem_alloc(sizeof **at);
-		if (*at != NULL)
-			wait_init(*at, kind, rung);
-	}
-	return *at;
-}
-
-static void mark(struct router *r, struct wait *w)
-{
-	if (w->n > 0 && list_is_empty(&w->dirty))
-		list_push(&r->dirty, &w->dirty);
-}
-
 void rung_on_change(void *ctx, uint32_t kind, enum rung rung)
 {
 	struct router *r = ctx;
-	struct wait *w = r->waits[kind * RUNGS + (uint32_t)rung];
 
-	if (w != NULL)
-		mark(r, w);
-}
-
-void rung_wake_all(struct router *r)
-{
-	for (uint32_t i = 0; i < r->conf.registry.kinds_max * RUNGS; i++)
-		if (r->waits[i] != NULL)
-			mark(r, r->waits[i]);
+	waits_touch(&r->waits, kind, rung);
 }
 
 static int64_t within_ns(const struct router *r, const struct task *t)
@@ -75,22 +48,16 @@ static void start_clock(struct router *r, struct task *t, int64_t delay_ns)
 
 void rung_leave(struct router *r, struct task *t)
 {
-	if (t->waiting)
-		wait_drop(wait_of(r, t->kind, task_rung(t)), t);
+	wait_drop(&r->waits, t);
 }
 
 static void enqueue(struct router *r, struct task *t)
 {
-	struct wait *w = wait_of(r, t->kind, task_rung(t));
-
-	if (w == NULL) { /* no memory for a queue: try again soon */
-		t->retry_ns = r->now_ns + r->conf.retry.backoff_ns;
-		task_touch(&r->tasks, t);
-		tasks_wake_by(&r->tasks, t, t->retry_ns);
+	if (wait_push(&r->waits, t, &r->tenants) == 0)
 		return;
-	}
-	wait_push(w, t);
-	mark(r, w);
+	t->retry_ns = r->now_ns + r->conf.retry.backoff_ns; /* no memory for a queue: try again soon */
+	task_touch(&r->tasks, t);
+	tasks_wake_by(&r->tasks, t, t->retry_ns);
 }
 
 /* Queued again: the last attempt and its node stand in the record only. */
@@ -279,6 +246,24 @@ static void record_assigned(struct router *r, const struct task *t, const struct
 	r->out->on_record(r->out->ctx, &record);
 }
 
+/* The tenant's share pays what the attempt will probably take. */
+static void pay(struct router *r, struct task *t, int64_t run_us)
+{
+	t->paid_us = run_us > 0 ? run_us : PAY_UNKNOWN_US;
+	waits_pay(&r->waits, tenant_at(&r->tenants, t->tenant), task_rung(t), t->paid_us);
+}
+
+void rung_settle(struct router *r, struct task *t, int64_t used_us)
+{
+	struct tenant *n = tenant_at(&r->tenants, t->tenant);
+
+	if (used_us > t->paid_us)
+		waits_pay(&r->waits, n, task_rung(t), used_us - t->paid_us);
+	else
+		waits_give_back(&r->waits, n, task_rung(t), t->paid_us - used_us);
+	t->paid_us = 0;
+}
+
 static void assign(struct router *r, struct task *t, const struct place_row *row,
 	const struct place_out *out)
 {
@@ -295,6 +280,7 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	t->lease_ns = r->now_ns + r->conf.lease_ns;
 	list_push(&n->tasks, &t->on_node);
 	registry_busy(&r->registry, node, 1);
+	pay(r, t, row->run_us);
 	tasks_wake_by(&r->tasks, t, t->lease_ns);
 	note_placed(r, t, out);
 	record_assigned(r, t, n);
@@ -371,83 +357,96 @@ static void not_placed(struct router *r, struct task *t, enum tried tried)
 		});
 }
 
-/* The needs that found nobody in this walk: who needs the same need not be tried. */
-struct misses {
-	struct {
-		const struct task *task;
-		enum tried tried;
-	} of[MISSES];
-	unsigned n;
-};
-
 static bool same_model(const struct task *a, const struct task *b)
 {
 	return a->model == b->model ||
 	       (a->model != NULL && b->model != NULL && strcmp(a->model, b->model) == 0);
 }
 
-static bool is_missed(const struct misses *m, const struct task *t, enum tried *ret)
+static bool is_missed(const struct walk *k, const struct task *t, enum tried *ret)
 {
-	for (unsigned i = 0; i < m->n; i++) {
-		const struct task *other = m->of[i].task;
+	for (unsigned i = 0; i < k->missed_n; i++) {
+		const struct task *other = k->missed[i].task;
 
 		if (other->max_price_ucr - other->spent_ucr == t->max_price_ucr - t->spent_ucr &&
 			same_model(other, t)) {
-			*ret = m->of[i].tried;
+			*ret = (enum tried)k->missed[i].tried;
 			return true;
 		}
 	}
 	return false;
 }
 
-static void miss(struct misses *m, const struct task *t, enum tried tried)
+static void miss(struct walk *k, const struct task *t, enum tried tried)
 {
-	if (m->n == MISSES)
+	if (k->missed_n == WAIT_MISSES)
 		return;
-	m->of[m->n].task = t;
-	m->of[m->n++].tried = tried;
+	k->missed[k->missed_n].task = t;
+	k->missed[k->missed_n++].tried = (int)tried;
 }
 
-/* In order of urgency, until none of those looked at last can be placed. While rows are open the look goes
- * further, past those of whose like one was tried in vain: they must not keep others from idle nodes. */
-static void dispatch_one(struct router *r, struct wait *w)
+/* Try one task; true if it stays where it waits. */
+static bool stays(struct router *r, struct walk *k, struct task *t, bool any_open)
 {
-	const struct kind_rows *rows = &registry_kind_at(&r->registry, w->kind)->of[w->rung];
-	struct wait_cursor c = { .begun = false };
-	struct misses misses = { .n = 0 };
-	unsigned blocked = 0, walked = 0;
-	struct task *t;
+	const struct lane *l = t->lane;
+	enum tried tried;
+	bool known = is_missed(k, t, &tried);
 
-	while (blocked < BLOCKED_MAX && walked < WALK_MAX && (t = wait_next(w, &c)) != NULL) {
-		enum tried tried;
-		bool known = is_missed(&misses, t, &tried);
-
-		if (!known)
-			tried = try_place(r, t);
-		if (tried == TRIED_PLACED)
-			continue;
-		walked++;
-		not_placed(r, t, tried);
-		if (t->waiting && task_rung(t) == w->rung) {
-			blocked += !known || rows->open_n == 0;
-			if (!known)
-				miss(&misses, t, tried);
-			continue;
-		}
-		/* It hopped, and may have ended and taken others of this queue along: walk afresh. */
-		c = (struct wait_cursor){ .begun = false };
-		misses.n = blocked = walked = 0;
+	if (!known)
+		tried = try_place(r, t);
+	if (tried == TRIED_PLACED)
+		return false;
+	not_placed(r, t, tried);
+	if (t->lane != l) { /* it hopped, and may have changed what others need */
+		k->missed_n = 0;
+		return false;
 	}
+	k->walked++;
+	k->blocked += !known || !any_open;
+	if (!known)
+		miss(k, t, tried);
+	return true;
+}
+
+static struct walk *walk_of(struct wait *w)
+{
+	if (w->walk.look != w->look)
+		w->walk = (struct walk){ .look = w->look };
+	return &w->walk;
+}
+
+/* One lane's turn, in order of urgency, until none of those looked at last can be placed or it is another one's
+ * turn. While rows are open the look goes further, past those of whose like one was tried in vain: they must
+ * not keep others from idle nodes. */
+static void take_turn(struct router *r, struct lane *l)
+{
+	struct wait *w = l->wait;
+	const struct kind_rows *rows = &registry_kind_at(&r->registry, w->kind)->of[w->rung];
+	struct walk *k = walk_of(w);
+	unsigned blocked = 0;
+
+	while (blocked < BLOCKED_MAX && k->walked < WALK_MAX) {
+		unsigned before = k->blocked;
+		struct task *t = lane_next(l);
+
+		if (t == NULL)
+			break;
+		if (!stays(r, k, t, rows->open_n > 0) && waits_turn(&r->waits) != l)
+			return;
+		blocked += k->blocked - before;
+	}
+	if (k->walked >= WALK_MAX || (rows->open_n == 0 && k->blocked >= BLOCKED_MAX))
+		wait_rest(w);
+	else
+		lane_pass(&r->waits, l, rows->open_n > 0);
 }
 
 void rung_dispatch(struct router *r)
 {
-	while (!list_is_empty(&r->dirty)) {
-		struct wait *w = CONTAINER(r->dirty.next, struct wait, dirty);
+	struct lane *l;
 
-		list_drop(&w->dirty);
-		dispatch_one(r, w);
-	}
+	while ((l = waits_turn(&r->waits)) != NULL)
+		take_turn(r, l);
 }
 
 /* --- time ------------------------------------------------------------------------------------------- */

@@ -35,6 +35,7 @@ enum state task_next(enum state s, enum task_event e);
 enum task_role { ROLE_TASK, ROLE_PLAN, ROLE_PART, ROLE_JOIN };
 
 struct graph_run;
+struct lane;
 
 /* A parent's parts. */
 struct split {
@@ -61,7 +62,6 @@ struct task {
 	uint8_t priority;
 	uint8_t rung_at; /* index in the ladder */
 	bool fast;
-	bool waiting;      /* stands in a wait queue */
 	bool blocked_told; /* the record says already that all nodes are full */
 	uint8_t depth;     /* 0; parts are one deeper */
 	struct ladder ladder;
@@ -111,7 +111,9 @@ struct task {
 	struct explain explain;
 	struct list touched; /* in the list of those whose durable state changed */
 	struct list on_node; /* in struct node.tasks */
-	struct list queued;  /* in a wait queue's level */
+	struct lane *lane;   /* where it waits, or NULL */
+	struct list queued;  /* in a level there */
+	int64_t paid_us;     /* of node time, by its tenant's share, for the current attempt */
 	uint64_t kept_bytes; /* counted in the table's ended_bytes */
 	struct list kept;    /* ended ones, the oldest first */
 };

@@ -10,6 +10,7 @@
 
 void tenants_init(struct tenants *ts, uint32_t max)
 {
+	*ts = (struct tenants){ .weights = NULL };
 	slots_init(&ts->slots, sizeof(struct tenant), max);
 	map_init(&ts->by_name);
 }
@@ -31,6 +32,23 @@ uint32_t tenants_find(const struct tenants *ts, struct span name)
 	return SLOT_NONE;
 }
 
+static uint32_t weight_of(const struct tenants *ts, struct span name)
+{
+	for (uint32_t i = 0; i < ts->weights_n; i++)
+		if (span_is(name, ts->weights[i].name))
+			return ts->weights[i].weight;
+	return 1;
+}
+
+static void begin(const struct tenants *ts, struct tenant *n, struct span name)
+{
+	span_copy(name, n->name, LIMIT_TOKEN_BYTES + 1);
+	for (unsigned i = 0; i < RUNGS; i++) {
+		share_init(&n->of[i].share, weight_of(ts, name));
+		list_init(&n->of[i].lanes);
+	}
+}
+
 uint32_t tenants_need(struct tenants *ts, struct span name)
 {
 	uint32_t i = tenants_find(ts, name);
@@ -40,7 +58,7 @@ uint32_t tenants_need(struct tenants *ts, struct span name)
 	i = slots_take(&ts->slots);
 	if (i == SLOT_NONE)
 		return i;
-	span_copy(name, tenant_at(ts, i)->name, LIMIT_TOKEN_BYTES + 1);
+	begin(ts, tenant_at(ts, i), name);
 	map_put(&ts->by_name, span_hash(name, HASH_SEED), i);
 	return i;
 }

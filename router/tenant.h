@@ -5,18 +5,35 @@
  */
 #pragma once
 #include "base/limits.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "base/slots.h"
 #include "base/span.h"
+#include "policy/share.h"
+#include "wire/task.h"
+
+/* In the queues of one class. */
+struct standing {
+	struct share share;
+	struct list lanes; /* struct lane.of_tenant */
+};
 
 struct tenant {
 	char name[LIMIT_TOKEN_BYTES + 1];
 	uint32_t tasks; /* open or kept */
+	struct standing of[RUNGS];
+};
+
+struct tenant_weight {
+	char name[LIMIT_TOKEN_BYTES + 1];
+	uint32_t weight; /* 1 to LIMIT_WEIGHT */
 };
 
 struct tenants {
 	struct slots slots;
 	struct map by_name;
+	const struct tenant_weight *weights; /* of those who are not just 1; the caller's */
+	uint32_t weights_n;
 };
 
 void tenants_init(struct tenants *ts, uint32_t max);

@@ -215,9 +215,9 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 	if (on_node == list_is_empty(&t->on_node))
 		oracle_break(o, "an attempt is on one node, nothing else is", "%s",
 			state_name(t->state));
-	if (t->waiting && t->state != STATE_QUEUED)
+	if (t->lane != NULL && t->state != STATE_QUEUED)
 		oracle_break(o, "only queued tasks wait", "%s", state_name(t->state));
-	if (t->state == STATE_QUEUED && !t->waiting && t->retry_ns == 0)
+	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0)
 		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
 		oracle_break(o, "an open task has a time to be looked at", "%s",

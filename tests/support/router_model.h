@@ -68,9 +68,9 @@ static inline void model_task(const struct router *r, const struct task *t)
 	bool is_final = state_is_final(t->state);
 
 	CHECK(on_node == !list_is_empty(&t->on_node));
-	CHECK(!t->waiting || t->state == STATE_QUEUED);
-	CHECK(t->waiting == !list_is_empty(&t->queued));
-	CHECK(t->state != STATE_QUEUED || t->waiting || t->retry_ns != 0);
+	CHECK(t->lane == NULL || t->state == STATE_QUEUED);
+	CHECK((t->lane != NULL) == !list_is_empty(&t->queued));
+	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0);
 	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
 	CHECK(!is_final || t->ended_ns > 0);
 	/* What may be replayed keeps its body. */
@@ -93,21 +93,36 @@ static inline void model_task(const struct router *r, const struct task *t)
 		CHECK(tasks_at(&r->tasks, t->parent)->state == STATE_SPLIT);
 }
 
+/* A lane that is kept has tasks, stands in its queue, and is one of its tenant's. */
+static inline uint32_t model_lane(const struct router *r, const struct lane *l)
+{
+	const struct standing *s = &l->tenant->of[l->wait->rung];
+	uint32_t length = 0;
+
+	for (int level = 0; level < WAIT_LEVELS; level++)
+		length += model_length(&l->level[level]);
+	CHECK(length > 0 && length == l->n);
+	CHECK(l->link.is_in && list_is_empty(&l->passed) && !list_is_empty(&l->of_tenant));
+	CHECK(l->link.key >= s->share.round &&
+		l->tenant == tenant_at(&r->tenants, l->tenant_index));
+	return length;
+}
+
 static inline void model_waits(const struct router *r, uint32_t waiting)
 {
-	uint32_t n = 0;
+	const struct waits *ws = &r->waits;
+	uint32_t n = 0, in_queues = 0, shares = 0;
 
-	CHECK(list_is_empty(&r->dirty));
-	for (uint32_t i = 0; i < r->conf.registry.kinds_max * RUNGS; i++) {
-		const struct wait *w = r->waits[i];
-		uint32_t length = 0;
-
-		for (int level = 0; w != NULL && level < WAIT_LEVELS; level++)
-			length += model_length(&w->level[level]);
-		CHECK(w == NULL || w->n == length);
-		n += length;
-	}
-	CHECK(n == waiting);
+	CHECK(list_is_empty(&ws->dirty) && list_is_empty(&ws->empty));
+	for (uint32_t i = 0; i < ws->lanes.cap; i++)
+		if (slots_is_taken(&ws->lanes, i))
+			n += model_lane(r, slots_at(&ws->lanes, i));
+	for (uint32_t i = 0; i < ws->n; i++)
+		in_queues += ws->at[i] == NULL ? 0 : ws->at[i]->n;
+	for (uint32_t i = 0; i < r->tenants.slots.cap; i++)
+		for (int rung = 0; slots_is_taken(&r->tenants.slots, i) && rung < RUNGS; rung++)
+			shares += tenant_at(&r->tenants, i)->of[rung].share.waiting;
+	CHECK(n == waiting && in_queues == waiting && shares == waiting);
 }
 
 /* Everything, in O(machine). */
@@ -126,7 +141,7 @@ static inline void router_model_check(const struct router *r)
 		model_task(r, t);
 		count[t->state]++;
 		kept += !list_is_empty(&t->kept);
-		waiting += t->waiting;
+		waiting += t->lane != NULL;
 	}
 	CHECK(memcmp(count, r->tasks.count, sizeof count) == 0);
 	CHECK(kept == r->tasks.ended_n && kept == model_length(&r->tasks.ended));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The matrix of states, and the queues of waiting tasks.
+ * The matrix of states and the table.
  */
 #include "router/task.h"
 
-#include "router/wait.h"
 #include "tests/support/test.h"
 
 /* The whole matrix, as design 5 draws it: one row per state, one column per event in the order of enum
@@ -105,92 +104,12 @@ static void test_table(void **state)
 	tasks_done(&ts);
 }
 
-/* --- waiting ------------------------------------------------------------------------------------ */
-
-#define WAITING 200
-
-/* The most urgent of the heads of the levels, the slow way. */
-static struct task *model_next(struct task *tasks, const uint32_t *order, uint32_t n, bool *taken)
-{
-	struct task *best = NULL;
-	uint32_t best_at = 0;
-
-	for (uint32_t p = 0; p <= LIMIT_PRIORITY; p++)
-		for (uint32_t i = 0; i < n; i++) {
-			struct task *t = &tasks[order[i]];
-
-			if (taken[i] || t->priority != p)
-				continue;
-			if (best == NULL || t->rung_ns - t->priority * WAIT_AGE_NS <
-						    best->rung_ns - best->priority * WAIT_AGE_NS) {
-				best = t;
-				best_at = i;
-			}
-			break; /* only the head of a level counts */
-		}
-	if (best != NULL)
-		taken[best_at] = true;
-	return best;
-}
-
-static void test_order_of_waiting(void **state)
-{
-	static struct task tasks[WAITING];
-	uint32_t order[WAITING];
-	struct prng p;
-
-	(void)state;
-	rand_start(&p);
-	for (int round = 0; round < 50; round++) {
-		struct wait_cursor c = { .begun = false };
-		struct wait w;
-		bool taken[WAITING] = { false };
-		uint32_t n = 1 + (uint32_t)prng_below(&p, WAITING);
-		struct task *t;
-
-		wait_init(&w, 1, RUNG_CPU);
-		for (uint32_t i = 0; i < n; i++) {
-			tasks[i] = (struct task){
-				.priority = (uint8_t)prng_below(&p, 10),
-				.rung_ns = (int64_t)i * WAIT_AGE_NS / 20,
-			};
-			list_init(&tasks[i].queued);
-			wait_push(&w, &tasks[i]);
-			order[i] = i;
-		}
-		while ((t = wait_next(&w, &c)) != NULL) {
-			assert_ptr_equal(t, model_next(tasks, order, n, taken));
-			if (prng_below(&p, 2) == 0)
-				wait_drop(&w, t);
-		}
-		assert_null(model_next(tasks, order, n, taken));
-	}
-}
-
-static void test_waiting_twice_is_refused(void **state)
-{
-	struct task t = { .priority = 3 };
-	struct wait w;
-
-	(void)state;
-	wait_init(&w, 1, RUNG_CPU);
-	list_init(&t.queued);
-	wait_push(&w, &t);
-	expect_assert_failure(wait_push(&w, &t));
-	wait_drop(&w, &t);
-	expect_assert_failure(wait_drop(&w, &t));
-	t.priority = WAIT_LEVELS;
-	expect_assert_failure(wait_push(&w, &t));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_illegal_moves_are_refused),
 		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_order_of_waiting),
-		cmocka_unit_test(test_waiting_twice_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("task", tests, NULL, NULL);
