@@ -166,6 +166,7 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 		t->fail = NULL;
 	}
 	t->ended_ns = r->now_ns;
+	router_count_end(r, t);
 	heap_drop(&r->tasks.due, t->index);
 	if (why == NULL || t->role != ROLE_TASK) { /* else it may be replayed */
 		mem_free(t->body);

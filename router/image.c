@@ -361,6 +361,8 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 	}
 	if (image->row >= r->next_row)
 		r->next_row = image->row + 1;
+	if (!state_is_final(t->state))
+		router_count_open(r, t);
 	if (image->life == JOURNAL_KEPT)
 		finish_keep(r, t);
 	return 0;

@@ -125,5 +125,8 @@ int router_forget(struct router *r, const struct router_event *e);
 
 /* --- router.c */
 
+/* An open task has its body: it counts from now on, until it ends. */
+void router_count_open(struct router *r, struct task *t);
+void router_count_end(struct router *r, struct task *t);
 /* Forget a task, and its tenant with the last one. */
 void router_drop_task(struct router *r, struct task *t);

@@ -124,8 +124,13 @@ static int serve(struct process *p, const struct settings *s)
 {
 	struct fail why = { 0 };
 	struct journal *journal;
-	int status = open_journal(p, s, &journal);
+	struct tenant_weight weights[SETTINGS_WEIGHTS];
+	uint32_t weights_n;
+	int status;
 
+	if (settings_weights(s, weights, &weights_n, &why) < 0)
+		return refuse("a setting is wrong", &why);
+	status = open_journal(p, s, &journal);
 	if (status != 0)
 		return status;
 	struct router_core_conf conf = {
@@ -140,6 +145,8 @@ static int serve(struct process *p, const struct settings *s)
 	};
 
 	settings_apply(s, &conf.machine);
+	conf.machine.weights = weights;
+	conf.machine.weights_n = weights_n;
 	conf.machine.seed = keys_random();
 	conf.machine.incarnation = p->daemon.incarnation;
 	p->core = router_core_open(&conf, &why);

@@ -70,6 +70,7 @@ int router_replay(struct router *r, const struct router_event *e)
 		.fast = t->fast,
 	};
 
+	router_count_open(r, t);
 	r->counts.accepted++;
 	*e->ret_task = t->id;
 	router_record_accepted(r, t, &(struct router_event){ .who = e->who, .submit = &s });

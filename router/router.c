@@ -20,6 +20,7 @@ void router_conf_default(struct router_conf *conf)
 {
 	*conf = (struct router_conf){
 		.tasks_max = 131072,
+		.bodies_max = 256u << 20,
 		.results_max = 100000,
 		.results_bytes_max = 64u << 20,
 		.tenants_max = 4096,
@@ -146,6 +147,21 @@ struct task *router_add_task(struct router *r, uint32_t tenant)
 	return router_open(r) < r->conf.tasks_max ? router_add_known(r, tenant, id) : NULL;
 }
 
+void router_count_open(struct router *r, struct task *t)
+{
+	CHECK(!t->is_counted);
+	t->is_counted = true;
+	t->counted_bytes = t->body_len;
+	tenants_open(&r->tenants, t->tenant, t->counted_bytes);
+}
+
+void router_count_end(struct router *r, struct task *t)
+{
+	CHECK(t->is_counted);
+	t->is_counted = false;
+	tenants_end(&r->tenants, t->tenant, t->counted_bytes, r->now_ns);
+}
+
 void router_drop_task(struct router *r, struct task *t)
 {
 	uint32_t tenant = t->tenant;
@@ -201,6 +217,24 @@ static int repeat(const struct router *r, uint32_t tenant, const struct router_e
 	return 1;
 }
 
+static int check_room(const struct router *r, uint32_t tenant, uint64_t body_bytes,
+	struct fail *why)
+{
+	struct tenant *n = tenant_at(&r->tenants, tenant);
+	const struct admit_load load = {
+		.tasks = n->open,
+		.all_tasks = router_open(r),
+		.tasks_max = r->conf.tasks_max,
+		.bytes = n->open_bytes,
+		.all_bytes = r->tenants.open_bytes,
+		.bytes_max = r->conf.bodies_max,
+		.weight = n->of[RUNG_NONE].share.weight,
+		.end_gap_ns = n->end_gap_ns,
+	};
+
+	return admit_task(&r->conf.of_tenant, &load, body_bytes, &n->rate, r->now_ns, why);
+}
+
 /* 0: accepted, *ret is the task; 1: known already; else refused, reply->fail says why. */
 static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const struct router_event *e,
 	struct task **ret)
@@ -224,6 +258,9 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 		if (err < 0)
 			return err;
 	}
+	err = check_room(r, tenant, e->submit->body.len, why);
+	if (err < 0)
+		return err;
 	t = router_add_task(r, tenant);
 	if (t == NULL)
 		return refuse_busy(why, "tasks", r->conf.tasks_max);
@@ -234,6 +271,7 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 		tenant_at(&r->tenants, tenant)->tasks--;
 		return refuse_busy(why, "memory", 0);
 	}
+	router_count_open(r, t);
 	*ret = t;
 	return 0;
 }

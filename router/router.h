@@ -16,7 +16,9 @@
 #include "wire/query.h"
 
 struct router_conf {
-	uint32_t tasks_max;   /* open tasks */
+	uint32_t tasks_max;  /* open tasks */
+	uint64_t bodies_max; /* bytes of their bodies */
+	struct admit_limits of_tenant;
 	uint32_t results_max; /* ended tasks kept */
 	uint64_t results_bytes_max;
 	uint32_t tenants_max;

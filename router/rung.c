@@ -55,7 +55,8 @@ static void enqueue(struct router *r, struct task *t)
 {
 	if (wait_push(&r->waits, t, &r->tenants) == 0)
 		return;
-	t->retry_ns = r->now_ns + r->conf.retry.backoff_ns; /* no memory for a queue: try again soon */
+	t->retry_ns =
+		r->now_ns + r->conf.retry.backoff_ns; /* no memory for a queue: try again soon */
 	task_touch(&r->tasks, t);
 	tasks_wake_by(&r->tasks, t, t->retry_ns);
 }

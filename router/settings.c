@@ -30,6 +30,19 @@ const struct conf_row settings_rows[] = {
 		"tenants that see all tasks and may drain nodes, separated by commas" },
 	{ "tasks_max", CONF_INT, AT(tasks_max), "131072", 1, 16777216, NULL,
 		"open tasks; more are refused as busy" },
+	{ "bodies", CONF_BYTES, AT(bodies_max), "256M", 1 << 20, INT64_C(1) << 40, NULL,
+		"memory for the bodies of open tasks; more are refused as busy" },
+	{ "tenant_tasks", CONF_INT, AT(tenant_tasks), "0", 0, 16777216, NULL,
+		"open tasks of one tenant; 0: a part of what is free, 8/9 of all while it is "
+		"alone" },
+	{ "tenant_bytes", CONF_BYTES, AT(tenant_bytes), "0", 0, INT64_C(1) << 40, NULL,
+		"the same of the memory for their bodies" },
+	{ "tenant_rate", CONF_INT, AT(tenant_rate), "0", 0, 1000000, NULL,
+		"submits of one tenant in a second; 0: any" },
+	{ "tenant_burst", CONF_INT, AT(tenant_burst), "0", 0, 1000000, NULL,
+		"of those at once; 0: as many as in a second" },
+	{ "tenant_weights", CONF_TEXT, AT(tenant_weights), "", 0, 4095, NULL,
+		"shares of node time where it is scarce, as NAME=N,...; everybody else has 1" },
 	{ "results_max", CONF_INT, AT(results_max), "100000", 1, 16777216, NULL,
 		"ended tasks that are kept" },
 	{ "results_bytes", CONF_BYTES, AT(results_bytes_max), "64M", 1 << 20, INT64_C(1) << 40,
@@ -71,11 +84,51 @@ const struct conf_row settings_rows[] = {
 	{ 0 },
 };
 
+static int add_weight(struct span item, struct tenant_weight *to, struct fail *why)
+{
+	struct span text = item, name = span_cut(&text, '=');
+	int64_t n;
+
+	if (!fmt_is_token(name) || fmt_int(text, &n) < 0 || n < 1 || n > LIMIT_WEIGHT)
+		return fail_set(why, ERR_INVALID, "tenant_weights", LIMIT_WEIGHT,
+			"\"%.*s\" is not NAME=N with N from 1 to %d", (int)item.len,
+			(const char *)item.at, LIMIT_WEIGHT);
+	span_copy(name, to->name, sizeof to->name);
+	to->weight = (uint32_t)n;
+	return 0;
+}
+
+int settings_weights(const struct settings *s, struct tenant_weight ret[SETTINGS_WEIGHTS],
+	uint32_t *ret_n, struct fail *why)
+{
+	struct span rest = span_str(s->tenant_weights);
+
+	*ret_n = 0;
+	while (rest.len > 0) {
+		int err;
+
+		if (*ret_n == SETTINGS_WEIGHTS)
+			return fail_set(why, ERR_TOO_BIG, "tenant_weights", SETTINGS_WEIGHTS,
+				"more than %d tenants", SETTINGS_WEIGHTS);
+		err = add_weight(span_trim(span_cut(&rest, ',')), &ret[(*ret_n)++], why);
+		if (err < 0)
+			return err;
+	}
+	return 0;
+}
+
 void settings_apply(const struct settings *s, struct router_conf *conf)
 {
 	router_conf_default(conf);
 	conf->policy = (unsigned)s->policy;
 	conf->tasks_max = (uint32_t)s->tasks_max;
+	conf->bodies_max = (uint64_t)s->bodies_max;
+	conf->of_tenant = (struct admit_limits){
+		.tasks = (uint32_t)s->tenant_tasks,
+		.bytes = (uint64_t)s->tenant_bytes,
+		.rate = (uint32_t)s->tenant_rate,
+		.burst = (uint32_t)(s->tenant_burst > 0 ? s->tenant_burst : s->tenant_rate),
+	};
 	conf->results_max = (uint32_t)s->results_max;
 	conf->results_bytes_max = (uint64_t)s->results_bytes_max;
 	conf->keep_ns = s->keep_ns;

@@ -6,7 +6,8 @@
 #include "router/router.h"
 #include "run/conf.h"
 
-#define SETTINGS_PATH 1023 /* longest path */
+#define SETTINGS_PATH 1023  /* longest path */
+#define SETTINGS_WEIGHTS 64 /* tenants with a weight of their own */
 
 struct settings {
 	struct conf_base base;
@@ -19,6 +20,12 @@ struct settings {
 	bool check_journal;
 	int policy;
 	int64_t tasks_max;
+	int64_t bodies_max;
+	int64_t tenant_tasks;
+	int64_t tenant_bytes;
+	int64_t tenant_rate;
+	int64_t tenant_burst;
+	char tenant_weights[4096];
 	int64_t results_max;
 	int64_t results_bytes_max;
 	int64_t keep_ns;
@@ -40,5 +47,8 @@ struct settings {
 
 extern const struct conf_row settings_rows[];
 
-/* The machine's configuration; seed and incarnation are the caller's. */
+/* Tenants with their weights, from the setting. 0, or ERR_INVALID and *why. */
+int settings_weights(const struct settings *s, struct tenant_weight ret[SETTINGS_WEIGHTS],
+	uint32_t *ret_n, struct fail *why) MUST_USE;
+/* The machine's configuration; seed, incarnation and weights are the caller's. */
 void settings_apply(const struct settings *s, struct router_conf *conf);

@@ -77,6 +77,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	t->deadline_ns = parent->deadline_ns;
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
+	router_count_open(r, t);
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
 	task_touch(&r->tasks, t);
 	return t;

@@ -62,6 +62,7 @@ struct task {
 	uint8_t priority;
 	uint8_t rung_at; /* index in the ladder */
 	bool fast;
+	bool is_counted;   /* among its tenant's open ones */
 	bool blocked_told; /* the record says already that all nodes are full */
 	uint8_t depth;     /* 0; parts are one deeper */
 	struct ladder ladder;
@@ -94,6 +95,7 @@ struct task {
 	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
 	unsigned char *body; /* encoded; freed at the end */
 	uint32_t body_len;
+	uint32_t counted_bytes; /* of its body, at its tenant */
 	uint32_t result_len;
 	unsigned char *result; /* encoded Body, if it succeeded */
 	struct fail *fail;     /* if it did not */

@@ -72,3 +72,25 @@ void tenants_drop_idle(struct tenants *ts, uint32_t tenant)
 	map_drop(&ts->by_name, span_hash(span_str(n->name), HASH_SEED), tenant);
 	slots_drop(&ts->slots, tenant);
 }
+
+void tenants_open(struct tenants *ts, uint32_t tenant, uint64_t bytes)
+{
+	struct tenant *n = tenant_at(ts, tenant);
+
+	n->open++;
+	n->open_bytes += bytes;
+	ts->open_bytes += bytes;
+}
+
+void tenants_end(struct tenants *ts, uint32_t tenant, uint64_t bytes, int64_t now_ns)
+{
+	struct tenant *n = tenant_at(ts, tenant);
+
+	CHECK(n->open > 0 && n->open_bytes >= bytes);
+	n->open--;
+	n->open_bytes -= bytes;
+	ts->open_bytes -= bytes;
+	if (n->ended_ns != 0)
+		n->end_gap_ns = admit_gap(n->end_gap_ns, now_ns - n->ended_ns);
+	n->ended_ns = now_ns;
+}

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/slots.h"
 #include "base/span.h"
+#include "policy/admit.h"
 #include "policy/share.h"
 #include "wire/task.h"
 
@@ -20,7 +21,12 @@ struct standing {
 
 struct tenant {
 	char name[LIMIT_TOKEN_BYTES + 1];
-	uint32_t tasks; /* open or kept */
+	uint32_t tasks;      /* open or kept */
+	uint32_t open;       /* parts included */
+	uint64_t open_bytes; /* of their bodies */
+	int64_t ended_ns;    /* the last of them; 0: none yet */
+	int64_t end_gap_ns;  /* between ends, moving average */
+	struct admit_rate rate;
 	struct standing of[RUNGS];
 };
 
@@ -32,6 +38,7 @@ struct tenant_weight {
 struct tenants {
 	struct slots slots;
 	struct map by_name;
+	uint64_t open_bytes;                 /* of all */
 	const struct tenant_weight *weights; /* of those who are not just 1; the caller's */
 	uint32_t weights_n;
 };
@@ -44,6 +51,10 @@ uint32_t tenants_find(const struct tenants *ts, struct span name);
 uint32_t tenants_need(struct tenants *ts, struct span name);
 /* Forget it, if it has no tasks. */
 void tenants_drop_idle(struct tenants *ts, uint32_t tenant);
+
+/* One of its tasks is open, with a body of so many bytes; or has ended. */
+void tenants_open(struct tenants *ts, uint32_t tenant, uint64_t bytes);
+void tenants_end(struct tenants *ts, uint32_t tenant, uint64_t bytes, int64_t now_ns);
 
 static inline struct tenant *tenant_at(const struct tenants *ts, uint32_t tenant)
 {

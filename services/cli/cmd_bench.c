@@ -132,12 +132,16 @@ static int build(struct run *run)
 	}
 	run->submit = (struct submit){
 		.kind = span_str(o->kind != NULL ? o->kind : "util.echo"),
-		.body = buf_span(&run->body),
 		.fast = true,
 	};
-	if (data == NULL || run->lanes == NULL || buf_err(&run->body) < 0)
+	if (data == NULL || run->lanes == NULL)
 		r = fail_set(&why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else
+		r = input_params(&run->body, &o->args, 0, &why);
+	run->submit.body = buf_span(&run->body);
+	if (r == 0 && buf_err(&run->body) < 0)
+		r = fail_set(&why, buf_err(&run->body), "body", LIMIT_BODY_BYTES, NULL);
+	if (r == 0)
 		r = input_check(run->submit.kind, run->submit.body, &why);
 	mem_free(data);
 	return r < 0 ? cli_fail(&why) : 0;

@@ -71,6 +71,7 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(t->lane == NULL || t->state == STATE_QUEUED);
 	CHECK((t->lane != NULL) == !list_is_empty(&t->queued));
 	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0);
+	CHECK(is_final == !t->is_counted);
 	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
 	CHECK(!is_final || t->ended_ns > 0);
 	/* What may be replayed keeps its body. */
@@ -125,6 +126,29 @@ static inline void model_waits(const struct router *r, uint32_t waiting)
 	CHECK(n == waiting && in_queues == waiting && shares == waiting);
 }
 
+static inline void model_tenants(const struct router *r)
+{
+	uint64_t open[64] = { 0 }, bytes[64] = { 0 }, all_bytes = 0;
+
+	for (uint32_t i = 0; i < r->tasks.slots.cap; i++) {
+		const struct task *t =
+			slots_is_taken(&r->tasks.slots, i) ? tasks_at(&r->tasks, i) : NULL;
+
+		if (t != NULL && t->is_counted && t->tenant < 64) {
+			open[t->tenant]++;
+			bytes[t->tenant] += t->counted_bytes;
+		}
+	}
+	for (uint32_t i = 0; i < r->tenants.slots.cap; i++) {
+		if (!slots_is_taken(&r->tenants.slots, i))
+			continue;
+		CHECK(i >= 64 || tenant_at(&r->tenants, i)->open == open[i]);
+		CHECK(i >= 64 || tenant_at(&r->tenants, i)->open_bytes == bytes[i]);
+		all_bytes += tenant_at(&r->tenants, i)->open_bytes;
+	}
+	CHECK(all_bytes == r->tenants.open_bytes);
+}
+
 /* Everything, in O(machine). */
 static inline void router_model_check(const struct router *r)
 {
@@ -149,4 +173,5 @@ static inline void router_model_check(const struct router *r)
 	CHECK(router_open(r) <= r->conf.tasks_max);
 	model_registry(&r->registry);
 	model_waits(r, waiting);
+	model_tenants(r);
 }
