@@ -51,6 +51,14 @@ static void settle(struct loop *l, struct chaos *c, struct tenant *t)
 		tenant_check(t);
 }
 
+static void explain(struct loop *l, struct chaos *c, struct tenant *t)
+{
+	int64_t last_ns = l->now_ns + SETTLE_NS;
+
+	while (l->now_ns < last_ns && !tenant_is_explained(t) && turn(l, c))
+		tenant_explain(t);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = { { "seconds", required_argument, NULL, 's' },
@@ -87,6 +95,8 @@ int main(int argc, char **argv)
 	else
 		torment(&loop, &chaos, tenant, stop_ns);
 	settle(&loop, &chaos, tenant);
+	if (is_rolling)
+		explain(&loop, &chaos, tenant);
 	tenant_judge(tenant, &v);
 	tenant_close(tenant);
 	bad = v.accepted == 0 || v.lost + v.doubled + v.unfinished > 0 ||
@@ -99,9 +109,10 @@ int main(int argc, char **argv)
 		seed, seconds, chaos.kills, chaos.stops, chaos.full, chaos.ends, v.asked,
 		v.succeeded, v.other);
 	if (is_rolling)
-		printf("# %u restarts in %u rounds; %" PRIu64
-		       " tasks after more than one attempt; the longest submit %" PRId64 " ms\n",
-			rolling.restarts, rolling.rounds, v.repeated, v.longest_ns / NS_PER_MS);
+		printf("# %u restarts in %u rounds; %" PRIu64 " tasks given out again, %" PRIu64
+		       " of them lost or failed at first; the longest submit %" PRId64 " ms\n",
+			rolling.restarts, rolling.rounds, v.again, v.in_vain,
+			v.longest_ns / NS_PER_MS);
 	printf("%s - torture\n", bad ? "not ok 1" : "ok 1");
 	printf("accepted %" PRIu64 " lost %" PRIu64 " doubled %" PRIu64 " unfinished %" PRIu64 "\n",
 		v.accepted, v.lost, v.doubled, v.unfinished);

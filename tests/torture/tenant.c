@@ -33,6 +33,8 @@ struct owed {
 	bool fetched; /* its result was asked for and came */
 	bool doubled; /* two ids, or two different ends */
 	bool lost;
+	bool explained;
+	bool in_vain; /* an attempt of it was lost, or failed */
 	struct ulid id;
 	int64_t asked_ns, accepted_ns;
 	uint32_t attempts;
@@ -213,15 +215,39 @@ static void on_result(void *ctx, int err, const struct bus_msg *m)
 		break_rule(o, "its result is not its own");
 }
 
-static bool ask(struct tenant *t, struct owed *o)
+/* An attempt that was lost may have been work done in vain; one that was refused is not. */
+static void on_explain(void *ctx, int err, const struct bus_msg *m)
 {
-	struct query q = { .kind = QUERY_RESULT, .task = o->id };
+	struct owed *o = ctx;
+	struct tenant *t = o->tenant;
+	struct query_reply r;
+
+	o->asking = false;
+	t->asking--;
+	arena_reset(&t->arena);
+	if (err < 0 || query_reply_decode(&t->arena, m->data, &r, NULL) < 0)
+		return; /* asked again */
+	o->explained = true;
+	for (size_t i = 0; r.kind == REPLY_EXPLAIN && i < r.explain.steps_n; i++) {
+		const struct step_view *s = &r.explain.steps[i];
+
+		if (s->kind != STEP_LOST && s->kind != STEP_FAILED)
+			continue;
+		o->in_vain = true;
+		fprintf(stderr, "task k%u, attempt %u: %.*s\n", o->number, s->attempt,
+			(int)s->reason.len, (const char *)s->reason.at);
+	}
+}
+
+static bool ask(struct tenant *t, struct owed *o, enum query_kind kind)
+{
+	struct query q = { .kind = kind, .task = o->id };
 	CLEANUP(buf_done) struct buf b;
 
 	buf_init(&b, 1024);
 	query_encode(&b, &q);
-	if (requests_send(t->requests, "spu.query.local", buf_span(&b), PATIENCE_NS, on_result, o) <
-		0)
+	if (requests_send(t->requests, "spu.query.local", buf_span(&b), PATIENCE_NS,
+		    kind == QUERY_EXPLAIN ? on_explain : on_result, o) < 0)
 		return false;
 	o->asking = true;
 	t->asking++;
@@ -239,7 +265,8 @@ void tenant_check(struct tenant *t)
 		t->owed[i].fetched = false;
 	t->checking = true;
 	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
-		if (!t->owed[i].asking && !is_settled(&t->owed[i]) && !ask(t, &t->owed[i]))
+		if (!t->owed[i].asking && !is_settled(&t->owed[i]) &&
+			!ask(t, &t->owed[i], QUERY_RESULT))
 			return;
 }
 
@@ -247,6 +274,27 @@ bool tenant_is_checked(const struct tenant *t)
 {
 	for (uint32_t i = 0; i < t->n; i++)
 		if (!is_settled(&t->owed[i]))
+			return false;
+	return true;
+}
+
+static bool is_clear(const struct owed *o)
+{
+	return o->attempts <= 1 || o->explained;
+}
+
+void tenant_explain(struct tenant *t)
+{
+	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
+		if (!t->owed[i].asking && !is_clear(&t->owed[i]) &&
+			!ask(t, &t->owed[i], QUERY_EXPLAIN))
+			return;
+}
+
+bool tenant_is_explained(const struct tenant *t)
+{
+	for (uint32_t i = 0; i < t->n; i++)
+		if (!is_clear(&t->owed[i]))
 			return false;
 	return true;
 }
@@ -262,7 +310,8 @@ void tenant_judge(const struct tenant *t, struct outcome *ret)
 		ret->doubled += o->doubled;
 		ret->unfinished += !o->lost && !state_is_final(o->found);
 		ret->succeeded += o->is_right;
-		ret->repeated += o->attempts > 1;
+		ret->again += o->attempts > 1;
+		ret->in_vain += o->in_vain;
 		if (o->accepted && o->accepted_ns - o->asked_ns > ret->longest_ns)
 			ret->longest_ns = o->accepted_ns - o->asked_ns;
 		ret->other += state_is_final(o->found) && o->found != STATE_SUCCEEDED;

@@ -73,7 +73,7 @@ struct outcome {
 	uint64_t accepted, lost, doubled, unfinished;
 	uint64_t succeeded, other; /* how the finished ones ended */
 	uint64_t asked;            /* submits sent, repeats too */
-	uint64_t repeated;         /* ended after more than one attempt */
+	uint64_t again, in_vain;   /* given out more than once; since one was lost or failed */
 	int64_t longest_ns;        /* a submit took to be acknowledged */
 };
 
@@ -87,4 +87,7 @@ bool tenant_is_answered(const struct tenant *t);
 void tenant_check(struct tenant *t);
 /* Are all of these questions answered? */
 bool tenant_is_checked(const struct tenant *t);
+/* Ask why tasks were given out more than once. */
+void tenant_explain(struct tenant *t);
+bool tenant_is_explained(const struct tenant *t);
 void tenant_judge(const struct tenant *t, struct outcome *ret);
