@@ -27,7 +27,8 @@ struct cpu_run {
 	uint32_t attempt;
 	struct loop_timer sleep;
 	bool asleep;
-	int64_t bytes;      /* of the input, as counted in held_bytes */
+	int64_t bytes;      /* of the input, as counted in held_bytes: of what was copied */
+	bool small;         /* it may run on the owner thread */
 	uint32_t permille;  /* as last reported */
 	struct arena input; /* of body */
 	struct body body;
@@ -69,12 +70,12 @@ void cpu_backend_init(struct cpu_backend *b, const struct cpu_conf *conf)
 }
 
 static void report(struct cpu_backend *b, const struct ulid *task, uint32_t attempt,
-	const struct fail *why, const struct buf *out)
+	const struct fail *why, struct buf *out)
 {
 	if (why->code < 0)
 		node_failed(b->node, *task, attempt, why);
 	else
-		node_done(b->node, *task, attempt, buf_span(out));
+		node_done_buf(b->node, *task, attempt, out);
 }
 
 /* Answer an equal request with a result that was computed before. */
@@ -172,8 +173,8 @@ static struct cpu_run *run_end_one(struct cpu_run *run)
 		(void)fail_set(&run->why, ERR_CLOSED, NULL, 0, NULL);
 	if (run->why.code == 0)
 		results_keep(&b->results, b->loop->now_ns, &run->result, buf_span(&run->out));
+	end_followers(run); /* first: the report may take the result over */
 	report(b, &run->task, run->attempt, &run->why, &run->out);
-	end_followers(run);
 	node_count_cache(b->node, &b->results.cache.stats);
 	next = flight_leave(&b->results.flights, &run->result.flight);
 	forget(run);
@@ -239,7 +240,7 @@ static void wake(void *ctx, int64_t now_ns)
 
 	(void)now_ns;
 	run->asleep = false;
-	if (run->bytes <= (int64_t)run->kind->inline_bytes) {
+	if (run->small) {
 		on_run(&run->work);
 		run_end(run);
 		return;
@@ -269,7 +270,8 @@ static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kin
 	run->row = job->row;
 	run->task = job->task;
 	run->attempt = job->attempt;
-	run->bytes = (int64_t)job->raw.len;
+	run->bytes = job->is_kept ? 0 : (int64_t)job->raw.len;
+	run->small = job->raw.len <= kind->inline_bytes;
 	list_init(&run->link);
 	flight_init(&run->result.flight);
 	span_copy(job->tenant, run->tenant, sizeof(run->tenant));
@@ -280,8 +282,10 @@ static struct cpu_run *run_new(struct cpu_backend *b, const struct cpu_kind *kin
 		key == NULL || key->scope.len == 0 ? (struct span){ 0 } : span_str(run->tenant);
 	arena_init(&run->input, INPUT_ARENA_BYTES);
 	arena_init(&run->scratch, CALL_ARENA_BYTES);
-	buf_init(&run->out, LIMIT_BODY_BYTES);
-	if (body_decode(&run->input, job->raw, &run->body, why) < 0) {
+	buf_init(&run->out, node_result_max(b->node));
+	if (job->is_kept)
+		run->body = *job->body;
+	else if (body_decode(&run->input, job->raw, &run->body, why) < 0) {
 		run_free(run);
 		return NULL;
 	}
@@ -343,7 +347,7 @@ static int hold(struct cpu_backend *b, const struct cpu_kind *kind, const struct
 
 	if (b->runs_n >= b->conf->slots)
 		return fail_set(why, ERR_BUSY, "slots", b->conf->slots, NULL);
-	if (b->held_bytes + (int64_t)job->raw.len > b->conf->queue_bytes)
+	if (!job->is_kept && b->held_bytes + (int64_t)job->raw.len > b->conf->queue_bytes)
 		return fail_set(why, ERR_BUSY, "queue_bytes", b->conf->queue_bytes, NULL);
 	run = run_new(b, kind, job, key, why);
 	if (run == NULL)

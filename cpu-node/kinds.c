@@ -88,7 +88,7 @@ bool cpu_is_body(const struct item *item)
 int cpu_unwrap(const struct cpu_call *call, size_t i, struct body *ret)
 {
 	struct fail why = { 0 };
-	int r = body_decode(call->arena, call->in->items[i].data, ret, &why);
+	int r = body_view(call->arena, call->in->items[i].data, ret, &why);
 
 	if (r == 0)
 		return 0;

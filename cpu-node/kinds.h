@@ -20,8 +20,8 @@ struct cpu_call {
 	const struct body *in;       /* checked against them */
 	uint32_t attempt;            /* 1 is the first */
 	struct arena *arena;
-	struct buf *out;  /* append the result's body; its ceiling is the limit of a body */
-	struct fail *why; /* fill it (fail_set) when returning an error */
+	struct buf *out; /* append the result's body; its ceiling is the largest result that goes */
+	struct fail *why;           /* fill it (fail_set) when returning an error */
 	const _Atomic bool *cancel; /* becomes true when nobody wants the result any more */
 	_Atomic uint32_t *permille; /* progress; or leave it alone */
 };

@@ -24,7 +24,7 @@ int run_compress(const struct cpu_call *call)
 	int level = (int)kind_int(call->kind, call->in, "level");
 	int r = cpu_need_items(call);
 
-	buf_init(&packed, LIMIT_BODY_BYTES);
+	buf_init(&packed, call->out->max);
 	for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
 		const struct item *item = &call->in->items[i];
 		struct span name;
@@ -50,7 +50,7 @@ int run_decompress(const struct cpu_call *call)
 	int64_t max_ratio = kind_int(call->kind, call->in, "max_ratio");
 	int r = cpu_need_items(call);
 
-	buf_init(&plain, LIMIT_BODY_BYTES);
+	buf_init(&plain, call->out->max);
 	for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
 		const struct item *item = &call->in->items[i];
 

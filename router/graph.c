@@ -187,7 +187,8 @@ static int put_output(struct router *r, struct buf *b, struct span part, const s
 		if (body.items_n > 1)
 			len = (size_t)snprintf(key, sizeof key, "%.*s-%zu", (int)part.len,
 				(const char *)part.at, i + 1);
-		body_put_item(b, span_of(key, len), body.items[i].media, body.items[i].data);
+		body.items[i].name = span_of(key, len);
+		body_put(b, &body.items[i]);
 	}
 	if (err == 0)
 		err = buf_err(&name);
@@ -271,7 +272,7 @@ static int put_input(struct router *r, struct buf *b, bool whole, const struct t
 	arena_reset(&r->arena);
 	err = body_decode(&r->arena, bytes, &body, &why);
 	for (size_t i = 0; i < body.items_n && err == 0; i++)
-		body_put_item(b, body.items[i].name, body.items[i].media, body.items[i].data);
+		body_put(b, &body.items[i]);
 	return err;
 }
 

@@ -6,99 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "run/blob.h"
 #include "run/keys.h"
 #include "run/request.h"
-#include "services/cli/cli.h"
+#include "services/cli/blobs.h"
 #include "services/cli/json.h"
 #include "wire/subject.h"
 
 struct blob_job {
 	struct cli *c;
-	int fd;
 	int done;
-	struct blob_end end;
-	/* of a single question */
-	int err;
-	struct blob_reply reply;
+	struct blob_reply reply; /* to a single question */
 };
-
-static int read_file(void *ctx, uint64_t offset, unsigned char *to, size_t n)
-{
-	const struct blob_job *j = ctx;
-
-	while (n > 0) {
-		ssize_t got = pread(j->fd, to, n, (off_t)offset);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) /* the file became shorter, or cannot be read */
-			return ERR_IO;
-		to += got;
-		offset += (uint64_t)got;
-		n -= (size_t)got;
-	}
-	return 0;
-}
-
-static int write_file(void *ctx, uint64_t offset, struct span data)
-{
-	const struct blob_job *j = ctx;
-
-	(void)offset;
-	while (data.len > 0) {
-		ssize_t put = write(j->fd, data.at, data.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put <= 0)
-			return ERR_IO;
-		data = span_part(data, (size_t)put, data.len);
-	}
-	return 0;
-}
-
-static void on_end(void *ctx, const struct blob_end *e)
-{
-	struct blob_job *j = ctx;
-
-	j->end = *e;
-	j->done = 1;
-}
-
-/* Wait for the end of a transfer and free it. An exit status. */
-static int await(struct blob_job *j, struct blob_transfer *t)
-{
-	int exit;
-
-	if (t == NULL)
-		return cli_fail_text(ERR_NO_MEMORY, "the transfer cannot be started");
-	exit = cli_wait(j->c, &j->done);
-	blob_transfer_free(t);
-	if (exit != 0)
-		return exit;
-	return j->end.fail.code != 0 ? cli_fail(&j->end.fail) : 0;
-}
-
-static struct blob_conf conf_of(struct blob_job *j)
-{
-	return (struct blob_conf){
-		.loop = &j->c->loop,
-		.bus = j->c->bus,
-		.tenant = span_str(j->c->tenant),
-		.patience_ns = j->c->opts.timeout_ns > 0 ? j->c->opts.timeout_ns : CLI_TIMEOUT_NS,
-		.read = read_file,
-		.write = write_file,
-		.on_end = on_end,
-		.ctx = j,
-	};
-}
 
 /* --- one question ------------------------------------------------------------------------------------- */
 
@@ -169,80 +92,51 @@ static int show(const struct blob_job *j, const struct blob_hash *hash, uint64_t
 	return fflush(stdout) == 0 ? 0 : cli_fail_text(ERR_IO, "standard output");
 }
 
-static int keep(struct blob_job *j)
+static int put_source(struct blob_job *j, const struct blobs_source *source)
 {
-	const struct blob_ask q = {
-		.op = BLOB_LINK,
-		.hash = j->end.hash,
-		.by = SPAN_LIT("cli"),
-		.expire_ms = (clocks_wall() + j->c->opts.keep_ns) / NS_PER_MS,
-	};
+	int64_t until_ns = j->c->opts.keep_ns > 0 ? clocks_wall() + j->c->opts.keep_ns : 0;
+	struct blob_end end;
+	int exit = blobs_put(j->c, source, until_ns, &end);
 
-	return j->c->opts.keep_ns > 0 ? ask(j, &q) : 0;
+	if (exit == 0 && end.fail.code != 0)
+		exit = cli_fail(&end.fail);
+	return exit != 0 ? exit : show(j, &end.hash, end.size);
 }
 
+/* What can be read only once is kept in a file until it is over there. */
 static int put(struct blob_job *j, const char *path)
 {
-	struct blob_conf conf = conf_of(j);
-	char upload[LIMIT_TOKEN_BYTES + 1];
+	int fd = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct blobs_source source;
+	struct fail why = { 0 };
 	struct stat st;
-	int exit;
+	int exit, r;
 
-	j->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (j->fd < 0 || fstat(j->fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return cli_fail_text(ERR_IO, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return cli_fail_text(ERR_UNSUPPORTED, "%s: only a regular file goes", path);
-	if ((uint64_t)st.st_size > BLOB_BYTES_MAX)
-		return cli_fail_text(ERR_TOO_BIG, "%s: larger than %d MiB", path, LIMIT_BLOB_MIB);
-	/* The file as it is now: another content must not go on with what came of this one. */
-	snprintf(upload, sizeof(upload), "%lx-%lx-%lx-%lx", (unsigned long)st.st_dev,
-		(unsigned long)st.st_ino, (unsigned long)st.st_mtim.tv_sec,
-		(unsigned long)st.st_mtim.tv_nsec);
-	conf.size = (uint64_t)st.st_size;
-	conf.upload = span_str(upload);
-	exit = await(j, blob_put(&conf));
-	if (exit == 0)
-		exit = keep(j);
-	return exit != 0 ? exit : show(j, &j->end.hash, j->end.size);
-}
-
-/* Into FILE.part, which becomes FILE when all is there and right. */
-static int get_file(struct blob_job *j, struct blob_conf *conf, const char *path)
-{
-	char part[PATH_MAX];
-	struct stat st;
-	int exit;
-
-	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
-		return cli_fail_text(ERR_INVALID, "%s: too long", path);
-	j->fd = open(part, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (j->fd < 0 || fstat(j->fd, &st) < 0)
-		return cli_fail_text(ERR_IO, "%s: %s", part, strerror(errno));
-	conf->have = (uint64_t)st.st_size;
-	exit = await(j, blob_get(conf));
-	/* What is there is not what was asked for: it would never be. */
-	if (exit != 0 && j->done != 0 && j->end.fail.field[0] != '\0' && conf->have > 0)
-		(void)unlink(part);
-	if (exit != 0 && j->done != 0 && fstat(j->fd, &st) == 0 && st.st_size == 0)
-		(void)unlink(part);
-	if (exit == 0 && rename(part, path) < 0)
-		exit = cli_fail_text(ERR_IO, "%s: %s", path, strerror(errno));
+	if (S_ISREG(st.st_mode) && fd != STDIN_FILENO)
+		r = blobs_file(&source, fd, path, &st, &why);
+	else
+		r = blobs_spool(&source, fd, (struct span){ 0 }, path, &why);
+	exit = r < 0 ? cli_fail(&why) : put_source(j, &source);
+	if (r == 0 && source.fd != fd)
+		close(source.fd);
+	if (fd != STDIN_FILENO)
+		close(fd);
 	return exit;
 }
 
 static int get(struct blob_job *j, const char *path)
 {
-	struct blob_conf conf = conf_of(j);
+	struct blob_hash hash;
 
-	if (blob_hash_parse(span_str(j->c->opts.args.at[1]), &conf.hash) < 0)
+	if (blob_hash_parse(span_str(j->c->opts.args.at[1]), &hash) < 0)
 		return cli_usage("%s: not a hash (64 hexadecimal digits)", j->c->opts.args.at[1]);
 	if (path != NULL && strcmp(path, "-") != 0)
-		return get_file(j, &conf, path);
+		return blobs_get_file(j->c, &hash, path);
 	if (isatty(STDOUT_FILENO))
 		return cli_usage("blob get: name a FILE, or - for standard output");
-	j->fd = STDOUT_FILENO;
-	return await(j, blob_get(&conf));
+	return blobs_get(j->c, &hash, STDOUT_FILENO);
 }
 
 static int show_stat(struct blob_job *j)
@@ -279,7 +173,7 @@ static int stat_blob(struct blob_job *j)
 
 int cmd_blob(struct cli *c)
 {
-	struct blob_job j = { .c = c, .fd = -1 };
+	struct blob_job j = { .c = c };
 	const char *what = c->opts.args.at[0];
 	const char *third = c->opts.args.n > 2 ? c->opts.args.at[2] : NULL;
 	bool is_get = strcmp(what, "get") == 0;
@@ -296,7 +190,5 @@ int cmd_blob(struct cli *c)
 		exit = get(&j, third);
 	else
 		exit = strcmp(what, "put") == 0 ? put(&j, c->opts.args.at[1]) : stat_blob(&j);
-	if (j.fd > STDERR_FILENO)
-		close(j.fd);
 	return exit;
 }

@@ -10,6 +10,7 @@
 #include "services/cli/cli.h"
 #include "services/cli/input.h"
 #include "services/cli/json.h"
+#include "services/cli/result.h"
 #include "services/cli/view.h"
 
 #define ARENA_BYTES ((size_t)8 << 20)
@@ -38,13 +39,8 @@ static void question_json(struct json *j, const struct question_view *q, const s
 	json_text(j, "prompt", q->prompt);
 	if (body != NULL) {
 		json_open(j, "items", '[');
-		for (size_t i = 0; i < body->items_n; i++) {
-			json_open(j, NULL, '{');
-			json_text(j, "name", body->items[i].name);
-			json_text(j, "media", body->items[i].media);
-			json_bytes(j, "text", body->items[i].data);
-			json_shut(j, '}');
-		}
+		for (size_t i = 0; i < body->items_n; i++)
+			result_item_json(j, &body->items[i], true);
 		json_shut(j, ']');
 	}
 	json_shut(j, '}');
@@ -78,6 +74,7 @@ static int show_list(struct cli *c, const struct ask_reply *r)
 static int print_items(const struct question_view *q, const struct body *body)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
+	char text[BLOB_HASH_TEXT + 1];
 
 	buf_init(&b, 4 * (size_t)LIMIT_MESSAGE_BYTES);
 	for (struct span rest = q->prompt; rest.len > 0;) {
@@ -89,7 +86,11 @@ static int print_items(const struct question_view *q, const struct body *body)
 
 		buf_str(&b, "--- ");
 		text_safe(&b, body->items[i].name.len > 0 ? body->items[i].name : SPAN_LIT("item"));
-		buf_fmt(&b, " (%zu bytes)\n", rest.len);
+		if (item_is_blob(&body->items[i]))
+			result_blob_text(&body->items[i], text);
+		buf_fmt(&b, " (%llu bytes%s%s)\n", (unsigned long long)item_bytes(&body->items[i]),
+			item_is_blob(&body->items[i]) ? "; spu blob get " : "",
+			item_is_blob(&body->items[i]) ? text : "");
 		while (fmt_is_text(body->items[i].data) && rest.len > 0) {
 			text_safe(&b, span_cut(&rest, '\n'));
 			buf_byte(&b, '\n');
@@ -144,9 +145,9 @@ static int build_answer(const struct cli *c, struct buf *body, struct fail *why)
 		body_put_item(body, SPAN_LIT("answer"), SPAN_LIT("text/plain"),
 			span_str(o->args.at[2]));
 	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
-		r = input_item(body, o->in.at[i], why);
+		r = input_item(body, o->in.at[i], NULL, why);
 	if (o->args.n <= 2 && o->in.n == 0)
-		r = input_item(body, "-", why);
+		r = input_item(body, "-", NULL, why);
 	if (r == 0 && buf_err(body) < 0)
 		r = fail_set(why, ERR_TOO_BIG, NULL, LIMIT_BODY_BYTES, "the answer is too large");
 	return r;

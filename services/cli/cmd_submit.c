@@ -22,8 +22,56 @@ struct submission {
 	struct buf body;
 	const char *kind;
 	char key[40]; /* of our own, where the user gave none */
+	int exit;     /* of what was told already */
 };
 
+/* What a task's inputs are kept for beyond its deadline: it may be replayed. */
+#define KEEP_NS (25 * INT64_C(3600) * NS_PER_S)
+#define DEADLINE_NS (24 * INT64_C(3600) * NS_PER_S) /* the router's default, at most */
+#define REFERENCE_BYTES 512u /* of an item that is in the store, usually much less */
+#define GRAPH_BYTES 65536u   /* of a graph besides its files */
+
+/* An input goes to the store: only then is the mesh needed before all of the task is read. */
+static int put_blob(void *ctx, const struct blobs_source *source, struct blob_hash *ret,
+	struct fail *why)
+{
+	struct submission *s = ctx;
+	int64_t deadline_ns = s->c->opts.deadline_ns >= 0 ? s->c->opts.deadline_ns : DEADLINE_NS;
+	struct blob_end end;
+
+	if (s->c->client == NULL)
+		s->exit = cli_open(s->c);
+	if (s->exit == 0)
+		s->exit = blobs_put(s->c, source, clocks_wall() + deadline_ns + KEEP_NS, &end);
+	if (s->exit != 0)
+		return fail_set(why, ERR_CLOSED, NULL, 0, NULL);
+	*ret = end.hash;
+	if (end.fail.code == 0)
+		return 0;
+	fail_set(why, end.fail.code, end.fail.field[0] != '\0' ? end.fail.field : "in",
+		end.fail.field[0] != '\0' ? end.fail.limit : LIMIT_BODY_BYTES,
+		"%s: more than %d bytes of input go through the store: %s", source->name,
+		LIMIT_BODY_BYTES, end.fail.detail);
+	why->retry_after_ms = end.fail.retry_after_ms;
+	return why->code;
+}
+
+static int build_inputs(struct submission *s, struct fail *why)
+{
+	const struct opts *o = &s->c->opts;
+	struct input_store store = { .put = put_blob, .ctx = s };
+	size_t used = s->body.len + (o->graph != NULL ? GRAPH_BYTES : o->in.n * REFERENCE_BYTES);
+	int r = 0;
+
+	store.room = used < LIMIT_BODY_BYTES ? LIMIT_BODY_BYTES - used : 0;
+	if (o->graph != NULL)
+		r = graph_file_read(&s->body, o->graph, &store, why);
+	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
+		r = input_item(&s->body, o->in.at[i], &store, why);
+	return r;
+}
+
+/* The parameters are checked before anything is put into the store. */
 static int build_body(struct submission *s, struct fail *why)
 {
 	const struct opts *o = &s->c->opts;
@@ -33,11 +81,13 @@ static int build_body(struct submission *s, struct fail *why)
 	if (o->graph != NULL && o->in.n > 0)
 		return fail_set(why, ERR_INVALID, "in", 0,
 			"the parts of a graph name their own inputs");
-	r = o->graph == NULL ? 0 : graph_file_read(&s->body, o->graph, why);
+	r = o->graph == NULL ? input_params(&s->body, &o->args, 1, why) : 0;
+	if (r == 0 && o->graph == NULL)
+		r = input_check(span_str(s->kind), buf_span(&s->body), why);
 	if (r == 0)
-		r = input_params(&s->body, &o->args, o->graph == NULL ? 1 : 0, why);
-	for (unsigned i = 0; r == 0 && i < o->in.n; i++)
-		r = input_item(&s->body, o->in.at[i], why);
+		r = build_inputs(s, why);
+	if (r == 0 && o->graph != NULL) /* what is said here counts more than what the file says */
+		r = input_params(&s->body, &o->args, 0, why);
 	return r == 0 ? input_check(span_str(s->kind), buf_span(&s->body), why) : r;
 }
 
@@ -147,8 +197,8 @@ static int run_submission(struct submission *s)
 	if (r == 0)
 		r = build_submit(s, &i->submit, &why);
 	if (r < 0)
-		return cli_fail(&why);
-	exit = cli_open(s->c);
+		return s->exit != 0 ? s->exit : cli_fail(&why);
+	exit = s->c->client == NULL ? cli_open(s->c) : 0;
 	if (exit != 0)
 		return exit;
 	give_key(s, &i->submit);

@@ -27,10 +27,23 @@ void follow_give_up(struct follow *f, int exit)
 
 static void end(struct follow *f, const struct result *r)
 {
+	size_t node = r->node.len;
+
 	if (f->has_ended)
 		return;
-	progress_end(&f->progress);
-	follow_give_up(f, result_show(f->c, f->task, r));
+	/* It is shown when the waiting is over: parts of it may still have to be fetched. */
+	buf_init(&f->kept, LIMIT_BODY_BYTES + LIMIT_TEXT_BYTES);
+	buf_add(&f->kept, r->node);
+	buf_add(&f->kept, r->body);
+	if (buf_err(&f->kept) < 0) {
+		follow_give_up(f, cli_fail_text(buf_err(&f->kept), "the result"));
+		return;
+	}
+	f->result = *r;
+	f->result.node = span_part(buf_span(&f->kept), 0, node);
+	f->result.body = span_part(buf_span(&f->kept), node, f->kept.len);
+	f->has_result = true;
+	follow_give_up(f, 0);
 }
 
 /* " on cpu-1 (cpu)", or nothing; to has 100 bytes. */
@@ -173,6 +186,9 @@ int follow_wait(struct follow *f)
 	char id[ULID_TEXT + 1];
 	int r = cli_wait(f->c, &f->done);
 
+	if (r == 0 && f->has_result)
+		f->exit = result_show(f->c, f->task, &f->result);
+	buf_done(&f->kept);
 	if (r == 0)
 		return f->exit;
 	progress_end(&f->progress);

@@ -15,8 +15,11 @@ struct follow {
 	int64_t every_ns; /* between questions; grows up to most_ns */
 	int64_t most_ns;
 	bool is_asking; /* a question is on its way */
-	bool has_ended; /* the result was shown */
-	int done;       /* both are settled */
+	bool has_ended; /* the task, or the waiting */
+	bool has_result;
+	struct result result; /* its node and body are in kept */
+	struct buf kept;
+	int done; /* both are settled */
 	int exit;
 };
 

@@ -93,7 +93,8 @@ static int put_names(struct buf *b, const struct json_t *part, const char *key, 
 	return r < 0 ? r : 0;
 }
 
-static int put_files(struct buf *b, const struct json_t *part, struct fail *why)
+static int put_files(struct buf *b, const struct json_t *part, struct input_store *store,
+	struct fail *why)
 {
 	const struct json_t *list = NULL;
 	int r = json_get_array(part, "in", LIMIT_ITEMS, &list, why);
@@ -103,7 +104,7 @@ static int put_files(struct buf *b, const struct json_t *part, struct fail *why)
 
 		if (path == NULL)
 			return fail_set(why, ERR_INVALID, "in", 0, "in has names of files");
-		if (input_item(b, path, why) < 0)
+		if (input_item(b, path, store, why) < 0)
 			return why->code;
 	}
 	return r < 0 ? r : 0;
@@ -136,13 +137,14 @@ static int put_place(struct buf *b, const struct json_t *part, struct fail *why)
 	return r < 0 ? r : 0;
 }
 
-static int put_content(struct buf *b, const struct json_t *part, struct fail *why)
+static int put_content(struct buf *b, const struct json_t *part, struct input_store *store,
+	struct fail *why)
 {
 	struct span text = { NULL, 0 };
 	int r = put_params(b, part, why);
 
 	if (r == 0)
-		r = put_files(b, part, why);
+		r = put_files(b, part, store, why);
 	if (r == 0)
 		r = json_get_text(part, "text", LIMIT_BODY_BYTES, &text, why);
 	if (r > 0)
@@ -150,7 +152,8 @@ static int put_content(struct buf *b, const struct json_t *part, struct fail *wh
 	return r < 0 ? r : 0;
 }
 
-static int put_part(struct buf *body, const struct json_t *part, size_t i, struct fail *why)
+static int put_part(struct buf *body, const struct json_t *part, size_t i,
+	struct input_store *store, struct fail *why)
 {
 	static const char *const known[] = { "name", "kind", "params", "in", "text", "inputs",
 		"after", "fan_in", "output", NULL };
@@ -167,7 +170,7 @@ static int put_part(struct buf *body, const struct json_t *part, size_t i, struc
 	if (r == 0)
 		r = put_place(&b, part, &of);
 	if (r == 0)
-		r = put_content(&b, part, &of);
+		r = put_content(&b, part, store, &of);
 	if (r == 0 && buf_err(&b) < 0)
 		r = fail_set(&of, buf_err(&b), "parts", LIMIT_BODY_BYTES, NULL);
 	if (r < 0)
@@ -177,7 +180,8 @@ static int put_part(struct buf *body, const struct json_t *part, size_t i, struc
 	return 0;
 }
 
-static int put_graph(struct buf *body, const struct json_t *graph, struct fail *why)
+static int put_graph(struct buf *body, const struct json_t *graph, struct input_store *store,
+	struct fail *why)
 {
 	static const char *const known[] = { "allow_failures", "in_flight", "parts", NULL };
 	const struct json_t *parts = NULL;
@@ -194,14 +198,14 @@ static int put_graph(struct buf *body, const struct json_t *graph, struct fail *
 	if (r == 0)
 		r = fail_set(why, ERR_INVALID, "parts", 0, "a graph without parts");
 	for (size_t i = 0; r >= 0 && i < json_count(parts); i++)
-		r = put_part(body, json_item(parts, i), i, why);
+		r = put_part(body, json_item(parts, i), i, store, why);
 	if (r >= 0 && buf_err(body) < 0)
 		r = fail_set(why, buf_err(body), "parts", LIMIT_BODY_BYTES,
 			"the graph is larger than a body may be");
 	return r < 0 ? r : 0;
 }
 
-int graph_file_read(struct buf *body, const char *path, struct fail *why)
+int graph_file_read(struct buf *body, const char *path, struct input_store *store, struct fail *why)
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
 	CLEANUP(json_dropp) struct json_t *graph = NULL;
@@ -214,5 +218,5 @@ int graph_file_read(struct buf *body, const char *path, struct fail *why)
 			path);
 	if (r == 0)
 		r = json_read(buf_span(&text), FILE_BYTES, &graph, why);
-	return r < 0 ? r : put_graph(body, graph, why);
+	return r < 0 ? r : put_graph(body, graph, store, why);
 }

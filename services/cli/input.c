@@ -13,6 +13,7 @@
 
 #define ARENA_BYTES ((size_t)8 << 20)
 #define READ_BYTES 65536u
+#define HEAD_BYTES 32768u /* that tell whether a large file is text */
 
 static int too_big(const char *path, struct fail *why)
 {
@@ -80,22 +81,126 @@ static const char *media_of(const char *name, struct span data)
 	return fmt_is_text(data) ? "text/plain" : "application/octet-stream";
 }
 
-int input_item(struct buf *body, const char *path, struct fail *why)
+/* One input file while it becomes an item. */
+struct input {
+	const char *path;
+	int fd;
+	struct stat st;
+	struct span name;
+	struct buf data; /* the whole, or the beginning of what goes to the store */
+	bool is_whole;
+};
+
+static int open_input(struct input *in, const char *path, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf data = { 0 };
 	const char *slash = strrchr(path, '/');
-	const char *name = strcmp(path, "-") == 0 ? "stdin" : slash == NULL ? path : slash + 1;
+	bool is_stdin = strcmp(path, "-") == 0;
+
+	*in = (struct input){ .path = path };
+	in->name = span_str(is_stdin ? "stdin" : slash == NULL ? path : slash + 1);
+	if (!fmt_is_text(in->name))
+		in->name = (struct span){ 0 };
+	buf_init(&in->data, LIMIT_BODY_BYTES + READ_BYTES);
+	in->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	if (in->fd < 0 || fstat(in->fd, &in->st) < 0)
+		return fail_set(why, ERR_IO, "in", 0, "%s: %s", path, strerror(errno));
+	return 0;
+}
+
+static void close_input(struct input *in)
+{
+	if (in->fd > STDERR_FILENO)
+		close(in->fd);
+	buf_done(&in->data);
+}
+
+/* Up to limit bytes and a little more. */
+static int read_input(struct input *in, size_t limit, struct fail *why)
+{
+	while (in->data.len <= limit) {
+		unsigned char *room = buf_room(&in->data, READ_BYTES);
+		ssize_t n;
+
+		if (room == NULL)
+			return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+		n = read(in->fd, room, READ_BYTES);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fail_set(why, ERR_IO, "in", 0, "%s: %s", in->path, strerror(errno));
+		in->is_whole = n == 0;
+		if (n == 0)
+			return 0;
+		buf_took(&in->data, (size_t)n);
+	}
+	return 0;
+}
+
+static const char *media_of_input(const struct input *in)
+{
+	char name[256];
+
+	span_copy(in->name, name, sizeof(name));
+	return media_of(name,
+		in->is_whole ? buf_span(&in->data) : fmt_clip(buf_span(&in->data), HEAD_BYTES));
+}
+
+static int put_reference(struct buf *body, struct input *in, struct input_store *store,
+	struct fail *why)
+{
+	bool can_seek = S_ISREG(in->st.st_mode) && in->fd != STDIN_FILENO;
+	struct blobs_source source;
+	struct blob_hash hash;
+	struct item item = {
+		.name = in->name,
+		.media = span_str(media_of_input(in)),
+	};
 	int r;
 
-	buf_init(&data, LIMIT_BODY_BYTES + READ_BYTES);
-	r = input_read(&data, path, why);
+	if (can_seek)
+		r = blobs_file(&source, in->fd, in->path, &in->st, why);
+	else
+		r = blobs_spool(&source, in->fd, buf_span(&in->data), in->path, why);
 	if (r < 0)
 		return r;
-	if (!fmt_is_text(span_str(name)))
-		name = "";
-	body_put_item(body, span_str(name), span_str(media_of(name, buf_span(&data))),
-		buf_span(&data));
-	return buf_err(body) < 0 ? too_big(path, why) : 0;
+	r = store->put(store->ctx, &source, &hash, why);
+	if (!can_seek)
+		close(source.fd);
+	item.blob = span_of(hash.at, BLOB_HASH);
+	item.size = source.size;
+	if (r == 0)
+		body_put(body, &item);
+	return r;
+}
+
+static int put_item(struct buf *body, struct input *in, struct input_store *store, struct fail *why)
+{
+	size_t room = store != NULL ? store->room : LIMIT_BODY_BYTES;
+	size_t before = body->len;
+	int r = read_input(in, room, why);
+
+	if (r < 0)
+		return r;
+	if (in->is_whole && in->data.len <= room)
+		body_put_item(body, in->name, span_str(media_of_input(in)), buf_span(&in->data));
+	else if (store == NULL)
+		return too_big(in->path, why);
+	else
+		r = put_reference(body, in, store, why);
+	if (store != NULL)
+		store->room -= body->len - before < room ? body->len - before : room;
+	return r == 0 && buf_err(body) < 0 ? too_big(in->path, why) : r;
+}
+
+int input_item(struct buf *body, const char *path, struct input_store *store, struct fail *why)
+{
+	struct input in;
+	int r = open_input(&in, path, why);
+
+	if (r == 0)
+		r = put_item(body, &in, store, why);
+	close_input(&in);
+	return r;
 }
 
 int input_params(struct buf *body, const struct opts_list *args, unsigned from, struct fail *why)

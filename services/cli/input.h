@@ -4,14 +4,27 @@
  */
 #pragma once
 #include "base/buf.h"
+#include "services/cli/blobs.h"
 #include "services/cli/opts.h"
 #include "wire/body.h"
 #include "wire/kinds.h"
 
 /* Append the file's bytes ("-": standard input) to b, whose ceiling is the limit. ERR_IO, ERR_TOO_BIG. */
 int input_read(struct buf *b, const char *path, struct fail *why) MUST_USE;
-/* Append one item: the file's name without folders, its media type, its bytes. */
-int input_item(struct buf *body, const char *path, struct fail *why) MUST_USE;
+
+/* What is to become of inputs that do not fit into a message. */
+struct input_store {
+	/* Put a file into the store. 0 or an error with *why. */
+	int (*put)(void *ctx, const struct blobs_source *s, struct blob_hash *ret,
+		struct fail *why);
+	void *ctx;
+	size_t room; /* bytes that still go with the body itself */
+};
+
+/* Append one item: the file's name without folders, its media type, its bytes or, if there is no more room, a
+ * reference. store NULL: what does not fit is ERR_TOO_BIG. */
+int input_item(struct buf *body, const char *path, struct input_store *store,
+	struct fail *why) MUST_USE;
 /* Append parameters from words key=value. ERR_INVALID. */
 int input_params(struct buf *body, const struct opts_list *args, unsigned from,
 	struct fail *why) MUST_USE;

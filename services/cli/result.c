@@ -7,12 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "services/cli/blobs.h"
 #include "services/cli/table.h"
 
 #define ARENA_BYTES ((size_t)8 << 20)
@@ -26,11 +28,24 @@ static bool is_folder(const char *path)
 	return (len > 0 && path[len - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
-static int write_file(const char *path, struct span data)
+static struct blob_hash hash_of(const struct item *item)
 {
-	FILE *f = fopen(path, "we");
+	struct blob_hash h;
+
+	memcpy(h.at, item->blob.at, BLOB_HASH);
+	return h;
+}
+
+static int write_file(struct cli *c, const char *path, const struct item *item)
+{
+	const struct span data = item->data;
+	const struct blob_hash hash = item_is_blob(item) ? hash_of(item) : (struct blob_hash){ 0 };
+	FILE *f;
 	int r;
 
+	if (item_is_blob(item))
+		return blobs_get_file(c, &hash, path);
+	f = fopen(path, "we");
 	if (f == NULL)
 		return cli_fail_text(ERR_IO, "%s: %s", path, strerror(errno));
 	r = fwrite(data.at, 1, data.len, f) == data.len ? 0 : -1;
@@ -56,7 +71,7 @@ static void file_name(const struct item *item, size_t i, char to[NAME_BYTES])
 		(void)snprintf(to, NAME_BYTES, "item-%zu", i + 1);
 }
 
-static int write_to_folder(const char *folder, const struct body *body)
+static int write_to_folder(struct cli *c, const char *folder, const struct body *body)
 {
 	char path[PATH_MAX], name[NAME_BYTES];
 
@@ -68,7 +83,7 @@ static int write_to_folder(const char *folder, const struct body *body)
 		file_name(&body->items[i], i, name);
 		if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
 			return cli_fail_text(ERR_INVALID, "%s: too long", folder);
-		r = write_file(path, body->items[i].data);
+		r = write_file(c, path, &body->items[i]);
 		if (r != 0)
 			return r;
 	}
@@ -86,6 +101,11 @@ static int write_terminal(const struct body *body, struct ulid task)
 	for (size_t i = 0; i < body->items_n; i++) {
 		struct span rest = body->items[i].data;
 
+		if (item_is_blob(&body->items[i]))
+			return cli_fail_text(ERR_UNSUPPORTED,
+				"the result has %" PRIu64
+				" bytes; get it with: spu wait %s --out FILE",
+				body->items[i].size, id);
 		if (!fmt_is_text(rest))
 			return cli_fail_text(ERR_UNSUPPORTED,
 				"the result is not text; get it with: spu wait %s --out FILE", id);
@@ -103,31 +123,46 @@ static int write_terminal(const struct body *body, struct ulid task)
 		       : cli_fail_text(ERR_IO, "stdout");
 }
 
-static int write_stdout(const struct body *body)
+static int stdout_failed(void)
 {
-	for (size_t i = 0; i < body->items_n; i++)
-		if (fwrite(body->items[i].data.at, 1, body->items[i].data.len, stdout) !=
-			body->items[i].data.len)
-			return cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
-	return fflush(stdout) == 0 ? 0
-				   : cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
+	return cli_fail_text(ERR_IO, "standard output: %s", strerror(errno));
 }
 
-static int write_items(const struct cli *c, struct ulid task, const struct body *body)
+static int write_stdout(struct cli *c, const struct body *body)
+{
+	for (size_t i = 0; i < body->items_n; i++) {
+		const struct item *item = &body->items[i];
+		struct blob_hash hash;
+		int exit;
+
+		if (!item_is_blob(item)) {
+			if (fwrite(item->data.at, 1, item->data.len, stdout) != item->data.len)
+				return stdout_failed();
+			continue;
+		}
+		hash = hash_of(item);
+		exit = fflush(stdout) == 0 ? blobs_get(c, &hash, STDOUT_FILENO) : stdout_failed();
+		if (exit != 0)
+			return exit;
+	}
+	return fflush(stdout) == 0 ? 0 : stdout_failed();
+}
+
+static int write_items(struct cli *c, struct ulid task, const struct body *body)
 {
 	const char *out = c->opts.out;
 	char id[ULID_TEXT + 1];
 
 	if (out == NULL || strcmp(out, "-") == 0)
-		return isatty(STDOUT_FILENO) ? write_terminal(body, task) : write_stdout(body);
+		return isatty(STDOUT_FILENO) ? write_terminal(body, task) : write_stdout(c, body);
 	if (is_folder(out))
-		return write_to_folder(out, body);
+		return write_to_folder(c, out, body);
 	ulid_text(task, id);
 	if (body->items_n != 1)
 		return cli_fail_text(ERR_INVALID,
 			"the result has %zu items; get them with: spu wait %s --out FOLDER/",
 			body->items_n, id);
-	return write_file(out, body->items[0].data);
+	return write_file(c, out, &body->items[0]);
 }
 
 static void say_facts(const struct body *body)
@@ -168,13 +203,25 @@ static void say_end(const struct result *r, struct ulid task)
 	fputs(")\n", stderr);
 }
 
-static void put_item(struct json *j, const struct item *item, bool with_data)
+void result_blob_text(const struct item *item, char to[BLOB_HASH_TEXT + 1])
+{
+	const struct blob_hash hash = hash_of(item);
+
+	blob_hash_text(&hash, to);
+}
+
+void result_item_json(struct json *j, const struct item *item, bool with_data)
 {
 	json_open(j, NULL, '{');
 	json_text(j, "name", item->name);
 	json_text(j, "media", item->media);
-	json_int(j, "bytes", (int64_t)item->data.len);
-	if (with_data)
+	json_int(j, "bytes", (int64_t)item_bytes(item));
+	if (item_is_blob(item)) {
+		char text[BLOB_HASH_TEXT + 1];
+
+		result_blob_text(item, text);
+		json_text(j, "blob", span_str(text));
+	} else if (with_data)
 		json_bytes(j, "text", item->data);
 	json_shut(j, '}');
 }
@@ -208,11 +255,11 @@ void result_json(struct json *j, const struct result *r, const struct body *body
 	json_shut(j, '}');
 	json_open(j, "items", '[');
 	for (size_t i = 0; i < body->items_n; i++)
-		put_item(j, &body->items[i], with_data);
+		result_item_json(j, &body->items[i], with_data);
 	json_shut(j, ']');
 }
 
-static int show_json(const struct cli *c, struct ulid task, const struct result *r,
+static int show_json(struct cli *c, struct ulid task, const struct result *r,
 	const struct body *body)
 {
 	CLEANUP(json_done) struct json j = { 0 };

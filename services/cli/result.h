@@ -6,9 +6,14 @@
 #pragma once
 #include "services/cli/cli.h"
 #include "services/cli/json.h"
+#include "wire/blob.h"
 #include "wire/body.h"
 
 /* The exit status: of the task if it failed, of writing if that failed. */
 int result_show(struct cli *c, struct ulid task, const struct result *r);
 /* The members of a result; with_data: items with their bytes. */
 void result_json(struct json *j, const struct result *r, const struct body *body, bool with_data);
+/* One item as an object; with_data: its bytes, if they are not in the store. */
+void result_item_json(struct json *j, const struct item *item, bool with_data);
+/* The hash of an item that is in the store. */
+void result_blob_text(const struct item *item, char to[BLOB_HASH_TEXT + 1]);

@@ -162,4 +162,5 @@ const struct backend_ops service_ops = {
 	.start = service_start,
 	.cancel = service_cancel,
 	.close = service_close,
+	.takes_references = true, /* who looks at the question fetches what it is about */
 };

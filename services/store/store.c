@@ -216,6 +216,8 @@ static void do_commit(struct request *r)
 		else if (span_is(span_str(r->reply->fail.field), "hash"))
 			drop_upload(r->s, u);
 	}
+	if (b != NULL && r->ask->by.len > 0 && link_blob(r, b) < 0)
+		return;
 	if (b != NULL && r->reply->fail.code == 0)
 		show_blob(r, b);
 }

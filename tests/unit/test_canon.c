@@ -89,13 +89,21 @@ static bool same_items(struct item *a, size_t a_n, struct item *b, size_t b_n)
 
 static void test_items(void **state)
 {
-	struct item a[] = { { SPAN_LIT("n"), SPAN_LIT("m"), SPAN_LIT("d") },
-		{ .data = SPAN_LIT("e") } };
-	struct item name[] = { { SPAN_LIT("N"), SPAN_LIT("m"), SPAN_LIT("d") },
-		{ .data = SPAN_LIT("e") } };
-	struct item moved[] = { { SPAN_LIT(""), SPAN_LIT("nm"), SPAN_LIT("d") },
-		{ .data = SPAN_LIT("e") } };
-	struct item joined[] = { { SPAN_LIT("n"), SPAN_LIT("m"), SPAN_LIT("de") } };
+	struct item a[] = {
+		{ .name = SPAN_LIT("n"), .media = SPAN_LIT("m"), .data = SPAN_LIT("d") },
+		{ .data = SPAN_LIT("e") }
+	};
+	struct item name[] = {
+		{ .name = SPAN_LIT("N"), .media = SPAN_LIT("m"), .data = SPAN_LIT("d") },
+		{ .data = SPAN_LIT("e") }
+	};
+	struct item moved[] = {
+		{ .name = SPAN_LIT(""), .media = SPAN_LIT("nm"), .data = SPAN_LIT("d") },
+		{ .data = SPAN_LIT("e") }
+	};
+	struct item joined[] = {
+		{ .name = SPAN_LIT("n"), .media = SPAN_LIT("m"), .data = SPAN_LIT("de") }
+	};
 	struct item turned[] = { a[1], a[0] };
 	struct buf ca, cb;
 

@@ -9,6 +9,7 @@
  */
 #pragma once
 #include "base/arena.h"
+#include "base/buf.h"
 #include "policy/cache.h"
 #include "run/daemon.h"
 #include "wire/body.h"
@@ -24,8 +25,9 @@ struct job {
 	struct span tenant;
 	const struct kind_row *row; /* NULL for a kind outside the table */
 	int64_t deadline_ns;
-	struct span raw;         /* encoded Body */
+	struct span raw;         /* encoded Body; may be larger than LIMIT_BODY_BYTES if is_kept */
 	const struct body *body; /* decoded and, if row is set, checked */
+	bool is_kept; /* raw and body (not the job itself) live until its end is reported */
 };
 
 struct backend_ops {
@@ -43,14 +45,21 @@ struct backend_ops {
 	/* Stop a job soon, and report its end. */
 	void (*cancel)(void *self, struct ulid task, uint32_t attempt);
 	void (*close)(void *self);
+	bool takes_references; /* items whose data is in the store are its own business; else the node fetches
+	                        * them, and jobs have all their data */
 };
 
 /* Reports, copied. They may come from inside open, start, cancel and close. body is an encoded Body (or
- * SplitPlan for task.split); one above LIMIT_BODY_BYTES becomes Failed(TOO_BIG). why has a code. */
+ * SplitPlan for task.split). Of one above LIMIT_BODY_BYTES items go to the store; where there is none, and if it
+ * is a plan, it becomes Failed(TOO_BIG). why has a code. */
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
 /* As node_done, with a result that was not computed for this attempt but age_ms ago for an equal one. */
 void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,
 	int64_t age_ms);
+/* The same of a buffer; its memory is taken over if the result is large. */
+void node_done_buf(struct node *n, struct ulid task, uint32_t attempt, struct buf *body);
+/* How large a result may be. */
+size_t node_result_max(const struct node *n);
 void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why);
 void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
 	const char *note);

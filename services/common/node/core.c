@@ -7,13 +7,11 @@
 #include "base/fmt.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "node/core_inside.h"
 #include "node/job.h"
-#include "node/recent.h"
-#include "node/typical.h"
-#include "node/worker.h"
 #include "run/log.h"
-#include "run/outbox.h"
 #include "version.h"
+#include "wire/body_refs.h"
 #include "wire/subject.h"
 
 /* Ceilings of the arenas. A message of LIMIT_MESSAGE_BYTES full of the smallest orders decodes to about ten
@@ -23,26 +21,6 @@
 #define OFFER_ARENA_BYTES ((size_t)1 << 20)
 /* What an encoded report takes besides the bytes it carries: the error's texts are the most of it. */
 #define UP_ROOM 512u
-
-struct node {
-	struct node_core_conf conf;
-	char name[LIMIT_TOKEN_BYTES + 1];
-	char up_subject[SUBJECT_BYTES];
-	struct worker *worker;
-	struct outbox *outbox;
-	struct bus_sub *subs[2]; /* orders to this node, to all nodes */
-	struct arena message;    /* one message of the bus */
-	struct arena job;        /* one job's body */
-	struct arena offer;      /* one offer */
-	struct typical typical;
-	struct recent recent; /* ends that a router may not have heard */
-	struct node_metrics metrics;
-	uint32_t slots;  /* as last told to the machine */
-	bool told_again; /* in this turn */
-	bool opened;     /* the backend is */
-	bool changed;    /* the backend's offer did */
-	bool left;
-};
 
 const struct metric_row node_metric_rows[] = {
 #define ROW(name_, type_, unit_, help_)                                                            \
@@ -73,8 +51,6 @@ const struct metric_row node_metric_rows[] = {
 #undef ROW
 	{ 0 },
 };
-
-static void step(struct node *n, const struct worker_event *e);
 
 /* Offers. */
 
@@ -185,7 +161,7 @@ static void learn_slots(struct node *n)
 	if (offer_from_backend(n, &o) == 0)
 		n->slots = o.slots;
 	e.slots = n->slots;
-	step(n, &e);
+	core_step(n, &e);
 }
 
 /* Actions of the machine. */
@@ -209,31 +185,104 @@ static void perform_send(struct node *n, const struct worker_action *a)
 	send_up(n, &a->up, UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
 }
 
+/* The backend took it, or it is being fetched; or not. */
+static void tell_started(struct node *n, struct ulid task, uint32_t attempt, int r,
+	struct fail *why)
+{
+	struct worker_event e = { .kind = WORKER_STARTED, .task = task, .attempt = attempt };
+
+	if (r < 0) {
+		if (why->code == 0)
+			fail_set(why, r, NULL, 0, NULL);
+		e.kind = WORKER_REFUSED;
+		e.fail = why;
+	}
+	core_step(n, &e);
+}
+
+static bool has_references(const struct body *body)
+{
+	for (size_t i = 0; i < body->items_n; i++)
+		if (item_is_blob(&body->items[i]) || span_is(body->items[i].media, BODY_MEDIA))
+			return true;
+	return false;
+}
+
+/* What this node can never hold is an attempt that failed, so that it is tried elsewhere, and not for ever. */
+static void fetch_input(struct node *n, const struct down *d, uint64_t bytes)
+{
+	struct fail why = { 0 };
+	int r = 0;
+
+	if (n->hauls == NULL)
+		r = fail_set(&why, ERR_UNSUPPORTED, "item", 0, "this node has no store");
+	else if (bytes <= n->conf.blob_bytes)
+		r = hauls_in(n->hauls, d, bytes, &why);
+	tell_started(n, d->task, d->attempt, r, &why);
+	if (r < 0)
+		return;
+	if (bytes <= n->conf.blob_bytes) {
+		node_progress(n, d->task, d->attempt, 0, "fetching the input");
+		return;
+	}
+	fail_set(&why, ERR_NO_MEMORY, "blob_bytes", (int64_t)n->conf.blob_bytes,
+		"the input has %llu bytes, this node holds at most %llu", (unsigned long long)bytes,
+		(unsigned long long)n->conf.blob_bytes);
+	node_failed(n, d->task, d->attempt, &why);
+}
+
 static void perform_start(struct node *n, const struct worker_action *a)
 {
 	const struct down *d = a->down;
-	struct worker_event e = { .kind = WORKER_STARTED, .task = d->task, .attempt = d->attempt };
+	struct body_sum sum = { 0 };
 	struct fail why = { 0 };
 	struct job job;
 	int r;
 
 	arena_reset(&n->job);
 	r = job_open(&n->job, d, &job, &why);
+	if (r == 0 && !n->conf.ops->takes_references && has_references(job.body))
+		sum = body_sum(d->body);
+	if (sum.refs > 0) {
+		fetch_input(n, d, sum.bytes);
+		return;
+	}
 	if (r == 0)
 		r = n->conf.ops->start(n->conf.self, &job, &why);
-	if (r < 0) {
-		if (why.code == 0)
-			fail_set(&why, r, NULL, 0, NULL);
-		e.kind = WORKER_REFUSED;
-		e.fail = &why;
-	}
 	n->metrics.started += r == 0;
-	step(n, &e);
+	tell_started(n, d->task, d->attempt, r, &why);
+}
+
+/* Its input is there. The router was told that it started: what the backend refuses has failed. */
+static void on_in(void *ctx, const struct job *job, const struct fail *why)
+{
+	struct node *n = ctx;
+	struct fail refused = { 0 };
+	int r;
+
+	if (why->code != 0) {
+		node_failed(n, job->task, job->attempt, why);
+		return;
+	}
+	r = n->conf.ops->start(n->conf.self, job, &refused);
+	n->metrics.started += r == 0;
+	if (r == 0)
+		return;
+	if (refused.code == 0)
+		fail_set(&refused, r, NULL, 0, NULL);
+	node_failed(n, job->task, job->attempt, &refused);
 }
 
 static void perform_kill(struct node *n, const struct worker_action *a)
 {
-	n->conf.ops->cancel(n->conf.self, a->task, a->attempt);
+	struct fail why = { 0 };
+
+	if (n->hauls == NULL || !hauls_stop(n->hauls, a->task, a->attempt)) {
+		n->conf.ops->cancel(n->conf.self, a->task, a->attempt);
+		return;
+	}
+	fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
+	node_failed(n, a->task, a->attempt, &why);
 }
 
 static void perform_leave(struct node *n, const struct worker_action *a)
@@ -242,7 +291,7 @@ static void perform_leave(struct node *n, const struct worker_action *a)
 	n->left = true;
 }
 
-static void step(struct node *n, const struct worker_event *e)
+void core_step(struct node *n, const struct worker_event *e)
 {
 	static void (*const perform[])(struct node * n, const struct worker_action *a) = {
 		[WORKER_SEND] = perform_send,
@@ -281,7 +330,7 @@ static void order(struct node *n, const struct down *d)
 		e.tag = typical_find(&n->typical, d->task_kind);
 	if (d->kind == DOWN_PING)
 		tell_again(n);
-	step(n, &e);
+	core_step(n, &e);
 }
 
 /* The orders in a message; none if it cannot be read. */
@@ -325,113 +374,6 @@ static void on_down_all(void *ctx, const struct bus_msg *m)
 	}
 }
 
-/* Reports of the backend. */
-
-static void report(struct node *n, enum worker_event_kind kind, struct ulid task, uint32_t attempt,
-	const struct fail *why)
-{
-	step(n, &(struct worker_event){
-			.kind = kind,
-			.task = task,
-			.attempt = attempt,
-			.fail = why,
-		});
-}
-
-static void done(struct node *n, struct ulid task, uint32_t attempt, struct span body,
-	bool cache_hit, int64_t age_ms)
-{
-	struct fail why = { 0 };
-
-	if (body.len > LIMIT_BODY_BYTES) {
-		fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES,
-			"the result has %zu bytes, at most %d go", body.len, LIMIT_BODY_BYTES);
-		report(n, WORKER_FAILED, task, attempt, &why);
-		return;
-	}
-	step(n, &(struct worker_event){
-			.kind = WORKER_DONE,
-			.task = task,
-			.attempt = attempt,
-			.body = body,
-			.cache_hit = cache_hit,
-			.cache_age_ms = age_ms,
-		});
-}
-
-void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body)
-{
-	done(n, task, attempt, body, false, 0);
-}
-
-void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,
-	int64_t age_ms)
-{
-	done(n, task, attempt, body, true, age_ms);
-}
-
-void node_count_cache(struct node *n, const struct cache_stats *stats)
-{
-	n->metrics.cache = *stats;
-}
-
-void node_failed(struct node *n, struct ulid task, uint32_t attempt, const struct fail *why)
-{
-	report(n, WORKER_FAILED, task, attempt, why);
-}
-
-void node_progress(struct node *n, struct ulid task, uint32_t attempt, uint32_t permille,
-	const char *note)
-{
-	struct fail cut = {
-		0
-	}; /* a note in a foreign language or with odd bytes is made fit to send */
-
-	fail_set(&cut, ERR_BUG, NULL, 0, "%s", note == NULL ? "" : note);
-	step(n, &(struct worker_event){
-			.kind = WORKER_PROGRESS,
-			.task = task,
-			.attempt = attempt,
-			.permille = permille,
-			.note = span_str(cut.detail),
-		});
-}
-
-void node_chunk(struct node *n, struct ulid task, uint32_t attempt, struct span data)
-{
-	while (data.len > 0) {
-		struct span piece = span_part(data, 0, LIMIT_BODY_BYTES);
-
-		step(n, &(struct worker_event){
-				.kind = WORKER_CHUNK,
-				.task = task,
-				.attempt = attempt,
-				.body = piece,
-			});
-		data = span_part(data, piece.len, data.len);
-	}
-}
-
-void node_offer_changed(struct node *n)
-{
-	n->changed = true;
-}
-
-struct daemon *node_daemon(struct node *n)
-{
-	return n->conf.daemon;
-}
-
-struct bus *node_bus(struct node *n)
-{
-	return n->conf.bus;
-}
-
-int64_t node_now(struct node *n)
-{
-	return n->conf.now(n->conf.now_ctx);
-}
-
 /* Open, turn, close. */
 
 static int subscribe(struct node *n)
@@ -462,12 +404,23 @@ static int open_parts(struct node *n, struct fail *why)
 		.drain_ns = n->conf.drain_ns,
 		.incarnation = n->conf.incarnation,
 	};
+	const struct hauls_conf hauls = {
+		.loop = n->conf.loop,
+		.bus = n->conf.bus,
+		.bytes_max = n->conf.blob_bytes,
+		.keep_ns = n->conf.blob_keep_ns,
+		.on_in = on_in,
+		.on_out = core_on_out,
+		.ctx = n,
+	};
 	int r;
 
 	n->worker = worker_new(&conf);
 	n->outbox = outbox_new(n->conf.bus);
+	n->hauls = n->conf.loop == NULL ? NULL : hauls_new(&hauls);
 	if (n->worker == NULL || n->outbox == NULL ||
-		recent_init(&n->recent, n->conf.slots_max) < 0)
+		recent_init(&n->recent, n->conf.slots_max) < 0 ||
+		(n->conf.loop != NULL && n->hauls == NULL))
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "no memory for the node");
 	r = subscribe(n);
 	if (r < 0)
@@ -521,6 +474,7 @@ void node_core_close(struct node *n)
 		if (n->subs[i] != NULL)
 			bus_unsubscribe(n->conf.bus, n->subs[i]);
 	}
+	hauls_free(n->hauls);
 	outbox_free(n->outbox);
 	worker_free(n->worker);
 	recent_done(&n->recent);
@@ -534,8 +488,10 @@ void node_core_turn(struct node *n)
 {
 	if (n->changed)
 		learn_slots(n);
+	if (n->hauls != NULL)
+		hauls_turn(n->hauls);
 	while (worker_wake(n->worker) <= node_now(n))
-		step(n, &(struct worker_event){ .kind = WORKER_TICK });
+		core_step(n, &(struct worker_event){ .kind = WORKER_TICK });
 	n->metrics.unsent += outbox_send(n->outbox);
 	n->told_again = false;
 }
@@ -549,13 +505,13 @@ void node_core_bus(struct node *n, enum bus_state state)
 {
 	if (state == BUS_UP)
 		tell_again(n);
-	step(n, &(struct worker_event){
-			.kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
+	core_step(n, &(struct worker_event){
+			     .kind = state == BUS_UP ? WORKER_BUS_UP : WORKER_BUS_LOST });
 }
 
 void node_core_stop(struct node *n)
 {
-	step(n, &(struct worker_event){ .kind = WORKER_STOP });
+	core_step(n, &(struct worker_event){ .kind = WORKER_STOP });
 }
 
 bool node_core_has_left(const struct node *n)

@@ -23,7 +23,10 @@ struct node_core_conf {
 	int64_t (*now)(void *ctx); /* Unix time in ns; never goes back */
 	void *now_ctx;
 	const struct backend_ops *ops;
-	void *self;            /* of the backend */
+	void *self;           /* of the backend */
+	struct loop *loop;    /* for blobs; NULL: bodies that are larger than a message do not go */
+	uint64_t blob_bytes;  /* of inputs by reference and large results in memory */
+	int64_t blob_keep_ns; /* how long the store keeps results beyond their deadlines */
 	struct daemon *daemon; /* what node_daemon gives; NULL where there is none */
 };
 

@@ -11,6 +11,8 @@
 struct node_conf {
 	struct conf_base base;
 	int64_t offer_every_ns; /* 5 s */
+	int64_t blob_bytes;     /* of inputs by reference and large results in memory */
+	int64_t blob_keep_ns;   /* how long the store keeps results beyond their deadlines */
 	int64_t drain_ns;       /* how long running attempts may take after SIGTERM */
 };
 /* Rows of node_conf, the base's included, ended by key NULL; for CONF_INCLUDE. A program that wants another
@@ -22,6 +24,12 @@ struct node_conf {
 		{ "drain", CONF_TIME, offsetof(struct node_conf, drain_ns), drain, 0,              \
 			INT64_C(3600000000000), NULL,                                              \
 			"how long running attempts may take when the process is told to stop" },   \
+		{ "blob_bytes", CONF_BYTES, offsetof(struct node_conf, blob_bytes), "64M",         \
+			1 << 20, INT64_C(1) << 40, NULL,                                           \
+			"memory for inputs that come from the store, and for results that go" },   \
+		{ "blob_keep", CONF_TIME, offsetof(struct node_conf, blob_keep_ns), "25h", 0,      \
+			INT64_C(31622400000000000), NULL,                                          \
+			"how long the store keeps results beyond their deadlines" },               \
 		CONF_INCLUDE(struct node_conf, base, conf_base_rows),                              \
 	{                                                                                          \
 		0                                                                                  \

@@ -206,6 +206,7 @@ static int hold(struct worker *w, const struct step *s)
 		return r;
 	a = attempt_at(w, slot);
 	a->tag = s->e->tag;
+	span_copy(d->tenant, a->tenant, sizeof(a->tenant));
 	a->began_ns = s->now_ns;
 	a->deadline_ns = ns_or(d->deadline_ms, INT64_MAX);
 	a->lease_ns = ns_or(d->lease_ms, WORKER_LEASE_NS);
@@ -482,6 +483,17 @@ uint32_t worker_held(const struct worker *w)
 bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt)
 {
 	return worker_held_find(&w->held, task, attempt) != SLOT_NONE;
+}
+
+bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,
+	struct worker_about *ret)
+{
+	uint32_t slot = worker_held_find(&w->held, task, attempt);
+	const struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
+
+	if (a != NULL)
+		*ret = (struct worker_about){ a->tenant, a->tag, a->deadline_ns };
+	return a != NULL;
 }
 
 bool worker_is_draining(const struct worker *w)

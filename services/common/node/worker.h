@@ -101,5 +101,14 @@ struct attempt_ref worker_running_at(const struct worker *w, uint32_t i);
 uint32_t worker_held(const struct worker *w);
 /* True if the backend is expected to end this attempt: reports of others are fenced off. */
 bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt);
+/* What its ASSIGN said. */
+struct worker_about {
+	const char *tenant; /* lives as long as the attempt is held */
+	uint32_t tag;
+	int64_t deadline_ns; /* INT64_MAX: none */
+};
+/* False if there is no such attempt. */
+bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,
+	struct worker_about *ret);
 bool worker_is_draining(const struct worker *w);
 uint64_t worker_seq(const struct worker *w);

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "base/heap.h"
+#include "base/limits.h"
 #include "base/map.h"
 #include "base/slots.h"
 #include "wire/node.h"
@@ -21,7 +22,8 @@ enum killed {
 struct attempt {
 	struct ulid task;
 	uint32_t attempt;
-	uint32_t tag;   /* the caller's */
+	uint32_t tag; /* the caller's */
+	char tenant[LIMIT_TOKEN_BYTES + 1];
 	uint32_t place; /* in worker_held.running; SLOT_NONE: not listed */
 	int64_t began_ns;
 	int64_t deadline_ns; /* INT64_MAX: none */

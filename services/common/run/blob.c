@@ -17,6 +17,7 @@
 #define PATIENCE_NS (30 * NS_PER_S)
 #define STALL_NS (3 * NS_PER_S)
 #define COMMIT_NS_PER_MIB (100 * NS_PER_MS) /* a slow disk flushes */
+#define HOUR_NS (3600 * NS_PER_S)
 #define ARENA_BYTES ((size_t)2 << 20)
 #define INBOX_BYTES 40u
 
@@ -44,6 +45,15 @@ struct blob_transfer {
 	struct buf out;
 	unsigned char piece[LIMIT_BLOB_CHUNK_BYTES];
 };
+
+struct blob_keeper blob_keeper(int64_t until_ns)
+{
+	int64_t hour = until_ns / HOUR_NS + 1;
+	struct blob_keeper k = { .expire_ms = hour * (HOUR_NS / NS_PER_MS) };
+
+	(void)snprintf(k.by, sizeof(k.by), "hour-%" PRId64, hour);
+	return k;
+}
 
 static void end(struct blob_transfer *t, const struct fail *why)
 {
@@ -158,11 +168,14 @@ static void send_piece(struct blob_transfer *t, const struct transfer_piece *p)
 
 static void send_commit(struct blob_transfer *t)
 {
+	const struct blob_keeper keeper = blob_keeper(t->conf.keep_until_ns);
 	struct blob_ask ask = {
 		.op = BLOB_COMMIT,
 		.upload = span_str(t->upload),
 		.size = t->conf.size,
 		.hash = t->sum,
+		.by = t->conf.keep_until_ns > 0 ? span_str(keeper.by) : (struct span){ 0 },
+		.expire_ms = keeper.expire_ms,
 	};
 
 	t->commit_again_ns = now_of(t) + PATIENCE_NS;
@@ -450,4 +463,9 @@ void blob_transfer_free(struct blob_transfer *t)
 uint64_t blob_transfer_done(const struct blob_transfer *t)
 {
 	return t->machine.acked;
+}
+
+uint64_t blob_transfer_size(const struct blob_transfer *t)
+{
+	return t->machine.conf.size;
 }

@@ -10,6 +10,14 @@
 
 struct blob_transfer;
 
+/* A reference that keeps a blob at least until then: named by the hour in which it ends, so that all who need the
+ * blob for about as long share it, and nobody's shortens another's. */
+struct blob_keeper {
+	char by[24];
+	int64_t expire_ms;
+};
+struct blob_keeper blob_keeper(int64_t until_ns);
+
 struct blob_end {
 	struct fail
 		fail; /* code 0: it is there; else what the store said, ERR_TIMEOUT, ERR_NO_NODE (no store
@@ -35,8 +43,9 @@ struct blob_conf {
 	blob_write_fn *write; /* get: in order */
 	blob_end_fn *on_end;
 	void *ctx;
-	uint64_t size;         /* put */
-	struct span upload;    /* put: a token; the same again goes on with what has arrived */
+	uint64_t size;      /* put */
+	struct span upload; /* put: a token; the same again goes on with what has arrived */
+	int64_t keep_until_ns; /* put: the store keeps it at least so long (Unix time); 0: as long as it likes */
 	struct blob_hash hash; /* get */
 	uint64_t have;         /* get: bytes that are there already */
 };
@@ -46,5 +55,6 @@ struct blob_transfer *blob_put(const struct blob_conf *conf) MUST_USE;
 struct blob_transfer *blob_get(const struct blob_conf *conf) MUST_USE;
 /* Without a call of on_end if it has not ended. NULL is allowed. */
 void blob_transfer_free(struct blob_transfer *t);
-/* Bytes that have arrived on the other side, and of how many. */
+/* Bytes that have arrived on the other side, and of how many; 0: not known yet. */
 uint64_t blob_transfer_done(const struct blob_transfer *t);
+uint64_t blob_transfer_size(const struct blob_transfer *t);

@@ -11,13 +11,21 @@
 #define ITEM_EXPECT 100u /* bytes of an item besides its data */
 
 /* Which fields an op needs. */
-enum { HAS_UPLOAD = 1, HAS_HASH = 2, HAS_SIZE = 4, HAS_DATA = 8, HAS_BY = 16, HAS_EXPIRY = 32 };
+enum {
+	HAS_UPLOAD = 1,
+	HAS_HASH = 2,
+	HAS_SIZE = 4,
+	HAS_DATA = 8,
+	HAS_BY = 16,
+	HAS_EXPIRY = 32,
+	MAY_BY = 64
+};
 
 static const unsigned needs[BLOB_OPS] = {
 	[BLOB_STAT] = HAS_HASH,
 	[BLOB_OPEN] = HAS_UPLOAD | HAS_SIZE,
 	[BLOB_CHUNK] = HAS_UPLOAD | HAS_DATA,
-	[BLOB_COMMIT] = HAS_UPLOAD | HAS_HASH | HAS_SIZE,
+	[BLOB_COMMIT] = HAS_UPLOAD | HAS_HASH | HAS_SIZE | MAY_BY | HAS_EXPIRY,
 	[BLOB_READ] = HAS_HASH | HAS_SIZE,
 	[BLOB_LINK] = HAS_HASH | HAS_BY | HAS_EXPIRY,
 	[BLOB_UNLINK] = HAS_HASH | HAS_BY,
@@ -92,6 +100,8 @@ static void ask_fields(struct pb_in *in, const Spu__V1__BlobAsk *m, struct blob_
 		q->data = pb_take_bytes(in, "data", m->data, LIMIT_BLOB_CHUNK_BYTES);
 	if ((need & HAS_BY) != 0)
 		q->by = pb_take_token(in, "by", m->by);
+	if ((need & MAY_BY) != 0)
+		q->by = pb_take_token_or_none(in, "by", m->by);
 	if ((need & HAS_EXPIRY) != 0)
 		q->expire_ms = pb_take_count(in, "expire_ms", m->expire_ms);
 }
@@ -133,7 +143,7 @@ void blob_asks_put(struct buf *b, const struct blob_ask *q)
 		pb_int(b, 5, q->size);
 	if ((need & HAS_DATA) != 0)
 		pb_bytes(b, 6, q->data);
-	if ((need & HAS_BY) != 0)
+	if ((need & (HAS_BY | MAY_BY)) != 0)
 		pb_bytes(b, 7, q->by);
 	if ((need & HAS_EXPIRY) != 0)
 		pb_int(b, 8, (uint64_t)q->expire_ms);

@@ -52,7 +52,7 @@ struct blob_ask {
 	uint64_t offset;
 	uint64_t size;
 	struct span data;
-	struct span by;
+	struct span by; /* of COMMIT: may be empty, then nothing is linked */
 	int64_t expire_ms;
 	struct fail fail; /* code != 0: this item breaks a limit; the other fields may be unset */
 };

@@ -109,5 +109,6 @@ void canon_request(struct buf *b, const struct kind_row *row, const struct body 
 		put_bytes(b, body->items[i].name);
 		put_bytes(b, body->items[i].media);
 		put_bytes(b, body->items[i].data);
+		put_bytes(b, body->items[i].blob);
 	}
 }

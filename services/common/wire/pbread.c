@@ -44,21 +44,11 @@ static const struct {
 	{ &spu__v1__explain__descriptor, 5, LIMIT_PARTS },
 };
 
-/* One field as it stands on the wire. */
-struct pb_field {
-	uint32_t number;
-	unsigned wire;    /* wire type */
-	uint64_t value;   /* wire type 0 */
-	struct span data; /* wire type 2 */
-};
-
 /* What is left of a message's allowance. */
 struct budget {
 	size_t fields;
 	size_t messages;
 };
-
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 static inline bool skip(struct span *s, size_t n)
 {
@@ -118,6 +108,11 @@ static inline bool read_field(struct span *s, struct pb_field *ret)
 	default:
 		return false;
 	}
+}
+
+bool pb_next(struct span *s, struct pb_field *ret)
+{
+	return read_field(s, ret);
 }
 
 static uint32_t cap_of(const ProtobufCMessageDescriptor *d, uint32_t field)

@@ -14,6 +14,18 @@
 #include "base/span.h"
 #include "base/ulid.h"
 
+/* One field as it stands on the wire. */
+struct pb_field {
+	uint32_t number;
+	unsigned wire;    /* wire type */
+	uint64_t value;   /* wire type 0 */
+	struct span data; /* wire type 2 */
+};
+enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
+
+/* Take the next field off *s; false if it is not whole. For what is not unpacked. */
+bool pb_next(struct span *s, struct pb_field *ret);
+
 struct pb_in {
 	struct arena *arena;
 	struct fail *why;             /* where the first failure goes; may be NULL */
