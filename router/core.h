@@ -39,6 +39,7 @@ struct router_metrics {
 	/* Copied from the machine by router_core_measure. */
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
 	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted;
+	uint64_t twins, twins_won;
 	int64_t queued, running, split, kept, nodes, nodes_up;
 	struct hist place_us; /* a step that took a submit in, placement included */
 };

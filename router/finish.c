@@ -157,6 +157,10 @@ static void announce(struct router *r, struct task *t)
 void finish(struct router *r, struct task *t, enum task_event e, const struct fail *why)
 {
 	rung_leave(r, t);
+	if (why == NULL)
+		twin_outrun(r, t);
+	else
+		twin_end(r, t, err_row(why->code)->text);
 	call_back(r, t, why == NULL ? "done" : err_row(why->code)->text);
 	task_move(&r->tasks, t, e);
 	if (why != NULL) {

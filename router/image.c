@@ -100,10 +100,14 @@ static void put_state(struct buf *b, const struct router *r, const struct task *
 		.attempt = t->attempt,
 		.attempts = t->attempts,
 		.steps_dropped = t->explain.dropped,
+		.twins = t->twins,
 	};
 
 	if (t->fail != NULL)
 		s.fail = *t->fail;
+	if (t->twin != NULL)
+		s.twin = (struct twin_state){ t->twin->attempt, twin_node_name(r, t),
+			t->twin->is_started };
 	if (t->split != NULL) {
 		split = split_of(t->split);
 		s.split = &split;
@@ -221,7 +225,8 @@ static unsigned char *bytes(struct span s, uint32_t *ret_len, bool *ok)
 	return copy;
 }
 
-static bool restore_order(struct router *r, struct task *t, const struct task_order *o)
+static bool restore_order(struct router *r, struct task *t, const struct task_order *o,
+	bool with_body)
 {
 	bool ok = true;
 
@@ -236,7 +241,11 @@ static bool restore_order(struct router *r, struct task *t, const struct task_or
 	t->deadline_ns = o->deadline_ns;
 	t->stream = text(o->stream, &ok);
 	t->model = text(o->model, &ok);
-	t->body = bytes(o->body, &t->body_len, &ok);
+	if (with_body) { /* also one of no bytes */
+		t->body = mem_dup(o->body);
+		t->body_len = (uint32_t)o->body.len;
+		ok = ok && t->body != NULL;
+	}
 	return ok && (o->key.len == 0 || tasks_set_key(&r->tasks, t, o->key,
 						 (const unsigned char *)o->hash.at) == 0);
 }
@@ -287,6 +296,7 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->run_us = s->run_us;
 	t->cache_hit = s->cache_hit;
 	t->cache_age_ms = s->cache_age_ms;
+	t->twins = (uint8_t)s->twins;
 	t->seq = t->seq_kept = s->seq;
 	t->explain.dropped =
 		(uint16_t)(s->steps_dropped > UINT16_MAX ? UINT16_MAX : s->steps_dropped);
@@ -295,6 +305,8 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->result = bytes(s->result, &t->result_len, &ok);
 	if (s->fail.code != 0)
 		finish_note_fail(t, &s->fail);
+	if (s->twin.attempt != 0)
+		ok = twin_restore(r, t, s->twin.attempt, s->twin.node, s->twin.started) && ok;
 	return restore_split(t, s) && ok;
 }
 
@@ -335,6 +347,10 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 		err = task_state_decode(&r->arena, image->state, &state, why);
 	if (err == 0 && state.rung_at >= order.ladder.n)
 		err = fail_set(why, ERR_INVALID, "rung_at", order.ladder.n - 1, NULL);
+	if (err == 0 && state.twin.attempt != 0 &&
+		((state.state != STATE_ASSIGNED && state.state != STATE_RUNNING) ||
+			state.twin.attempt == state.attempt))
+		err = fail_set(why, ERR_INVALID, "twin", 0, "a second attempt without a first one");
 	if (err == 0 && order.role > ROLE_JOIN)
 		err = fail_set(why, ERR_INVALID, "role", ROLE_JOIN, NULL);
 	if (err == 0 && image->life == JOURNAL_KEPT && !state_is_final(state.state))
@@ -352,10 +368,10 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 	if (parent != NULL)
 		t->parent = parent->index;
 	/* An open row keeps the order it came with; finish() lets the body go. */
-	if (state.state == STATE_SUCCEEDED ||
-		(state_is_final(state.state) && order.role != ROLE_TASK))
-		order.body = (struct span){ NULL, 0 };
-	if (!restore_order(r, t, &order) || !restore_state(r, t, &state)) {
+	bool with_body = state.state != STATE_SUCCEEDED &&
+			 (!state_is_final(state.state) || order.role == ROLE_TASK);
+
+	if (!restore_order(r, t, &order, with_body) || !restore_state(r, t, &state)) {
 		router_drop_task(r, t);
 		return fail_set(why, ERR_NO_MEMORY, "task", 0, "no room for a task of the journal");
 	}
@@ -383,7 +399,7 @@ static void resume_attempt(struct router *r, struct task *t)
 	t->node = node;
 	list_push(&registry_node(&r->registry, node)->tasks, &t->on_node);
 	registry_busy(&r->registry, node, 1);
-	tasks_wake_by(&r->tasks, t, t->lease_ns);
+	straggler_watch(r, t);
 }
 
 static void resume(struct router *r, struct task *t)
@@ -391,9 +407,10 @@ static void resume(struct router *r, struct task *t)
 	int64_t delay = t->retry_ns > r->now_ns ? t->retry_ns - r->now_ns : 0;
 
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
-	if (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING)
+	if (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING) {
 		resume_attempt(r, t);
-	else if (t->state == STATE_QUEUED && task_rung(t) == RUNG_SPLIT)
+		twin_resume(r, t);
+	} else if (t->state == STATE_QUEUED && task_rung(t) == RUNG_SPLIT)
 		split_begin(r, t);
 	else if (t->state == STATE_QUEUED)
 		rung_again(r, t, delay);

@@ -6,14 +6,24 @@
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
  *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
  *   retry.c   what follows a failure (pure, with a header of its own)
+ *   straggler.c  who gets a second attempt    twin.c    what becomes of it
  */
 #pragma once
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "policy/late.h"
 #include "router/router.h"
 #include "router/wait.h"
+
+struct stragglers {
+	struct list late; /* attempts that are late, and have no twin */
+	struct late_past *
+		*pasts; /* [kind * RUNGS + rung], made when first used, like all of them */
+	uint32_t twins_n;
+	int64_t look_ns; /* not before */
+};
 
 struct router {
 	struct router_conf conf;
@@ -21,6 +31,7 @@ struct router {
 	struct tasks tasks;
 	struct tenants tenants;
 	struct waits waits;
+	struct stragglers stragglers;
 	struct prng prng;
 	struct arena arena; /* for one step */
 	struct buf image;   /* an image that is encoded */
@@ -66,18 +77,76 @@ int64_t rung_may_wait_ns(const struct router *r, const struct task *t);
 /* Are there nodes on its rung that could serve it, now or later, and where it did not fail before? */
 bool rung_has_other(const struct router *r, const struct task *t);
 
+/* What a task needs of a node. */
+struct place_need rung_need(const struct task *t);
+/* Send an attempt of the task to its node. */
+void rung_order(struct router *r, const struct task *t, const struct node *n, uint32_t attempt);
+
 /* --- report.c */
 
 /* Why an offer was refused, or 0. */
 int report_up(struct router *r, struct span node, const struct up *u) MUST_USE;
 /* Take the attempt away from its node, the state stays. */
 void report_detach(struct router *r, struct task *t);
+/* The same; the tenant's share pays so much of the node's time. */
+void report_release(struct router *r, struct task *t, int64_t used_us);
 /* The attempt is lost (silence, restart, goodbye): try again elsewhere. */
 void report_lost(struct router *r, struct task *t, const char *why);
 /* All attempts of a node are lost. */
 void report_node_lost(struct router *r, uint32_t node, const char *why);
 void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
 	const char *why, bool fast);
+
+/* What the node that has the current attempt says about it. */
+void report_attempt(struct router *r, struct task *t, const struct up *u);
+/* An attempt failed on this node: rather another one next. */
+void report_avoid(struct task *t, uint32_t node);
+/* The node refused for now: it gets nothing for a while. */
+void report_close(struct router *r, uint32_t node, const struct up *u);
+
+/* --- straggler.c */
+
+void stragglers_init(struct stragglers *s);
+void stragglers_done(struct router *r);
+/* The current attempt is done: what is usual is learned from it. */
+void straggler_done(struct router *r, const struct task *t);
+/* The task has a new current attempt, or none beside it any more: look at it when it may be late or its lease ends. */
+void straggler_watch(struct router *r, struct task *t);
+/* Its time may have come. */
+void straggler_due(struct router *r, struct task *t);
+/* It has sent a chunk. */
+void straggler_streams(struct router *r, struct task *t);
+/* Give twins to the slowest, if it is time for that. Behind rung_dispatch. */
+void stragglers_turn(struct router *r);
+int64_t stragglers_wake(const struct router *r);
+
+/* --- twin.c: of a task without a twin nothing is done */
+
+/* Start one on this node. False without memory. */
+bool twin_make(struct router *r, struct task *t, uint32_t node) MUST_USE;
+/* Its lease may be over. */
+void twin_due(struct router *r, struct task *t);
+/* A report about an attempt that is not current. False: nor is it that of a twin. */
+bool twin_up(struct router *r, struct task *t, uint32_t node, const struct up *u) MUST_USE;
+/* The node's offer with this number lists the attempt. False as above. */
+bool twin_listed(struct router *r, struct task *t, uint32_t node, uint32_t attempt,
+	uint64_t seq) MUST_USE;
+/* Those of the node, older than grace, that its offer with this number did not list, are lost. */
+void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t grace_ns);
+void twin_lost(struct router *r, struct task *t, const char *why);
+void twin_node_lost(struct router *r, uint32_t node, const char *why);
+/* The current attempt failed or is lost, and is detached: the twin becomes current. False: there is none. */
+bool twin_takes_over(struct router *r, struct task *t) MUST_USE;
+/* The current attempt is done first. */
+void twin_outrun(struct router *r, struct task *t);
+/* Call it back. */
+void twin_end(struct router *r, struct task *t, const char *why);
+/* As the journal has it; false without memory. */
+bool twin_restore(struct router *r, struct task *t, uint32_t attempt, struct span node,
+	bool is_started) MUST_USE;
+/* Behind that of the current attempt. */
+void twin_resume(struct router *r, struct task *t);
+struct span twin_node_name(const struct router *r, const struct task *t);
 
 /* --- split.c */
 

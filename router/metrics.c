@@ -33,6 +33,8 @@ const struct metric_row router_metric_rows[] = {
 	ROW(stale, METRIC_COUNTER, "", "reports that changed nothing"),
 	ROW(offers_refused, METRIC_COUNTER, "", "nodes' offers that were not taken"),
 	ROW(evicted, METRIC_COUNTER, "", "ended tasks no longer kept"),
+	ROW(twins, METRIC_COUNTER, "", "second attempts, of stragglers"),
+	ROW(twins_won, METRIC_COUNTER, "", "of those, done first or left alone"),
 	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
 	ROW(running, METRIC_GAUGE, "", "tasks and parts on nodes"),
 	ROW(split, METRIC_GAUGE, "", "tasks that wait for their parts"),
@@ -62,6 +64,8 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	m->stale = n->stale;
 	m->offers_refused = n->offers_refused;
 	m->evicted = n->evicted;
+	m->twins = n->twins;
+	m->twins_won = n->twins_won;
 	m->queued = ts->count[STATE_QUEUED];
 	m->running = ts->count[STATE_ASSIGNED] + ts->count[STATE_RUNNING];
 	m->split = ts->count[STATE_SPLIT];

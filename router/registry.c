@@ -292,7 +292,7 @@ static void node_forget(struct registry *g, uint32_t node)
 	struct node *n = registry_node(g, node);
 	uint32_t index = node_index(node);
 
-	CHECK(list_is_empty(&n->tasks));
+	CHECK(list_is_empty(&n->tasks) && list_is_empty(&n->twins));
 	kinds_drop(g, n);
 	mem_free(n->device);
 	heap_drop(&g->due, index);
@@ -317,6 +317,7 @@ static uint32_t node_add(struct registry *g, struct span name)
 
 	span_copy(name, n->name, sizeof n->name);
 	list_init(&n->tasks);
+	list_init(&n->twins);
 	n->load.node = i | slots_id(&g->nodes, i).generation << NODE_INDEX_BITS;
 	map_put(&g->by_name, span_hash(name, HASH_SEED), n->load.node);
 	return n->load.node;
@@ -474,6 +475,19 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 	heap_set(&g->due, node_index(node), node_due(g, n));
 }
 
+static void learn(struct registry *g, struct node *n, uint32_t kind, int64_t run_us)
+{
+	for (uint32_t i = 0; i < n->kinds_n; i++) {
+		struct node_kind *nk = &n->kinds[i];
+
+		if (nk->kind != kind)
+			continue;
+		nk->seen_us = average(nk->seen_us, run_us);
+		rows_of(g, n, nk)->rows[nk->row].run_us = nk->seen_us;
+		return;
+	}
+}
+
 void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how,
 	int64_t run_us)
 {
@@ -487,17 +501,17 @@ void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended
 		n->load.ended++;
 	n->load.bad_milli =
 		(uint32_t)((int64_t)n->load.bad_milli + (bad - (int64_t)n->load.bad_milli) / 8);
-	if (how != ENDED_DONE || run_us <= 0)
-		return;
-	for (uint32_t i = 0; i < n->kinds_n; i++) {
-		struct node_kind *nk = &n->kinds[i];
+	if (how == ENDED_DONE && run_us > 0)
+		learn(g, n, kind, run_us);
+}
 
-		if (nk->kind != kind)
-			continue;
-		nk->seen_us = average(nk->seen_us, run_us);
-		rows_of(g, n, nk)->rows[nk->row].run_us = nk->seen_us;
-		return;
-	}
+void registry_outrun(struct registry *g, uint32_t node, uint32_t kind, int64_t run_us)
+{
+	struct node *n = registry_node(g, node);
+
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		if (n->kinds[i].kind == kind && run_us > n->kinds[i].seen_us)
+			learn(g, n, kind, run_us);
 }
 
 void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us)

@@ -62,6 +62,7 @@ struct node {
 	enum fit fit;            /* of its rows that are ready */
 	uint64_t done, failed, lost;
 	struct list tasks; /* attempts it holds: struct task.on_node */
+	struct list twins; /* and second ones: struct twin.on_node */
 	char *device;      /* or NULL */
 	char version[33];
 	uint32_t machine_load;
@@ -141,6 +142,9 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state);
 enum ended { ENDED_DONE, ENDED_FAILED, ENDED_LOST };
 void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how,
 	int64_t run_us);
+/* An attempt of a kind was called back from there after this long, since another one was done: it would have taken
+ * longer. */
+void registry_outrun(struct registry *g, uint32_t node, uint32_t kind, int64_t run_us);
 /* An assignment was accepted after this long. */
 void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us);
 

@@ -22,9 +22,9 @@ void report_order_cancel(struct router *r, struct span node, struct ulid task, u
 	r->out->on_down(r->out->ctx, node, &d, fast);
 }
 
-/* used_us: of the node's time, which the tenant's share pays. */
-static void release(struct router *r, struct task *t, int64_t used_us)
+void report_release(struct router *r, struct task *t, int64_t used_us)
 {
+	list_drop(&t->late);
 	if (t->node == NODE_NOBODY || list_is_empty(&t->on_node))
 		return;
 	list_drop(&t->on_node);
@@ -34,7 +34,7 @@ static void release(struct router *r, struct task *t, int64_t used_us)
 
 void report_detach(struct router *r, struct task *t)
 {
-	release(r, t, (r->now_ns - t->assigned_ns) / NS_PER_US);
+	report_release(r, t, (r->now_ns - t->assigned_ns) / NS_PER_US);
 }
 
 static void note(struct router *r, struct task *t, enum step_kind kind, int code,
@@ -53,7 +53,7 @@ static void note(struct router *r, struct task *t, enum step_kind kind, int code
 
 /* --- failures --------------------------------------------------------------------------------------- */
 
-static void avoid(struct task *t, uint32_t node)
+void report_avoid(struct task *t, uint32_t node)
 {
 	t->avoid[t->avoid_n % PLACE_AVOID] = node;
 	if (t->avoid_n < PLACE_AVOID)
@@ -97,8 +97,12 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 	if (why.code == 0)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
 	finish_note_fail(t, &why);
-	avoid(t, t->node);
+	report_avoid(t, t->node);
 	then = decide(r, t, &why);
+	if (then.then != RETRY_END && twin_takes_over(r, t)) {
+		t->tries += retry_counts(why.code);
+		return;
+	}
 	if (then.then == RETRY_END) {
 		note(r, t, STEP_HOP, why.code, span_str(then.reason));
 		finish(r, t, TASK_FAIL, &why);
@@ -121,7 +125,7 @@ void report_lost(struct router *r, struct task *t, const char *why)
 	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
 	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why, t->fast);
 	registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
-	release(r, t, 0); /* it is not the tenant's fault */
+	report_release(r, t, 0); /* it is not the tenant's fault */
 	fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
 	failed(r, t, &fail);
 }
@@ -130,6 +134,7 @@ void report_node_lost(struct router *r, uint32_t node, const char *why)
 {
 	struct node *n = registry_node(&r->registry, node);
 
+	twin_node_lost(r, node, why);
 	while (!list_is_empty(&n->tasks))
 		report_lost(r, CONTAINER(n->tasks.next, struct task, on_node), why);
 }
@@ -150,6 +155,8 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 	for (size_t i = 0; i < o->running_n; i++) {
 		struct task *t = tasks_find(&r->tasks, o->running[i].task);
 
+		if (twin_listed(r, t, node, o->running[i].attempt, o->seq))
+			continue;
 		if (!is_current(t, node, o->running[i].attempt)) {
 			r->counts.stale++;
 			report_order_cancel(r, span_str(n->name), o->running[i].task,
@@ -168,6 +175,7 @@ static void not_listed(struct router *r, uint32_t node, const struct offer *o)
 	struct node *n = registry_node(&r->registry, node);
 	struct list lost, *next;
 
+	twin_not_listed(r, node, o->seq, LIST_GRACE_NS);
 	list_init(&lost);
 	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
 		const struct task *t = CONTAINER(l, struct task, on_node);
@@ -204,6 +212,15 @@ static int on_offer(struct router *r, struct span name, const struct offer *o)
 	return 0;
 }
 
+/* A detached attempt never began: its twin goes on, or the task waits again. */
+static void back(struct router *r, struct task *t)
+{
+	if (twin_takes_over(r, t))
+		return;
+	task_move(&r->tasks, t, TASK_BACK);
+	rung_back(r, t);
+}
+
 /* What a node was ordered and had not begun when it left: another gets it, as if it had been refused. */
 static void not_begun(struct router *r, struct node *n)
 {
@@ -217,8 +234,7 @@ static void not_begun(struct router *r, struct node *n)
 			continue;
 		note(r, t, STEP_REFUSED, ERR_CLOSED, SPAN_LIT("the node said goodbye"));
 		report_detach(r, t);
-		task_move(&r->tasks, t, TASK_BACK);
-		rung_back(r, t);
+		back(r, t);
 	}
 }
 
@@ -245,17 +261,22 @@ static void started(struct router *r, struct task *t)
 	event_change(r, t, NULL);
 }
 
-static void on_refuse(struct router *r, struct task *t, const struct up *u)
+void report_close(struct router *r, uint32_t node, const struct up *u)
 {
 	int64_t asked_ns = peer_ns(u->fail.retry_after_ms, r->conf.lease_ns);
+
+	registry_close(&r->registry, node, r->now_ns + retry_leave_ns(asked_ns));
+}
+
+static void on_refuse(struct router *r, struct task *t, const struct up *u)
+{
 	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
 
 	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
-	release(r, t, 0);
+	report_release(r, t, 0);
 	if (retry_is_free(code)) {
-		registry_close(&r->registry, t->node, r->now_ns + retry_leave_ns(asked_ns));
-		task_move(&r->tasks, t, TASK_BACK);
-		rung_back(r, t);
+		report_close(r, t->node, u);
+		back(r, t);
 		return;
 	}
 	failed(r, t, &u->fail);
@@ -287,6 +308,8 @@ static int keep_result(struct task *t, struct span result)
 static void on_done(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
+	if (!u->cache_hit)
+		straggler_done(r, t);
 	if (keep_result(t, u->body) < 0) {
 		report_lost(r, t, "no memory for the result");
 		return;
@@ -320,7 +343,7 @@ static void on_progress(struct router *r, struct task *t, const struct up *u)
 	event_progress(r, t);
 }
 
-static void attempt(struct router *r, struct task *t, const struct up *u)
+void report_attempt(struct router *r, struct task *t, const struct up *u)
 {
 	t->lease_ns = r->now_ns + r->conf.lease_ns;
 	switch (u->kind) {
@@ -335,6 +358,7 @@ static void attempt(struct router *r, struct task *t, const struct up *u)
 		break;
 	case UP_CHUNK:
 		started(r, t);
+		straggler_streams(r, t);
 		event_chunk(r, t, u);
 		break;
 	case UP_DONE:
@@ -382,8 +406,8 @@ int report_up(struct router *r, struct span name, const struct up *u)
 	struct task *t = tasks_find(&r->tasks, u->task);
 
 	if (is_current(t, node, u->attempt))
-		attempt(r, t, u);
-	else
+		report_attempt(r, t, u);
+	else if (!twin_up(r, t, node, u))
 		stale(r, name, u);
 	return 0;
 }

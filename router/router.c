@@ -35,6 +35,8 @@ void router_conf_default(struct router_conf *conf)
 			.backoff_max_ns = 100 * NS_PER_S, },
 		.settle_ns = NS_PER_S,
 		.split_parts = 8,
+		.speculation = true,
+		.late = { .after_us = 500000, .share_percent = 10 },
 		.registry = { .nodes_max = 16384,
 			.kinds_max = 1024,
 			.suspect_ns = 15 * NS_PER_S,
@@ -59,6 +61,7 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	arena_init(&r->arena, ARENA_MAX);
 	buf_init(&r->image, IMAGE_MAX);
 	r->next_row = 1;
+	stragglers_init(&r->stragglers);
 	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
 	tenants_init(&r->tenants, conf->tenants_max);
 	r->tenants.weights = conf->weights;
@@ -78,6 +81,7 @@ void router_free(struct router *r)
 	if (r == NULL)
 		return;
 	waits_done(&r->waits);
+	stragglers_done(r);
 	tasks_done(&r->tasks);
 	registry_done(&r->registry);
 	tenants_done(&r->tenants);
@@ -384,6 +388,8 @@ static void task_due(struct router *r, struct task *t)
 		break;
 	case STATE_ASSIGNED:
 	case STATE_RUNNING:
+		twin_due(r, t);
+		straggler_due(r, t);
 		if (r->now_ns >= t->lease_ns)
 			report_lost(r, t, "no sign of life within the lease");
 		else
@@ -450,6 +456,7 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 		break;
 	}
 	rung_dispatch(r);
+	stragglers_turn(r);
 	image_touched(r);
 	finish_evict(r);
 	r->out = NULL;
@@ -459,10 +466,12 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 int64_t router_wake(const struct router *r)
 {
 	const struct heap_row *top = heap_top(&r->tasks.due);
-	int64_t wake = registry_wake(&r->registry);
+	int64_t wake = registry_wake(&r->registry), late = stragglers_wake(r);
 
 	if (top != NULL && top->key < wake)
 		wake = top->key;
+	if (late < wake)
+		wake = late;
 	if (!r->settled && r->started_ns + r->conf.settle_ns < wake)
 		wake = r->started_ns + r->conf.settle_ns;
 	if (!list_is_empty(&r->tasks.ended)) {

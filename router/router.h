@@ -8,6 +8,7 @@
  * machine.
  */
 #pragma once
+#include "policy/late.h"
 #include "router/journal.h"
 #include "router/registry.h"
 #include "router/retry.h"
@@ -33,6 +34,8 @@ struct router_conf {
 	int64_t settle_ns;    /* after the start, before an empty class means a hop */
 	uint32_t split_parts; /* parts asked for */
 	unsigned policy;      /* index for place_policy_at */
+	bool speculation;     /* stragglers get a second attempt */
+	struct late_conf late;
 	struct registry_conf registry;
 	uint64_t seed;
 	uint64_t incarnation;
@@ -57,6 +60,7 @@ struct journal_record {
 	const struct submit *submit;
 	struct span node;
 	uint32_t attempt;
+	uint32_t beside; /* ASSIGNED: the current attempt, of which this is a second one; or 0 */
 	const struct result *result;
 };
 
@@ -101,6 +105,7 @@ struct router_event {
 struct router_counts {
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
 	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted;
+	uint64_t twins, twins_won; /* of those, that took their tasks over or were done first */
 };
 
 struct router;

@@ -106,7 +106,7 @@ void rung_back(struct router *r, struct task *t)
 
 /* --- hops ------------------------------------------------------------------------------------------- */
 
-static struct place_need need_of(const struct task *t)
+struct place_need rung_need(const struct task *t)
 {
 	struct place_need n = {
 		.max_price_ucr = t->max_price_ucr - t->spent_ucr,
@@ -122,7 +122,7 @@ static struct place_need need_of(const struct task *t)
 static void explain_node(struct router *r, const struct task *t, struct explain_note *note,
 	struct place_seen *seen, struct span *notes, uint32_t node)
 {
-	struct place_need need = need_of(t);
+	struct place_need need = rung_need(t);
 	uint32_t i = note->seen_n;
 
 	if (i == PLACE_SEEN)
@@ -218,12 +218,13 @@ static void note_placed(struct router *r, struct task *t, const struct place_out
 		});
 }
 
-static void send_assign(struct router *r, const struct task *t, const struct node *n)
+static void send_assign(struct router *r, const struct task *t, const struct node *n,
+	uint32_t attempt)
 {
 	struct down d = {
 		.kind = DOWN_ASSIGN,
 		.task = t->id,
-		.attempt = t->attempt,
+		.attempt = attempt,
 		.task_kind = span_str(registry_kind_at(&r->registry, t->kind)->name),
 		.tenant = router_tenant(r, t->tenant),
 		.lease_ms = r->conf.lease_ns / NS_PER_MS,
@@ -234,14 +235,16 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 	r->out->on_down(r->out->ctx, span_str(n->name), &d, t->fast);
 }
 
-static void record_assigned(struct router *r, const struct task *t, const struct node *n)
+static void record_assigned(struct router *r, const struct task *t, const struct node *n,
+	uint32_t attempt)
 {
 	const struct journal_record record = {
 		.kind = JOURNAL_ASSIGNED,
 		.task = t->id,
 		.at_ns = r->now_ns,
 		.node = span_str(n->name),
-		.attempt = t->attempt,
+		.attempt = attempt,
+		.beside = attempt == t->attempt ? 0 : t->attempt,
 	};
 
 	r->out->on_record(r->out->ctx, &record);
@@ -265,6 +268,12 @@ void rung_settle(struct router *r, struct task *t, int64_t used_us)
 	t->paid_us = 0;
 }
 
+void rung_order(struct router *r, const struct task *t, const struct node *n, uint32_t attempt)
+{
+	record_assigned(r, t, n, attempt);
+	send_assign(r, t, n, attempt);
+}
+
 static void assign(struct router *r, struct task *t, const struct place_row *row,
 	const struct place_out *out)
 {
@@ -274,6 +283,7 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	task_move(&r->tasks, t, TASK_PLACE);
 	r->counts.placed++;
 	t->attempt = ++t->attempts;
+	t->permille = 0;
 	t->node = node;
 	t->price_ucr = row->price_ucr;
 	t->assigned_ns = r->now_ns;
@@ -282,10 +292,9 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	list_push(&n->tasks, &t->on_node);
 	registry_busy(&r->registry, node, 1);
 	pay(r, t, row->run_us);
-	tasks_wake_by(&r->tasks, t, t->lease_ns);
+	straggler_watch(r, t);
 	note_placed(r, t, out);
-	record_assigned(r, t, n);
-	send_assign(r, t, n);
+	rung_order(r, t, n, t->attempt);
 	event_change(r, t, NULL);
 }
 
@@ -301,7 +310,7 @@ static bool somebody(const struct place_need *need, const struct kind_rows *rows
 /* Is there anybody who could serve it, though not now? */
 static bool somebody_later(const struct task *t, const struct kind_rows *rows)
 {
-	struct place_need need = need_of(t);
+	struct place_need need = rung_need(t);
 
 	need.avoid_n = 0;
 	return somebody(&need, rows, rows->open_n);
@@ -309,7 +318,7 @@ static bool somebody_later(const struct task *t, const struct kind_rows *rows)
 
 bool rung_has_other(const struct router *r, const struct task *t)
 {
-	const struct place_need need = need_of(t);
+	const struct place_need need = rung_need(t);
 
 	return somebody(&need, &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)], 0);
 }
@@ -317,7 +326,7 @@ bool rung_has_other(const struct router *r, const struct task *t)
 static enum tried try_place(struct router *r, struct task *t)
 {
 	struct kind_rows *rows = &registry_kind_at(&r->registry, t->kind)->of[task_rung(t)];
-	struct place_need need = need_of(t);
+	struct place_need need = rung_need(t);
 	struct place_in in = { &need, rows->rows, rows->open_n, &rows->cursor, &r->prng };
 	struct place_out out;
 

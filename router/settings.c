@@ -80,6 +80,13 @@ const struct conf_row settings_rows[] = {
 		"after the start, before a class without nodes makes tasks go down the ladder" },
 	{ "split_parts", CONF_INT, AT(split_parts), "8", 1, LIMIT_PARTS, NULL,
 		"parts that a task is split into at most" },
+	{ "speculation", CONF_BOOL, AT(speculation), "yes", 0, 0, NULL,
+		"an attempt that takes far longer than usual gets a second one on another node, "
+		"where both are free of charge" },
+	{ "speculation_after", CONF_TIME, AT(speculation_after_ns), "500ms", 10 * NS_PER_MS,
+		3600 * NS_PER_S, NULL, "the same: an attempt runs at least so long first" },
+	{ "speculation_share", CONF_INT, AT(speculation_share), "10", 0, 100, NULL,
+		"the same: second attempts at once, in percent of all; one is always allowed" },
 	CONF_INCLUDE(struct settings, base, conf_base_rows),
 	{ 0 },
 };
@@ -152,4 +159,7 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 		s->backoff_max_ns > s->backoff_ns ? s->backoff_max_ns : s->backoff_ns;
 	conf->settle_ns = s->settle_ns;
 	conf->split_parts = (uint32_t)s->split_parts;
+	conf->speculation = s->speculation;
+	conf->late.after_us = s->speculation_after_ns / NS_PER_US;
+	conf->late.share_percent = (uint32_t)s->speculation_share;
 }

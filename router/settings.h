@@ -43,6 +43,9 @@ struct settings {
 	int64_t backoff_max_ns;
 	int64_t settle_ns;
 	int64_t split_parts;
+	bool speculation;
+	int64_t speculation_after_ns;
+	int64_t speculation_share;
 };
 
 extern const struct conf_row settings_rows[];

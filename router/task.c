@@ -80,8 +80,17 @@ void task_forget_split(struct task *t)
 	t->split = NULL;
 }
 
+void task_forget_twin(struct task *t)
+{
+	if (t->twin != NULL)
+		mem_free(t->twin->was_on);
+	mem_free(t->twin);
+	t->twin = NULL;
+}
+
 static void task_free(struct task *t)
 {
+	task_forget_twin(t);
 	mem_free(t->body);
 	mem_free(t->result);
 	mem_free(t->fail);
@@ -129,6 +138,7 @@ struct task *tasks_add(struct tasks *ts, struct ulid id)
 	t->parent = TASK_NONE;
 	list_init(&t->touched);
 	list_init(&t->on_node);
+	list_init(&t->late);
 	list_init(&t->queued);
 	list_init(&t->kept);
 	ts->count[STATE_QUEUED]++;
@@ -146,6 +156,7 @@ void tasks_drop(struct tasks *ts, struct task *t)
 	uint32_t i = t->index;
 
 	CHECK(list_is_empty(&t->on_node) && list_is_empty(&t->queued));
+	CHECK(list_is_empty(&t->late) && (t->twin == NULL || list_is_empty(&t->twin->on_node)));
 	if (!list_is_empty(&t->kept)) {
 		list_drop(&t->kept);
 		ts->ended_n--;

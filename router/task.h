@@ -37,6 +37,21 @@ enum task_role { ROLE_TASK, ROLE_PLAN, ROLE_PART, ROLE_JOIN };
 struct graph_run;
 struct lane;
 
+/* A second attempt of a task, beside its current one (twin.c). */
+struct twin {
+	uint32_t task; /* index */
+	uint32_t attempt;
+	uint32_t node;
+	uint16_t permille;
+	bool is_started; /* the node said so */
+	int64_t assigned_ns;
+	int64_t started_ns;
+	int64_t lease_ns;
+	uint64_t offer_seq;  /* the last offer of the node that listed it */
+	struct list on_node; /* in struct node.twins; not between a restore and router_resume */
+	char *was_on;        /* the node's name, as the journal had it, or NULL */
+};
+
 /* A parent's parts. */
 struct split {
 	struct ulid *parts; /* ids, in order */
@@ -64,7 +79,9 @@ struct task {
 	bool fast;
 	bool is_counted;   /* among its tenant's open ones */
 	bool blocked_told; /* the record says already that all nodes are full */
+	bool streams;      /* it has sent a chunk */
 	uint8_t depth;     /* 0; parts are one deeper */
+	uint8_t twins;     /* second attempts so far */
 	struct ladder ladder;
 	uint8_t tries; /* on this rung */
 	uint8_t avoid_n;
@@ -113,6 +130,8 @@ struct task {
 	struct explain explain;
 	struct list touched; /* in the list of those whose durable state changed */
 	struct list on_node; /* in struct node.tasks */
+	struct list late;    /* in the stragglers */
+	struct twin *twin;   /* or NULL */
 	struct lane *lane;   /* where it waits, or NULL */
 	struct list queued;  /* in a level there */
 	int64_t paid_us;     /* of node time, by its tenant's share, for the current attempt */
@@ -150,6 +169,8 @@ void tasks_wake_by(struct tasks *ts, struct task *t, int64_t due_ns);
 
 /* What the journal keeps of the task has changed. */
 void task_touch(struct tasks *ts, struct task *t);
+/* Free its twin, which is in no list. */
+void task_forget_twin(struct task *t);
 /* Free what is known of its parts, of an earlier run. */
 void task_forget_split(struct task *t);
 void task_move(struct tasks *ts, struct task *t, enum task_event e);

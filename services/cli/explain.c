@@ -23,6 +23,8 @@ static const char *step_text(enum step_kind kind)
 		[STEP_SPLIT] = "split",
 		[STEP_JOIN] = "joined",
 		[STEP_END] = "ended",
+		[STEP_TWIN] = "a second attempt",
+		[STEP_OUTRUN] = "outrun",
 	};
 
 	return texts[kind];
@@ -42,6 +44,8 @@ static enum colour step_colour(enum step_kind kind)
 		return COLOUR_BAD;
 	case STEP_RETRY:
 	case STEP_HOP:
+	case STEP_TWIN:
+	case STEP_OUTRUN:
 		return COLOUR_WARN;
 	case STEP_PLACED:
 		return COLOUR_GOOD;

@@ -72,10 +72,19 @@ static void check_hash(struct world *w)
 	router_free(c.machine);
 }
 
+void router_count(struct world *w)
+{
+	const struct router_counts *n = router_counts(router_core_machine(w->router));
+
+	w->twins += n->twins;
+	w->twins_won += n->twins_won;
+}
+
 void router_crash(struct world *w)
 {
 	if (w->router == NULL)
 		return;
+	router_count(w);
 	if (w->journal->safe == w->journal->appended) {
 		check_hash(w);
 		w->recovered++;

@@ -11,7 +11,7 @@
 
 struct sums {
 	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions, farewells,
-		router_crashes, recovered;
+		router_crashes, recovered, slowed, twins, twins_won;
 };
 
 static void tell(const struct world *w, bool held)
@@ -43,6 +43,9 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	struct world *w = world_new(seed, verbose);
 	bool held = world_run(w);
 
+	if (w->router != NULL)
+		router_count(w);
+
 	tell(w, held);
 	sums->runs++;
 	sums->broken += !held;
@@ -56,6 +59,9 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	sums->farewells += w->farewells;
 	sums->router_crashes += w->router_crashes;
 	sums->recovered += w->recovered;
+	sums->slowed += w->slowed;
+	sums->twins += w->twins;
+	sums->twins_won += w->twins_won;
 	world_free(w);
 	if (mem_held() != held_before) {
 		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed,
@@ -91,9 +97,10 @@ int main(int argc, char **argv)
 	       " results, %" PRIu64 " steps, %" PRIu64 " messages lost, %" PRIu64
 	       " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64
 	       " farewells, %" PRIu64 " crashes of the router, %" PRIu64
-	       " of them with hashes compared\n",
+	       " of them with hashes compared, %" PRIu64 " nodes slow, %" PRIu64
+	       " second attempts, %" PRIu64 " of them won\n",
 		sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost,
 		sums.doubled, sums.crashes, sums.partitions, sums.farewells, sums.router_crashes,
-		sums.recovered);
+		sums.recovered, sums.slowed, sums.twins, sums.twins_won);
 	return sums.broken != 0;
 }

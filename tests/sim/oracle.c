@@ -35,7 +35,7 @@ static struct known *find(struct oracle *o, struct ulid task)
 	return &o->known[o->known_n++];
 }
 
-/* The toy wrote into its result which attempt made it. */
+/* The toy wrote into its result which attempt made it: the last one, or that beside which the last is a second. */
 static void check_result(struct oracle *o, const struct known *k, const struct journal_record *rec)
 {
 	struct arena a;
@@ -46,7 +46,10 @@ static void check_result(struct oracle *o, const struct known *k, const struct j
 		const struct param *p = body_param(&body, "attempt");
 		char want[16];
 
-		snprintf(want, sizeof want, "%u", k->attempt);
+		if (rec->attempt != k->attempt && (rec->attempt == 0 || rec->attempt != k->first))
+			oracle_break(o, "a task ends by an attempt that was under way",
+				"%u after %u beside %u", rec->attempt, k->attempt, k->first);
+		snprintf(want, sizeof want, "%u", rec->attempt);
 		/* A split task's result is its join's; a plan is no Body with this parameter. */
 		if (p != NULL && k->attempt != 0 && rec->result->rung != RUNG_SPLIT &&
 			!span_is(p->value, want))
@@ -94,6 +97,9 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 	case JOURNAL_ASSIGNED:
 		if (rec->attempt <= k->attempt)
 			oracle_break(o, "attempts grow", "%u after %u", rec->attempt, k->attempt);
+		if (rec->beside != 0 && ++k->twins > TWINS_OF_A_TASK)
+			oracle_break(o, "second attempts are few", "%u", k->twins);
+		k->first = rec->beside;
 		k->attempt = rec->attempt;
 		break;
 	case JOURNAL_FORGOTTEN:
@@ -147,6 +153,8 @@ static bool on_safe_row(void *ctx, const struct journal_image *image)
 		oracle_break(o, "a row can be read", "%llu", (unsigned long long)image->row);
 	k->gone = k->forgotten = false; /* a forgetting that was not safe did not happen */
 	k->attempt = s.attempts;
+	k->twins = s.twins;
+	k->first = s.attempt;
 	k->ended = state_is_final(s.state);
 	k->state = k->ended ? s.state : STATE_NONE;
 	if (k->told_end != STATE_NONE && k->told_end != k->state)
@@ -197,7 +205,7 @@ static void check_nodes(struct oracle *o, const struct registry *g)
 			continue;
 		const struct node *n = registry_node(g, i);
 
-		if (n->load.busy != list_length(&n->tasks))
+		if (n->load.busy != list_length(&n->tasks) + list_length(&n->twins))
 			oracle_break(o, "slots given out match the attempts held", "%s: %u busy",
 				n->name, n->load.busy);
 		if (n->load.busy > n->load.slots && n->load.slots >= JOBS_MAX)
@@ -208,9 +216,26 @@ static void check_nodes(struct oracle *o, const struct registry *g)
 	}
 }
 
+/* A second attempt is beside a first one, of a class and at a price of nothing. */
+static void check_twin(struct oracle *o, const struct task *t)
+{
+	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
+
+	if (t->twins > TWINS_OF_A_TASK)
+		oracle_break(o, "second attempts are few", "%u", t->twins);
+	if (t->twin == NULL)
+		return;
+	if (!on_node || list_is_empty(&t->twin->on_node) || t->twin->node == t->node)
+		oracle_break(o, "two attempts are on two nodes", "%s", state_name(t->state));
+	if ((task_rung(t) != RUNG_CPU && task_rung(t) != RUNG_GPU) || t->price_ucr != 0)
+		oracle_break(o, "nobody pays twice", "%s", rung_name(task_rung(t)));
+}
+
 static void check_task(struct oracle *o, const struct tasks *ts, const struct task *t)
 {
 	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
+
+	check_twin(o, t);
 
 	if (on_node == list_is_empty(&t->on_node))
 		oracle_break(o, "an attempt is on one node, nothing else is", "%s",

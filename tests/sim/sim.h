@@ -23,12 +23,14 @@
 #define CLIENTS_MAX 3
 #define TASKS_MAX 400 /* submits in one run */
 #define JOBS_MAX 64   /* at once on one toy */
+#define TWINS_OF_A_TASK 2
 
 /* How rough a run is; drawn from its seed. Chances are in thousandths. */
 struct weather {
 	uint32_t loss, doubled, late; /* of a message */
 	int64_t delay_ns, late_ns;
 	uint32_t crash, partition, farewell; /* in one virtual second */
+	uint32_t slow;                       /* the same: a node works at a tenth of its speed */
 	uint32_t router_crash;               /* the same */
 	int64_t disk_ns;             /* at most, until a group of the journal is safe; 0: at once */
 	uint32_t fail, refuse, hang; /* of an attempt */
@@ -57,8 +59,9 @@ struct toy {
 	int64_t back_ns;      /* crashed: when it starts again */
 	int64_t cut_until_ns; /* partitioned */
 	bool knows_cut;       /* its bus has told it so */
-	bool leaving;         /* told to stop: drains, says goodbye, is started again */
-	uint64_t starts;      /* of the process */
+	int64_t slow_until_ns;
+	bool leaving;    /* told to stop: drains, says goodbye, is started again */
+	uint64_t starts; /* of the process */
 	struct toy_job jobs[JOBS_MAX];
 };
 
@@ -75,6 +78,8 @@ struct client {
 struct known {
 	struct ulid task;
 	uint32_t attempt;    /* the last that was assigned */
+	uint32_t first;      /* that beside which it was, or 0 */
+	uint32_t twins;      /* second attempts */
 	bool accepted;       /* by a tenant; else it is a part */
 	bool fast;           /* lives in memory only */
 	bool told;           /* its tenant was told that it is accepted */
@@ -114,7 +119,8 @@ struct world {
 	uint32_t clients_n;
 	int64_t next_fault_ns;
 	struct oracle oracle;
-	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells;
+	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells, slowed;
+	uint64_t twins, twins_won; /* of routers that have crashed */
 	bool verbose;
 };
 
@@ -127,6 +133,8 @@ int64_t world_clock(void *ctx);
 
 /* crash.c */
 void router_crash(struct world *w);
+/* Its second attempts, before it goes. */
+void router_count(struct world *w);
 /* It is back when its time has come. */
 void router_return(struct world *w);
 /* The disk: commits become safe after a while. */

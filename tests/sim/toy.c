@@ -81,7 +81,8 @@ static int toy_begin(void *self, const struct job *job, struct fail *why)
 	if (j == NULL || (!calm && chance(t, t->world->weather.refuse)))
 		return fail_set(why, ERR_BUSY, NULL, 0, "the toy is busy");
 	*j = (struct toy_job){ .task = job->task, .attempt = job->attempt, .taken = true };
-	j->end_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 3 * SEC);
+	j->end_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 3 * SEC) *
+					       (t->world->now_ns < t->slow_until_ns ? 10 : 1);
 	j->splits = span_is(job->kind, "task.split");
 	if (!calm) {
 		j->fails = chance(t, t->world->weather.fail);

@@ -100,6 +100,14 @@ static void cut_one(struct world *w)
 		cut_toy(w, &w->toys[draw(w, w->toys_n)], until);
 }
 
+static void slow_one(struct world *w)
+{
+	struct toy *t = &w->toys[draw(w, w->toys_n)];
+
+	t->slow_until_ns = w->now_ns + (int64_t)prng_below(&w->prng, 20 * SEC);
+	w->slowed++;
+}
+
 static void faults(struct world *w)
 {
 	if (w->now_ns < w->next_fault_ns || w->now_ns >= w->weather.faults_end_ns)
@@ -111,6 +119,8 @@ static void faults(struct world *w)
 		cut_one(w);
 	if (draw(w, 1000) < w->weather.farewell)
 		farewell_one(w);
+	if (draw(w, 1000) < w->weather.slow)
+		slow_one(w);
 	if (draw(w, 1000) < w->weather.router_crash)
 		router_crash(w);
 }
@@ -134,6 +144,7 @@ static void draw_weather(struct world *w)
 	f->crash = draw(w, 300);
 	f->partition = draw(w, 200);
 	f->farewell = draw(w, 200);
+	f->slow = draw(w, 500);
 	f->router_crash = draw(w, 2) == 0 ? 0 : draw(w, 150);
 	f->fail = draw(w, 300);
 	f->refuse = draw(w, 200);

@@ -142,25 +142,52 @@ void kit_pass(struct kit *k, int64_t ns)
 struct kit *kit_new(void (*change)(struct router_conf *conf))
 {
 	struct kit *k = mem_alloc(sizeof *k);
-	struct router_conf conf;
-
 	assert_non_null(k);
-	router_conf_default(&conf);
+	router_conf_default(&k->conf);
 	if (change != NULL)
-		change(&conf);
+		change(&k->conf);
 	k->now_ns = KIT_START_NS;
 	k->out = (struct router_out){ k, on_down, on_event, on_record, NULL };
 	k->incarnation = 1;
-	k->r = router_new(&conf, k->now_ns);
+	k->r = router_new(&k->conf, k->now_ns);
 	assert_non_null(k->r);
-	kit_pass(k, conf.settle_ns);
+	kit_pass(k, k->conf.settle_ns);
 	return k;
+}
+
+static int on_image(void *ctx, const struct journal_image *image)
+{
+	struct kit *k = ctx;
+
+	return images_take(&k->images, image);
+}
+
+void kit_keep(struct kit *k)
+{
+	k->out.on_image = on_image;
+}
+
+void kit_restart(struct kit *k)
+{
+	uint64_t was, is;
+
+	assert_int_equal(router_hash(k->r, &was), 0);
+	router_free(k->r);
+	k->conf.incarnation++;
+	k->conf.seed++; /* or it would draw the same ids again */
+	k->r = images_router(&k->images, &k->conf, k->now_ns);
+	assert_int_equal(router_hash(k->r, &is), 0);
+	assert_int_equal(is, was);
+	router_resume(k->r, k->now_ns, &k->out);
+	router_model_check(k->r);
 }
 
 void kit_free(struct kit *k)
 {
-	if (k != NULL)
+	if (k != NULL) {
 		router_free(k->r);
+		images_done(&k->images);
+	}
 	mem_free(k);
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "router/machine.h"
+#include "tests/support/router_images.h"
 
 #define KIT_SAID 4096u
 #define KIT_TEXT 128u
@@ -35,6 +36,8 @@ struct kit {
 	unsigned seen; /* those before this one were looked at */
 	uint64_t incarnation;
 	uint64_t seq;
+	struct router_conf conf;
+	struct images images; /* since kit_keep */
 };
 
 /* A machine that has settled, with the defaults but for what `change` (may be NULL) does to them. */
@@ -43,6 +46,11 @@ void kit_free(struct kit *k);
 /* cmocka's: the kit in *state. */
 int kit_set_up(void **state);
 int kit_tear_down(void **state);
+
+/* From now on what the journal would have is kept. */
+void kit_keep(struct kit *k);
+/* The router is gone, and a new one goes on with what was kept: it has what the old one had. */
+void kit_restart(struct kit *k);
 
 int kit_step(struct kit *k, const struct router_event *e);
 /* Let time pass, with every tick on the way. */

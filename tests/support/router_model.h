@@ -48,7 +48,7 @@ static inline void model_registry(const struct registry *g)
 			continue;
 		n = slots_at(&g->nodes, i);
 		CHECK(n->state != NODE_NONE && heap_has(&g->due, i));
-		CHECK(n->load.busy == model_length(&n->tasks));
+		CHECK(n->load.busy == model_length(&n->tasks) + model_length(&n->twins));
 		CHECK(n->load.busy == 0 || n->state == NODE_UP || n->state == NODE_SUSPECT);
 		up += n->state == NODE_UP;
 		kinds += n->kinds_n;
@@ -60,6 +60,22 @@ static inline void model_registry(const struct registry *g)
 			rows += registry_kind_at(g, i)->of[rung].n;
 		}
 	CHECK(rows == kinds);
+}
+
+/* A second attempt: beside a first one, free of charge, elsewhere, not of one that streams. */
+static inline void model_twin(const struct router *r, const struct task *t)
+{
+	const struct twin *w = t->twin;
+	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
+
+	CHECK(t->twins <= 2 && (list_is_empty(&t->late) || (on_node && w == NULL)));
+	if (w == NULL)
+		return;
+	CHECK(on_node && t->twins > 0 && !t->streams && t->price_ucr == 0);
+	CHECK(task_rung(t) == RUNG_CPU || task_rung(t) == RUNG_GPU);
+	CHECK(w->task == t->index && w->attempt != t->attempt && w->attempt <= t->attempts);
+	CHECK(!list_is_empty(&w->on_node) && w->node != t->node);
+	CHECK(registry_node(&r->registry, w->node)->load.node == w->node);
 }
 
 static inline void model_task(const struct router *r, const struct task *t)
@@ -83,7 +99,9 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(t->state == STATE_SPLIT || t->split == NULL || t->split->released);
 	CHECK(is_final || t->deadline_ns > r->now_ns || t->deadline_ns == 0 ||
 		heap_top(&r->tasks.due)->key <= r->now_ns);
-	CHECK(t->rung_at < t->ladder.n && t->attempt == t->attempts);
+	CHECK(t->rung_at < t->ladder.n && t->attempt <= t->attempts);
+	CHECK(t->attempt == t->attempts || t->twins > 0);
+	model_twin(r, t);
 	CHECK((t->role == ROLE_TASK) == (t->parent == TASK_NONE));
 	/* Ended ones are kept; a child once its parent has let it go. */
 	if (t->role == ROLE_TASK)
@@ -153,7 +171,7 @@ static inline void model_tenants(const struct router *r)
 static inline void router_model_check(const struct router *r)
 {
 	uint32_t count[STATES] = { 0 };
-	uint32_t kept = 0, waiting = 0;
+	uint32_t kept = 0, waiting = 0, twins = 0;
 
 	for (uint32_t i = 0; i < r->tasks.slots.cap; i++) {
 		const struct task *t;
@@ -166,8 +184,10 @@ static inline void router_model_check(const struct router *r)
 		count[t->state]++;
 		kept += !list_is_empty(&t->kept);
 		waiting += t->lane != NULL;
+		twins += t->twin != NULL;
 	}
 	CHECK(memcmp(count, r->tasks.count, sizeof count) == 0);
+	CHECK(twins == r->stragglers.twins_n);
 	CHECK(kept == r->tasks.ended_n && kept == model_length(&r->tasks.ended));
 	CHECK(kept <= r->conf.results_max);
 	CHECK(router_open(r) <= r->conf.tasks_max);

@@ -9,7 +9,6 @@
 #include "wire/body.h"
 
 #define WORKER "c cpu kinds=util.echo,task.reduce slots=16"
-#define IMAGES_MAX 64u
 
 static void put_part(struct buf *body, const char *name, const char *kind, const char *inputs,
 	const char *extra, const char *value)
@@ -213,110 +212,28 @@ static void test_flight_cancel_and_several_outputs(void **state)
 
 /* --- a new router ---------------------------------------------------------------------------------------- */
 
-struct images {
-	struct journal_image of[IMAGES_MAX]; /* by row */
-	unsigned char *bytes[IMAGES_MAX][2];
-};
-
-static void keep(unsigned char **at, struct span *to, struct span from)
-{
-	if (from.len == 0 && to->len > 0) /* the order stays as it was */
-		return;
-	mem_free(*at);
-	*at = mem_dup(from);
-	assert_non_null(*at);
-	*to = span_of(*at, from.len);
-}
-
-static int on_image(void *ctx, const struct journal_image *image)
-{
-	struct images *all = ctx;
-	struct journal_image *to = &all->of[image->row];
-	struct span order = to->order, state = to->state;
-
-	assert_true(image->row < IMAGES_MAX);
-	keep(&all->bytes[image->row][0], &order, image->order);
-	keep(&all->bytes[image->row][1], &state, image->state);
-	*to = *image;
-	to->order = order;
-	to->state = state;
-	return 0;
-}
-
-static void quiet_down(void *ctx, struct span node, const struct down *d, bool fast)
-{
-	(void)ctx, (void)node, (void)d, (void)fast;
-}
-
-static void quiet_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
-	bool fast)
-{
-	(void)ctx, (void)tenant, (void)stream, (void)e, (void)fast;
-}
-
-static void quiet_record(void *ctx, const struct journal_record *record)
-{
-	(void)ctx, (void)record;
-}
-
-static void up(struct router *r, const struct router_out *out, int64_t now_ns, struct task *t)
-{
-	struct up u = { .kind = UP_DONE, .task = t->id, .attempt = t->attempt };
-	struct router_event e = { .kind = ROUTER_UP, .who = SPAN_LIT("c"), .up = &u };
-
-	(void)router_step(r, now_ns, &e, out);
-}
-
 static void test_a_new_router_goes_on(void **state)
 {
-	static struct images all;
-	const struct router_out out = { &all, quiet_down, quiet_event, quiet_record, on_image };
 	struct kit *k = *state;
 	CLEANUP(buf_done) struct buf body;
-	struct fail why = { 0 };
-	uint64_t was = 0, is = 1;
+	struct submit s = kit_task("task.graph");
 
-	memset(&all, 0, sizeof all);
-	k->out.on_image = NULL;
+	kit_keep(k);
 	kit_offer(k, WORKER);
 	put_diamond(&body);
-
-	struct submit_reply reply;
-	struct submit s = kit_task("task.graph");
-	struct router_event e = { .kind = ROUTER_SUBMIT,
-		.who = SPAN_LIT("t"),
-		.submit = &s,
-		.reply = &reply };
-
 	s.body = buf_span(&body);
-	assert_int_equal(router_step(k->r, k->now_ns, &e, &out), 0);
-	up(k->r, &out, k->now_ns, child(k->r, 0));
-	assert_int_equal(router_hash(k->r, &was), 0);
+	struct ulid id = kit_submit_as(k, "t", &s)->id;
 
-	struct router_conf conf;
-
-	router_conf_default(&conf);
-	struct router *r = router_new(&conf, k->now_ns);
-
-	for (uint32_t row = 0; row < IMAGES_MAX; row++)
-		if (all.of[row].order.len > 0)
-			assert_int_equal(router_restore(r, &all.of[row], &why), 0);
-	assert_int_equal(router_hash(r, &is), 0);
-	assert_int_equal(is, was);
-	router_resume(r, k->now_ns, &out);
-	assert_null(child(r, 0)); /* that one has ended already */
-	up(r, &out, k->now_ns, child(r, 1));
-	assert_non_null(child(r, 2));
-	const struct task *t = tasks_find(&r->tasks, reply.task);
+	kit_done(k, child(k->r, 0), (struct span){ NULL, 0 });
+	kit_restart(k);
+	assert_null(child(k->r, 0)); /* that one has ended already */
+	kit_done(k, child(k->r, 1), (struct span){ NULL, 0 });
+	assert_non_null(child(k->r, 2));
+	const struct task *t = tasks_find(&k->r->tasks, id);
 
 	assert_int_equal(t->state, STATE_SPLIT);
 	assert_int_equal(t->split->parts_n, 3);
 	assert_int_equal(t->permille, 2 * 1000 / 4);
-	router_free(r);
-	for (uint32_t row = 0; row < IMAGES_MAX; row++) {
-		mem_free(all.bytes[row][0]);
-		mem_free(all.bytes[row][1]);
-	}
 }
 
 int main(void)

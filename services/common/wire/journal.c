@@ -10,6 +10,7 @@
 #include "base/pure.h"
 
 #define SPLIT_EXPECT 256u
+#define TWIN_EXPECT 80u
 
 /* --- out ---------------------------------------------------------------------------------------------- */
 
@@ -48,6 +49,16 @@ static void split_put(struct buf *b, unsigned field, const struct split_state *s
 	pb_close(b, m);
 }
 
+static void twin_put(struct buf *b, unsigned field, const struct twin_state *w)
+{
+	struct pb_mark m = pb_open(b, field, TWIN_EXPECT);
+
+	pb_int(b, 1, w->attempt);
+	pb_bytes(b, 2, w->node);
+	pb_int(b, 3, w->started);
+	pb_close(b, m);
+}
+
 void task_state_put(struct buf *b, const struct task_state *s)
 {
 	pb_int(b, 1, (uint64_t)s->state);
@@ -71,6 +82,9 @@ void task_state_put(struct buf *b, const struct task_state *s)
 	pb_int(b, 18, (uint64_t)s->run_us);
 	fail_put(b, 19, &s->fail);
 	pb_int(b, 20, s->parts_done);
+	if (s->twin.attempt != 0)
+		twin_put(b, 22, &s->twin);
+	pb_int(b, 23, s->twins);
 	pb_int(b, 40, s->cache_hit);
 	pb_int(b, 41, (uint64_t)s->cache_age_ms);
 }
@@ -129,6 +143,17 @@ static void split_read(struct pb_in *in, const Spu__V1__SplitState *m, struct sp
 		ret->join_kind = pb_take_kind(in, "join_kind", m->join_kind);
 }
 
+static void twin_read(struct pb_in *in, const Spu__V1__TwinState *m, struct twin_state *ret)
+{
+	if (m == NULL)
+		return;
+	ret->attempt = m->attempt;
+	ret->node = pb_take_token(in, "node", m->node);
+	ret->started = m->started;
+	if (in->err == 0 && ret->attempt == 0)
+		pb_refuse(in, ERR_INVALID, "twin", 1, "attempts count from 1");
+}
+
 int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret, struct fail *why)
 {
 	struct pb_in in;
@@ -164,6 +189,8 @@ int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret
 	ret->run_us = pb_take_count(&in, "run_us", m->run_us);
 	fail_read(&in, m->error, &ret->fail);
 	ret->parts_done = m->parts_done;
+	twin_read(&in, m->twin, &ret->twin);
+	ret->twins = pb_take_max(&in, "twins", m->twins, UINT8_MAX);
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(&in, "cache_age_ms", m->cache_age_ms);
 	return in.err;

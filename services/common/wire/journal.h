@@ -38,6 +38,13 @@ struct split_state {
 	bool released;
 };
 
+/* A second attempt beside the current one. */
+struct twin_state {
+	uint32_t attempt; /* 0: there is none */
+	struct span node;
+	bool started;
+};
+
 struct task_state {
 	enum state state;
 	struct span node;
@@ -61,6 +68,8 @@ struct task_state {
 	uint32_t attempts;
 	uint32_t steps_dropped;
 	uint32_t parts_done;
+	uint32_t twins; /* so far */
+	struct twin_state twin;
 };
 
 void task_order_put(struct buf *b, const struct task_order *o);

@@ -99,8 +99,10 @@ enum step_kind {
 	STEP_SPLIT,
 	STEP_JOIN,
 	STEP_END,
+	STEP_TWIN,
+	STEP_OUTRUN,
 };
-#define STEPS 11
+#define STEPS 13
 const char *step_name(enum step_kind k); /* "PLACED" ... */
 
 struct step_view {

@@ -37,6 +37,8 @@ static const char *const step_names[STEPS] = {
 	"SPLIT",
 	"JOIN",
 	"END",
+	"TWIN",
+	"OUTRUN",
 };
 
 static const char *const node_state_names[] = { "none", "up", "suspect", "down", "gone" };
