@@ -366,6 +366,8 @@ static int enter(sqlite3 *db, struct fail *why)
 
 int journal_file_leave(sqlite3 *db, struct fail *why)
 {
+	if (sqlite3_get_autocommit(db) == 0) /* it would be undone with the rest */
+		return fail_set(why, ERR_BUG, "journal", 0, "a group is still being written");
 	return journal_file_exec(db, "DELETE FROM unclosed", why);
 }
 

@@ -23,10 +23,11 @@ enum manner { PLAIN, SLOW, BYTES };
 	X(close, PLAIN)                                                                            \
 	X(access, PLAIN)                                                                           \
 	X(stat, PLAIN)                                                                             \
-	X(lstat, PLAIN) X(fstat, PLAIN) X(ftruncate, SLOW) X(fcntl, PLAIN) X(read, BYTES)          \
-		X(pread, BYTES) X(write, BYTES) X(pwrite, BYTES) X(fallocate, PLAIN)               \
-			X(fchmod, PLAIN) X(unlink, PLAIN) X(link, PLAIN) X(open_folder, PLAIN)     \
-				X(fsync, PLAIN) X(fdatasync, PLAIN)
+	X(lstat, PLAIN)                                                                            \
+	X(fstat, PLAIN) X(ftruncate, SLOW) X(fcntl, PLAIN) X(read, BYTES) X(pread, BYTES)          \
+		X(write, BYTES) X(pwrite, BYTES) X(fallocate, PLAIN) X(fchmod, PLAIN)              \
+			X(unlink, PLAIN) X(link, PLAIN) X(open_folder, PLAIN) X(fsync, PLAIN)      \
+				X(fdatasync, PLAIN)
 
 enum call {
 #define ROW(name, how) CALL_##name,

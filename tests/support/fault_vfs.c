@@ -20,6 +20,7 @@
 /* What a disk has of a file: its bytes at the last flush. */
 struct disk {
 	char path[512];
+	ino_t inode;
 	unsigned char *at;
 	size_t len;
 };
@@ -97,6 +98,11 @@ void fault_vfs_power(uint64_t n)
 	vfs.power_left = n;
 	vfs.power = true;
 	vfs.failed = 0;
+}
+
+bool fault_vfs_is_dark(void)
+{
+	return vfs.dark;
 }
 
 uint64_t fault_vfs_failed(void)
@@ -182,28 +188,70 @@ static void flushed(struct file *f)
 		CHECK(f->under->pMethods->xRead(f->under, d->at, (int)d->len, 0) == SQLITE_OK);
 }
 
+/* A file that got another name is the same file; else it lies there as it is found before the first write. */
+static void meet(struct file *f)
+{
+	struct disk *d = f->disk;
+	struct stat st = { .st_ino = 0 };
+
+	if (d == NULL || d->at != NULL || vfs.dark)
+		return;
+	CHECK(stat(d->path, &st) == 0);
+	d->inode = st.st_ino;
+	for (int i = 0; i < DISKS_MAX; i++) {
+		const struct disk *other = &vfs.disks[i];
+
+		if (other == d || other->at == NULL || other->inode != st.st_ino)
+			continue;
+		d->len = other->len;
+		d->at = malloc(d->len + 1);
+		CHECK(d->at != NULL);
+		memcpy(d->at, other->at, d->len);
+		return;
+	}
+	flushed(f);
+}
+
+static void forget(const char *path)
+{
+	for (int i = 0; i < DISKS_MAX; i++) {
+		if (strcmp(vfs.disks[i].path, path) != 0)
+			continue;
+		free(vfs.disks[i].at);
+		vfs.disks[i] = (struct disk){ .at = NULL };
+	}
+}
+
+static unsigned char byte_at(const unsigned char *of, size_t len, size_t at)
+{
+	return at < len ? of[at] : 0;
+}
+
+/* Sector by sector the old, the new, or a part of the new one from its beginning or its end; the length is one of the
+ * two. */
 static void wreck(struct disk *d, struct prng *p)
 {
 	size_t now_len, len;
 	unsigned char *now = read_all(d->path, &now_len);
 	int fd;
 
-	if (now ==
-		NULL) /* deleted, which a disk may not have done; SQLite deletes only what is not needed */
+	/* Deleted, which a disk may not have done; SQLite deletes only what is not needed. */
+	if (now == NULL)
 		return;
-	/* Sector by sector the old or the new one; the length is one of the two. */
 	len = prng_below(p, 2) == 0 ? now_len : d->len;
 	fd = open(d->path, O_RDWR | O_TRUNC | O_CLOEXEC);
-	CHECK(fd >= 0 && ftruncate(fd, (off_t)len) == 0);
+	CHECK(fd >= 0);
 	for (size_t at = 0; at < len; at += SECTOR) {
-		bool is_new = prng_below(p, 2) == 0;
-		const unsigned char *from = is_new ? now : d->at;
-		size_t from_len = is_new ? now_len : d->len;
+		unsigned char sector[SECTOR];
+		unsigned sort = (unsigned)prng_below(p, 4);
+		size_t from = sort == 3 ? prng_below(p, SECTOR) : 0;
+		size_t to = sort == 0 ? 0 : sort == 2 ? prng_below(p, SECTOR) : SECTOR;
 		size_t n = len - at < SECTOR ? len - at : SECTOR;
 
-		n = at >= from_len ? 0 : from_len - at < n ? from_len - at : n;
-		CHECK(pwrite(fd, from == NULL ? d->path : (const char *)from + at, n, (off_t)at) ==
-			(ssize_t)n);
+		for (size_t i = 0; i < n; i++)
+			sector[i] = i >= from && i < to ? byte_at(now, now_len, at + i)
+							: byte_at(d->at, d->len, at + i);
+		CHECK(pwrite(fd, sector, n, (off_t)at) == (ssize_t)n);
 	}
 	close(fd);
 	free(now);
@@ -356,8 +404,7 @@ static int on_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flags,
 	CHECK(pthread_mutex_lock(&vfs.lock) == 0);
 	file->disk = name == NULL ? NULL : disk_of(name);
 	CHECK(pthread_mutex_unlock(&vfs.lock) == 0);
-	if (file->disk != NULL && file->disk->at == NULL && !vfs.dark)
-		flushed(file); /* as it lies there before the first write */
+	meet(file);
 	file->base.pMethods = &methods;
 	return SQLITE_OK;
 }
@@ -366,7 +413,12 @@ static int on_delete(sqlite3_vfs *v, const char *name, int sync)
 {
 	int r = fault(FAULT_OTHER, SQLITE_IOERR_DELETE);
 
-	return r != SQLITE_OK ? r : under(v)->xDelete(under(v), name, sync);
+	if (r != SQLITE_OK)
+		return r;
+	CHECK(pthread_mutex_lock(&vfs.lock) == 0);
+	forget(name);
+	CHECK(pthread_mutex_unlock(&vfs.lock) == 0);
+	return under(v)->xDelete(under(v), name, sync);
 }
 
 static int on_access(sqlite3_vfs *v, const char *name, int flags, int *ret)

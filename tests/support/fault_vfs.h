@@ -27,6 +27,8 @@ void fault_vfs_reset(void);
 void fault_vfs_at(uint64_t n, bool always, unsigned kinds, int result);
 /* From the n-th write, flush or truncation on the power is off. */
 void fault_vfs_power(uint64_t n);
+/* Did it go? */
+bool fault_vfs_is_dark(void);
 /* Calls that failed since. */
 uint64_t fault_vfs_failed(void);
 /* After the power went and all was closed: make the files what a disk would have. */

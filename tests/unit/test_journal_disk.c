@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What only a disk can do to a journal: faults at every call, power cuts that keep some of what was not flushed, lack
- * of room, damaged and foreign files.
+ * What only a disk can do to a journal: faults at every call, lack of room, damaged and foreign files. Power cuts are
+ * in test_journal_power.c.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -91,7 +91,7 @@ static void what_waits_is_found(void **state)
 	journal_close(j);
 }
 
-/* --- power cuts and faults ---------------------------------------------------------------------------- */
+/* --- faults ------------------------------------------------------------------------------------------ */
 
 /* Write random images in groups until it fails or so many were written. Returns the last that was safe. */
 static uint64_t write_until(struct journal *j, struct journal_model *m, uint64_t images,
@@ -125,30 +125,6 @@ static void holds(struct rig *r, uint64_t seed, uint64_t safe, uint64_t most)
 		journal_model_skip(&m);
 	journal_model_compare(&m, j);
 	journal_close(j);
-}
-
-static void power_cuts_lose_nothing_safe(void **state)
-{
-	struct rig *r = *state;
-	struct prng p;
-
-	rand_start(&p);
-	for (int round = 0; round < 120; round++) {
-		struct journal_model m = { .seed = prng_next(&p) };
-		uint64_t safe, most;
-		struct journal *j = rig_open(r);
-
-		(void)write_until(j, &m, prng_below(&p, 300), &p);
-		fault_vfs_power(1 + prng_below(&p, 60));
-		safe = write_until(j, &m, 1500, &p);
-		most = j->appended + 1;
-		journal_close(j);
-		fault_vfs_wreck(prng_next(&p));
-		fault_vfs_reset();
-		holds(r, m.seed, safe, most);
-		fault_vfs_reset();
-		rig_clear(r);
-	}
 }
 
 static bool survives(struct rig *r, uint64_t n, bool always, unsigned kinds, int result)
@@ -466,7 +442,6 @@ int main(void)
 		DISK(the_forgotten_go),
 		DISK(rows_come_in_order),
 		DISK(what_waits_is_found),
-		DISK(power_cuts_lose_nothing_safe),
 		DISK(every_write_may_fail),
 		DISK(every_flush_may_fail),
 		DISK(every_other_call_may_fail),
