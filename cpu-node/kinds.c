@@ -14,6 +14,8 @@ static const struct cpu_kind rows[] = {
 	{ "blob.compress", run_compress, 0, NULL, true },
 	{ "blob.decompress", run_decompress, 0, NULL, true },
 	{ "text.extract", run_extract, SMALL, NULL, true },
+	{ "text.compress", run_text_compress, SMALL, NULL, true },
+	{ "text.expand", run_text_expand, SMALL, NULL, false },
 	{ "task.split", run_split, SMALL, NULL, false },
 	{ "task.reduce", run_reduce, SMALL, NULL, true },
 	{ "image.filter", run_image, 0, NULL, true },

@@ -75,6 +75,8 @@ int64_t delay_echo(const struct kind_row *kind, const struct body *in);
 int run_compress(const struct cpu_call *call);
 int run_decompress(const struct cpu_call *call);
 int run_extract(const struct cpu_call *call);
+int run_text_compress(const struct cpu_call *call);
+int run_text_expand(const struct cpu_call *call);
 int run_split(const struct cpu_call *call);
 int run_reduce(const struct cpu_call *call);
 int run_image(const struct cpu_call *call);

@@ -396,3 +396,20 @@ bool text_next(struct text_reader *r, struct sentence *ret)
 			return true;
 	}
 }
+
+void text_flatten(struct buf *b, struct span s)
+{
+	bool gap = false;
+
+	while (s.len > 0) {
+		size_t n = 0;
+
+		while (n < s.len && s.at[n] != ' ' && (s.at[n] < '\t' || s.at[n] > '\r'))
+			n++;
+		if (n > 0 && gap)
+			buf_byte(b, ' ');
+		buf_add(b, span_part(s, 0, n));
+		gap = gap || n < s.len;
+		s = span_part(s, n + 1, s.len);
+	}
+}

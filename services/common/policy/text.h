@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/span.h"
 
 #define TEXT_SENTENCE_MAX                                                                          \
@@ -50,3 +51,5 @@ bool text_is_fence(struct span line);
 size_t text_stop(struct span s, size_t from);
 /* The largest place up to `at` where s may be cut without breaking a UTF-8 character. */
 size_t text_border(struct span s, size_t at);
+/* Append s with its white space as one blank each; what ends s or begins it is left out. */
+void text_flatten(struct buf *b, struct span s);

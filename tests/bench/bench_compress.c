@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * bench_compress [RUNS]: how long text.compress takes to keep a fifth of 1,000 and of 10,000 words for a question, in
+ * this process and warm: texts from /usr/share/common-licenses, another part of them in each run. mb_per_s is that of the
+ * 10,000 words; rss_kb the most memory that this process had. With valgrind: the instructions of one run.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fmt.h"
+#include "policy/compress.h"
+#include "run/clocks.h"
+
+#define RUNS 2000
+#define FOLDER "/usr/share/common-licenses"
+#define TEXT_BYTES ((size_t)1 << 20)
+
+static const char query[] =
+	"Under which terms may the corresponding source of a modified version be conveyed?";
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void read_file(struct buf *to, const char *name)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof path, FOLDER "/%s", name);
+	f = fopen(path, "r");
+	if (f == NULL)
+		return;
+	do {
+		unsigned char *at = buf_room(to, 65536);
+
+		n = at == NULL ? 0 : fread(at, 1, 65536, f);
+		buf_took(to, n);
+	} while (n > 0);
+	fclose(f);
+	buf_byte(to, '\n');
+}
+
+/* The plain files in the order of their names; the links among them would say the same again. */
+static void read_corpus(struct buf *to)
+{
+	char *names[256];
+	size_t n = 0;
+	DIR *d = opendir(FOLDER);
+	struct dirent *e;
+
+	while (d != NULL && n < ARRAY_LEN(names) && (e = readdir(d)) != NULL) {
+		if (e->d_type == DT_REG)
+			names[n++] = strdup(e->d_name);
+	}
+	if (d != NULL)
+		closedir(d);
+	qsort(names, n, sizeof names[0], by_name);
+	for (size_t i = 0; i < n; i++) {
+		read_file(to, names[i]);
+		free(names[i]);
+	}
+}
+
+/* `words` words of the corpus from the line behind `from`; empty if there are not so many. */
+static struct span part(struct span corpus, size_t from, unsigned words)
+{
+	size_t at = from, begin;
+	bool inside = false;
+
+	while (at > 0 && at < corpus.len && corpus.at[at - 1] != '\n')
+		at++;
+	for (begin = at; at < corpus.len; at++) {
+		bool blank = corpus.at[at] <= ' ';
+
+		if (blank && inside && --words == 0)
+			return span_part(corpus, begin, at - begin);
+		inside = !blank;
+	}
+	return (struct span){ 0 };
+}
+
+static uint64_t press(struct arena *scratch, struct buf *out, struct span text)
+{
+	struct compress_want want = {
+		.query = span_str(query),
+		.mode = GUARD_EXTRACT,
+		.tokens = UINT64_MAX,
+		.ratio_milli = 5000,
+		.marks = true,
+	};
+	struct compress_facts facts;
+
+	buf_reset(out);
+	CHECK(compress_texts(scratch, &text, 1, &want, out, NULL, &facts, NULL) == 0);
+	return facts.tokens_out;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+struct times {
+	int64_t p50_ns, p99_ns;
+	double mb_per_s;
+};
+
+static struct times measure(struct span corpus, unsigned words, unsigned runs)
+{
+	int64_t *took = calloc(runs, sizeof *took), sum = 0;
+	size_t bytes = 0, step = corpus.len / 61;
+	struct arena scratch;
+	struct times t;
+	struct buf out;
+
+	CHECK(took != NULL);
+	arena_init(&scratch, COMPRESS_ARENA_BYTES);
+	buf_init(&out, TEXT_BYTES);
+	for (unsigned i = 0, at = 0; i < runs; at++) {
+		struct span text = part(corpus, at * step % (corpus.len - 1), words);
+		int64_t from = clocks_mono();
+
+		if (text.len == 0)
+			continue;
+		CHECK(press(&scratch, &out, text) > 0);
+		took[i] = clocks_mono() - from;
+		sum += took[i++];
+		bytes += text.len;
+	}
+	qsort(took, runs, sizeof *took, by_size);
+	t.p50_ns = took[runs / 2];
+	t.p99_ns = took[runs - 1 - runs / 100];
+	t.mb_per_s = (double)bytes * 1e3 / (double)sum;
+	fprintf(stderr, "%u words, %zu bytes each, %u runs: best %.1f us\n", words, bytes / runs,
+		runs, (double)took[0] / 1e3);
+	arena_done(&scratch);
+	buf_done(&out);
+	free(took);
+	return t;
+}
+
+static long peak_kb(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256];
+	long kb = 0;
+
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kb = strtol(line + 6, NULL, 10);
+	}
+	if (f != NULL)
+		fclose(f);
+	return kb;
+}
+
+/* This program once more under callgrind, which counts the second of two runs; 0 without it. */
+static long instructions(const char *self)
+{
+	char command[1024], line[512];
+	long n = 0;
+	FILE *f;
+
+	snprintf(command, sizeof command,
+		"valgrind --tool=callgrind --callgrind-out-file=/dev/null "
+		"--toggle-collect=measured "
+		"'%s' once 2>&1",
+		self);
+	f = popen(command, "r");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+		const char *at = strstr(line, "Collected : ");
+
+		if (at != NULL)
+			n = strtol(at + strlen("Collected : "), NULL, 10);
+	}
+	if (f != NULL)
+		pclose(f);
+	return n;
+}
+
+void measured(struct arena *scratch, struct buf *out, struct span text);
+
+/* Its name is what callgrind looks for. */
+__attribute__((noinline)) void measured(struct arena *scratch, struct buf *out, struct span text)
+{
+	CHECK(press(scratch, out, text) > 0);
+}
+
+static void once(struct span corpus)
+{
+	struct arena scratch;
+	struct buf out;
+
+	arena_init(&scratch, COMPRESS_ARENA_BYTES);
+	buf_init(&out, TEXT_BYTES);
+	CHECK(press(&scratch, &out, part(corpus, 0, 10000)) > 0);
+	measured(&scratch, &out, part(corpus, 0, 10000));
+	arena_done(&scratch);
+	buf_done(&out);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned runs = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : RUNS;
+	struct buf corpus;
+	struct times one, ten;
+	long n;
+
+	buf_init(&corpus, 4 * TEXT_BYTES);
+	read_corpus(&corpus);
+	if (corpus.len < 100000) {
+		fprintf(stderr, "too few texts in " FOLDER "\n");
+		return 1;
+	}
+	if (argc > 1 && strcmp(argv[1], "once") == 0) {
+		once(buf_span(&corpus));
+		buf_done(&corpus);
+		return 0;
+	}
+	runs = runs < 100 ? 100 : runs;
+	one = measure(buf_span(&corpus), 1000, runs);
+	ten = measure(buf_span(&corpus), 10000, runs);
+	printf("figure compress_10k_words_p50_us %.1f us\n", (double)ten.p50_ns / 1e3);
+	printf("figure compress_10k_words_p99_us %.1f us\n", (double)ten.p99_ns / 1e3);
+	printf("figure compress_1k_words_p50_us %.1f us\n", (double)one.p50_ns / 1e3);
+	printf("figure mb_per_s %.1f MB/s\n", ten.mb_per_s);
+	printf("figure rss_kb %ld KB\n", peak_kb());
+	n = instructions(argv[0]);
+	if (n > 0)
+		printf("figure compress_10k_words_instructions %ld instructions\n", n);
+	buf_done(&corpus);
+	return 0;
+}
