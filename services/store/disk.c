@@ -128,10 +128,14 @@ int disk_open(struct disk *d, const struct disk_io *io, const char *dir, struct 
 	d->lock_fd = io->open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock_fd < 0)
 		return disk_fail(why, lock);
-	if (flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (io->flock(d->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
+	if (errno == EWOULDBLOCK)
+		fail_set(why, ERR_CONFLICT, "dir", 0, "another store holds %s", dir);
+	else
+		(void)disk_fail(why, lock);
 	disk_close(d);
-	return fail_set(why, ERR_CONFLICT, "dir", 0, "another store holds %s", dir);
+	return why->code;
 }
 
 void disk_close(struct disk *d)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 static int real_open(const char *path, int flags, mode_t mode)
@@ -28,4 +29,6 @@ const struct disk_io disk_io_real = {
 	.mkdir = mkdir,
 	.stat = stat,
 	.opendir = opendir,
+	.readdir = readdir,
+	.flock = flock,
 };

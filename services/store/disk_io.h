@@ -22,6 +22,8 @@ struct disk_io {
 	int (*mkdir)(const char *path, mode_t mode);
 	int (*stat)(const char *path, struct stat *ret);
 	DIR *(*opendir)(const char *path);
+	struct dirent *(*readdir)(DIR *d);
+	int (*flock)(int fd, int how);
 };
 
 extern const struct disk_io disk_io_real;

@@ -21,22 +21,31 @@ struct scan {
 
 typedef int visit_fn(struct scan *s, const char *path, struct span name);
 
+/* NULL with errno 0 at the end. */
+static const struct dirent *next(const struct scan *s, DIR *dir)
+{
+	errno = 0;
+	return s->d->io->readdir(dir);
+}
+
 /* Visit each name in a folder; one that is missing is empty. */
 static int each(struct scan *s, const char *folder, visit_fn *visit)
 {
 	DIR *dir = s->d->io->opendir(folder);
-	const struct dirent *entry;
+	const struct dirent *entry = NULL;
 	char path[PATH_BYTES];
 	int r = 0;
 
 	if (dir == NULL)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : disk_fail(s->why, folder);
-	while (r == 0 && (entry = readdir(dir)) != NULL) {
+	while (r == 0 && (entry = next(s, dir)) != NULL) {
 		if (entry->d_name[0] == '.' || snprintf(path, sizeof(path), "%s/%s", folder,
 						       entry->d_name) >= (int)sizeof(path))
 			continue;
 		r = visit(s, path, span_str(entry->d_name));
 	}
+	if (r == 0 && errno != 0) /* what was not listed would be taken for absent */
+		r = disk_fail(s->why, folder);
 	closedir(dir);
 	return r;
 }

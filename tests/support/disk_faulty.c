@@ -23,14 +23,29 @@ unsigned disk_faulty_calls(void)
 	return faulty.calls;
 }
 
-static bool fails(void)
+enum hit { PASSES, FAILS, LESS };
+
+static enum hit hit(void)
 {
 	unsigned call = ++faulty.calls;
 
 	if (faulty.at == 0 || (faulty.for_ever ? call < faulty.at : call != faulty.at))
-		return false;
+		return PASSES;
+	if (faulty.cause == DISK_SHORT)
+		return LESS;
 	errno = faulty.cause;
-	return true;
+	return FAILS;
+}
+
+/* Of a call that is neither interrupted nor done in part. */
+static bool fails(void)
+{
+	int before = errno;
+	bool does = hit() == FAILS && faulty.cause != EINTR;
+
+	if (!does)
+		errno = before;
+	return does;
 }
 
 static int f_open(const char *path, int flags, mode_t mode)
@@ -46,12 +61,16 @@ static int f_close(int fd)
 
 static ssize_t f_pread(int fd, void *to, size_t n, off_t at)
 {
-	return fails() ? -1 : disk_io_real.pread(fd, to, n, at);
+	enum hit h = hit();
+
+	return h == FAILS ? -1 : disk_io_real.pread(fd, to, h == LESS ? (n + 1) / 2 : n, at);
 }
 
 static ssize_t f_pwrite(int fd, const void *from, size_t n, off_t at)
 {
-	return fails() ? -1 : disk_io_real.pwrite(fd, from, n, at);
+	enum hit h = hit();
+
+	return h == FAILS ? -1 : disk_io_real.pwrite(fd, from, h == LESS ? (n + 1) / 2 : n, at);
 }
 
 static int f_ftruncate(int fd, off_t len)
@@ -94,6 +113,17 @@ static DIR *f_opendir(const char *path)
 	return fails() ? NULL : disk_io_real.opendir(path);
 }
 
+/* The end of a folder and an error differ by errno alone. */
+static struct dirent *f_readdir(DIR *d)
+{
+	return fails() ? NULL : disk_io_real.readdir(d);
+}
+
+static int f_flock(int fd, int how)
+{
+	return fails() ? -1 : disk_io_real.flock(fd, how);
+}
+
 const struct disk_io disk_io_faulty = {
 	f_open,
 	f_close,
@@ -107,4 +137,6 @@ const struct disk_io disk_io_faulty = {
 	f_mkdir,
 	f_stat,
 	f_opendir,
+	f_readdir,
+	f_flock,
 };

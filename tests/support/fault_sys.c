@@ -18,16 +18,13 @@
 /* Whether a call can be interrupted, or do less than it was asked to. */
 enum manner { PLAIN, SLOW, BYTES };
 
-#define CALLS(X)                                                                                   \
-	X(open, SLOW)                                                                              \
-	X(close, PLAIN)                                                                            \
-	X(access, PLAIN)                                                                           \
-	X(stat, PLAIN)                                                                             \
-	X(lstat, PLAIN)                                                                            \
-	X(fstat, PLAIN) X(ftruncate, SLOW) X(fcntl, PLAIN) X(read, BYTES) X(pread, BYTES)          \
-		X(write, BYTES) X(pwrite, BYTES) X(fallocate, PLAIN) X(fchmod, PLAIN)              \
-			X(unlink, PLAIN) X(link, PLAIN) X(open_folder, PLAIN) X(fsync, PLAIN)      \
-				X(fdatasync, PLAIN)
+/* clang-format off */
+#define CALLS(X) \
+	X(open, SLOW) X(close, PLAIN) X(access, PLAIN) X(stat, PLAIN) X(lstat, PLAIN) X(fstat, PLAIN) \
+	X(ftruncate, SLOW) X(fcntl, PLAIN) X(read, BYTES) X(pread, BYTES) X(write, BYTES) X(pwrite, BYTES) \
+	X(fallocate, PLAIN) X(fchmod, PLAIN) X(unlink, PLAIN) X(link, PLAIN) X(open_folder, PLAIN) \
+	X(fsync, PLAIN) X(fdatasync, PLAIN)
+/* clang-format on */
 
 enum call {
 #define ROW(name, how) CALL_##name,
