@@ -178,7 +178,7 @@ static void send_commit(struct blob_transfer *t)
 		.expire_ms = keeper.expire_ms,
 	};
 
-	t->commit_again_ns = now_of(t) + PATIENCE_NS;
+	t->commit_again_ns = now_of(t) + STALL_NS;
 	(void)send(t, ANSWERS_COMMIT, &ask);
 }
 
@@ -211,6 +211,13 @@ static void give_up(struct blob_transfer *t)
 		end_with(t, ERR_TIMEOUT, NULL, "the store does not answer");
 }
 
+static int64_t wake(const struct blob_transfer *t)
+{
+	if (!t->is_committing)
+		return transfer_wake(&t->machine);
+	return t->commit_again_ns < t->commit_end_ns ? t->commit_again_ns : t->commit_end_ns;
+}
+
 /* Perform what can be done now, then wait for a message or the timer. */
 static void pump(struct blob_transfer *t)
 {
@@ -237,8 +244,7 @@ static void pump(struct blob_transfer *t)
 	}
 	if (t->has_ended)
 		return;
-	if (loop_timer_set(t->conf.loop, &t->timer,
-		    t->is_committing ? t->commit_again_ns : transfer_wake(&t->machine)) < 0)
+	if (loop_timer_set(t->conf.loop, &t->timer, wake(t)) < 0)
 		end_with(t, ERR_BUSY, NULL, "no timer is left");
 }
 
