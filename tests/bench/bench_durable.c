@@ -2,11 +2,14 @@
  *
  * bench_durable [SECONDS]: tasks of kind util.echo, 256 bytes, through real processes, each flushed to the
  * router's journal when it is accepted and when it ends; beside it the floor, in the same run: the same rows in
- * groups of the same order of size, written by bare SQLite in one thread. Then how long a router takes to
- * start on a journal of 100,000 open tasks, alone and beside 1,000,000 ended ones.
+ * groups of the same order of size, written by bare SQLite in one thread. Then the same load on a router whose journal
+ * keeps few ended tasks, so that it forgets as many as come: kept_*; and on one that lets few tasks wait for the flush,
+ * so that it refuses some: limited_*. Then how long a router takes to start on a journal of 100,000 open tasks, alone
+ * and beside 1,000,000 ended ones.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fmt.h"
@@ -24,6 +27,8 @@
 #define GROUP 2048 /* images: about what gathers while one group is written */
 #define PAYLOAD 256
 #define NODE_SLOTS "4096"
+#define KEPT_ROWS "20000"
+#define WAIT_ROWS "1000"
 
 static int by_size(const void *a, const void *b)
 {
@@ -235,6 +240,7 @@ static double recover_ms(const char *url, const char *path)
 
 struct figures {
 	double floor[ROUNDS], durable[ROUNDS], ratio[ROUNDS], alone_ms[ROUNDS];
+	double ack_p50_ms[ROUNDS], ack_p99_ms[ROUNDS];
 };
 
 static int measure(const char *url, const char *dir, double seconds, struct figures *f)
@@ -254,41 +260,100 @@ static int measure(const char *url, const char *dir, double seconds, struct figu
 		f->durable[i] = many.per_s;
 		f->ratio[i] = many.per_s / f->floor[i];
 		f->alone_ms[i] = alone.p50_us / 1e3;
+		f->ack_p50_ms[i] = many.ack_p50_us / 1e3;
+		f->ack_p99_ms[i] = many.ack_p99_us / 1e3;
 	}
+	return 0;
+}
+
+/* A router with a journal of its own and one more setting (NULL: none), and a node. */
+struct mesh {
+	struct proc router, node;
+	char journal[160];
+};
+
+static int mesh_start(struct mesh *m, const char *url, const char *dir, const char *key,
+	const char *value)
+{
+	const char *const router_args[] = { "--url", url, "--name", "router-1", "--log-level",
+		"warn", "--journal", m->journal, key, value, NULL };
+	const char *const node_args[] = { "--url", url, "--name", "cpu-1", "--log-level", "warn",
+		"--slots", NODE_SLOTS, NULL };
+	int r;
+
+	snprintf(m->journal, sizeof m->journal, "%s/journal%s.db", dir, key == NULL ? "" : key);
+	r = proc_start(&m->router, "spu-router", router_args);
+	return r < 0 ? r : proc_start(&m->node, "spu-cpu-node", node_args);
+}
+
+static void mesh_stop(struct mesh *m)
+{
+	proc_stop(&m->node);
+	proc_stop(&m->router);
+}
+
+/* The load that `measure` has, on a router with one setting more. */
+static int load_with(const char *url, const char *dir, const char *key, const char *value,
+	double seconds, struct load_result *ret, off_t *ret_bytes)
+{
+	struct mesh m = { .journal = "" };
+	struct stat st = { .st_size = 0 };
+	int r = mesh_start(&m, url, dir, key, value);
+
+	if (r == 0)
+		r = load_run(url, MANY, seconds, false, ret);
+	mesh_stop(&m);
+	if (r == 0)
+		r = stat(m.journal, &st);
+	*ret_bytes = st.st_size;
+	return r;
+}
+
+static int limits(const char *url, const char *dir, double seconds)
+{
+	struct load_result kept, limited;
+	off_t bytes, ignored;
+
+	if (load_with(url, dir, "--journal-rows", KEPT_ROWS, seconds, &kept, &bytes) < 0 ||
+		load_with(url, dir, "--journal-wait-rows", WAIT_ROWS, seconds, &limited, &ignored) <
+			0)
+		return -1;
+	printf("figure kept_tasks_per_s %.0f 1/s\n", kept.per_s);
+	printf("figure kept_ack_p99_ms %.2f ms\n", kept.ack_p99_us / 1e3);
+	printf("figure kept_file_mb %.1f MB\n", (double)bytes / 1e6);
+	printf("figure limited_tasks_per_s %.0f 1/s\n", limited.per_s);
+	printf("figure limited_ack_p99_ms %.2f ms\n", limited.ack_p99_us / 1e3);
+	printf("figure limited_refused_per_s %.0f 1/s\n",
+		(double)limited.refused / (seconds * 3 / 4));
 	return 0;
 }
 
 static int run(const char *url, const char *dir, double seconds)
 {
-	struct proc router = { 0 }, node = { 0 };
+	struct mesh m = { .journal = "" };
 	struct figures f = { 0 };
-	char journal[128], open_only[128], full[128];
+	char open_only[128], full[128];
 	double recover, recover_full;
-	int r;
+	int r = mesh_start(&m, url, dir, NULL, NULL);
 
-	snprintf(journal, sizeof journal, "%s/journal.db", dir);
 	snprintf(open_only, sizeof open_only, "%s/open.db", dir);
 	snprintf(full, sizeof full, "%s/full.db", dir);
-	const char *const router_args[] = { "--url", url, "--name", "router-1", "--log-level",
-		"warn", "--journal", journal, NULL };
-	const char *const node_args[] = { "--url", url, "--name", "cpu-1", "--log-level", "warn",
-		"--slots", NODE_SLOTS, NULL };
-
-	r = proc_start(&router, "spu-router", router_args);
-	if (r == 0)
-		r = proc_start(&node, "spu-cpu-node", node_args);
 	if (r == 0)
 		r = measure(url, dir, seconds, &f);
-	proc_stop(&node);
-	proc_stop(&router);
-	if (r < 0 || fill(open_only, 100000, 0) < 0 || fill(full, 100000, 1000000) < 0)
-		return -1;
-	recover = recover_ms(url, open_only);
-	recover_full = recover_ms(url, full);
+	mesh_stop(&m);
+	if (r < 0)
+		return r;
 	printf("figure durable_tasks_per_s %.0f 1/s\n", median(f.durable));
 	printf("figure sqlite_floor_per_s %.0f 1/s\n", median(f.floor));
 	printf("figure durable_to_floor %.2f ratio\n", median(f.ratio));
 	printf("figure durable_alone_ms %.2f ms\n", median(f.alone_ms));
+	printf("figure durable_ack_p50_ms %.2f ms\n", median(f.ack_p50_ms));
+	printf("figure durable_ack_p99_ms %.2f ms\n", median(f.ack_p99_ms));
+	if (limits(url, dir, seconds) < 0 || fill(open_only, 100000, 0) < 0 ||
+		fill(full, 100000, 1000000) < 0)
+		return -1;
+	recover = recover_ms(url, open_only);
+	recover_full = recover_ms(url, full);
 	printf("figure recover_100k_ms %.0f ms\n", recover);
 	printf("figure recover_100k_beside_1m_ms %.0f ms\n", recover_full);
 	return recover < 0 || recover_full < 0 ? -1 : 0;

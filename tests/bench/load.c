@@ -24,6 +24,7 @@
 struct flight {
 	struct load *load;
 	int64_t begun_ns;
+	struct loop_timer again;
 };
 
 struct load {
@@ -33,7 +34,8 @@ struct load {
 	struct buf body;
 	struct flight flights[FLIGHT_MAX];
 	struct hist took_ns;
-	uint64_t done, failed;
+	struct hist acked_ns;
+	uint64_t done, failed, refused;
 	bool fast;
 	int64_t count_from_ns, stop_ns;
 };
@@ -56,10 +58,37 @@ static void ended(struct flight *f, bool succeeded)
 		loop_stop(&l->loop);
 }
 
+static void on_again(void *ctx, int64_t now_ns)
+{
+	const struct flight *f = ctx;
+
+	(void)now_ns;
+	if (clocks_mono() < f->load->stop_ns)
+		submit(ctx);
+	else
+		loop_stop(&f->load->loop);
+}
+
 static void on_reply(void *ctx, const struct submit_reply *r)
 {
-	if (r->fail.code != 0)
-		ended(ctx, false);
+	struct flight *f = ctx;
+	struct load *l = f->load;
+	int64_t now = clocks_mono();
+
+	if (r->fail.code == 0) {
+		if (now >= l->count_from_ns && now < l->stop_ns)
+			hist_add(&l->acked_ns, now - f->begun_ns);
+		return;
+	}
+	if (r->fail.code != ERR_BUSY || r->fail.retry_after_ms == 0) {
+		ended(f, false);
+		return;
+	}
+	l->refused += now >= l->count_from_ns && now < l->stop_ns;
+	f->again = (struct loop_timer){ .on_due = on_again, .ctx = f };
+	if (loop_timer_set(&l->loop, &f->again,
+		    l->loop.now_ns + r->fail.retry_after_ms * NS_PER_MS) < 0)
+		ended(f, false);
 }
 
 static void on_event(void *ctx, const struct event *e)
@@ -125,7 +154,10 @@ static void child(int to, const char *url, unsigned in_flight, double seconds, b
 	r.per_s = (double)l->done / ((double)(l->stop_ns - l->count_from_ns) / 1e9);
 	r.p50_us = (double)hist_at(&l->took_ns, 500) / 1e3;
 	r.p99_us = (double)hist_at(&l->took_ns, 990) / 1e3;
+	r.ack_p50_us = (double)hist_at(&l->acked_ns, 500) / 1e3;
+	r.ack_p99_us = (double)hist_at(&l->acked_ns, 990) / 1e3;
 	r.failed = l->failed;
+	r.refused = l->refused;
 	_exit(write(to, &r, sizeof r) == (ssize_t)sizeof r ? 0 : 1);
 }
 

@@ -10,7 +10,10 @@ struct load_result {
 	double per_s;  /* tasks that succeeded, a second */
 	double p50_us; /* from submit to end */
 	double p99_us;
-	uint64_t failed; /* refused, or ended otherwise */
+	double ack_p50_us; /* from submit to the reply that accepts it */
+	double ack_p99_us;
+	uint64_t failed;  /* refused for good, or ended otherwise */
+	uint64_t refused; /* and submitted again after the time that the refusal named */
 };
 
 /* fast: in memory only; else each task is flushed to the router's journal. Run in a process of its own (fork), so that libraries' threads do not mix. 0, or ERR_*. */
