@@ -68,6 +68,15 @@ static void forget_attempt(struct task *t)
 	t->node = NODE_NOBODY;
 }
 
+static enum tried try_place(struct router *r, struct task *t);
+
+/* Where nobody waits there is no turn to wait for. */
+static bool place_at_once(struct router *r, struct task *t)
+{
+	return registry_kind_at(&r->registry, t->kind)->of[task_rung(t)].open_n > 0 &&
+	       waits_are_idle(&r->waits, t->kind, task_rung(t)) && try_place(r, t) == TRIED_PLACED;
+}
+
 void rung_arrive(struct router *r, struct task *t)
 {
 	forget_attempt(t);
@@ -80,7 +89,8 @@ void rung_arrive(struct router *r, struct task *t)
 		return;
 	}
 	start_clock(r, t, 0);
-	enqueue(r, t);
+	if (!place_at_once(r, t))
+		enqueue(r, t);
 }
 
 void rung_again(struct router *r, struct task *t, int64_t delay_ns)

@@ -58,6 +58,13 @@ static struct wait *need_wait(struct waits *ws, uint32_t kind, enum rung rung)
 	return w;
 }
 
+bool waits_are_idle(const struct waits *ws, uint32_t kind, enum rung rung)
+{
+	const struct wait *w = *place_of(ws, kind, rung);
+
+	return (w == NULL || w->n == 0) && list_is_empty(&ws->dirty);
+}
+
 /* --- the look ------------------------------------------------------------------------------------------ */
 
 static void touch(struct waits *ws, struct wait *w)

@@ -82,6 +82,8 @@ void waits_done(struct waits *ws);
 int wait_push(struct waits *ws, struct task *t, const struct tenants *tenants) MUST_USE;
 /* Nothing happens if it does not wait. */
 void wait_drop(struct waits *ws, struct task *t);
+/* Does nobody wait in this queue, and is no look due anywhere? */
+bool waits_are_idle(const struct waits *ws, uint32_t kind, enum rung rung);
 /* What could serve this queue's tasks has changed. */
 void waits_touch(struct waits *ws, uint32_t kind, enum rung rung);
 void waits_touch_all(struct waits *ws);

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 
 #define NS_PER_MS INT64_C(1000000)
+#define YIELD_NS                                                                                   \
+	INT64_C(60000000000) /* an upload that nothing came for so long gives way to a new one */
 #define WINDOWS_BYTES ((uint64_t)4 * LIMIT_BLOB_WINDOW_BYTES) /* of all uploads together */
 
 /* One ask. */
@@ -82,11 +84,27 @@ static void do_stat(struct request *r)
 
 /* --- in ----------------------------------------------------------------------------------------------- */
 
+/* Who sent it may be dead: a new upload needs the place more than one that nothing came for lately. */
+static void drop_idlest(struct store *s, int64_t now_ns)
+{
+	struct upload *idlest = NULL;
+
+	for (struct list *l = s->uploads.next; l != &s->uploads; l = l->next)
+		if (idlest == NULL || upload_of(l)->touched_ns < idlest->touched_ns)
+			idlest = upload_of(l);
+	if (idlest == NULL || now_ns - idlest->touched_ns < YIELD_NS)
+		return;
+	drop_upload(s, idlest);
+	s->metrics.dropped++;
+}
+
 static struct upload *add_upload(struct store *s, struct tenant *t, struct span token,
-	uint64_t size, uint64_t have, struct fail *why)
+	uint64_t size, uint64_t have, int64_t now_ns, struct fail *why)
 {
 	struct upload *u;
 
+	if (s->uploads_n == s->conf.uploads_max)
+		drop_idlest(s, now_ns);
 	if (s->uploads_n == s->conf.uploads_max) {
 		fail_set(why, ERR_BUSY, "uploads_max", s->conf.uploads_max,
 			"as many uploads as go are open");
@@ -121,7 +139,8 @@ static void do_open(struct request *r)
 		return;
 	}
 	if (u == NULL)
-		u = add_upload(r->s, r->tenant, r->ask->upload, r->ask->size, 0, &r->reply->fail);
+		u = add_upload(r->s, r->tenant, r->ask->upload, r->ask->size, 0, r->now_ns,
+			&r->reply->fail);
 	if (u == NULL)
 		return;
 	u->touched_ns = r->now_ns;
@@ -385,7 +404,7 @@ static int on_upload(void *ctx, struct span tenant, struct span token, uint64_t 
 	if (t == NULL)
 		return ERR_NO_MEMORY;
 	span_copy(token, name, sizeof(name));
-	u = add_upload(s, t, token, size, have, &why);
+	u = add_upload(s, t, token, size, have, 0, &why);
 	if (u == NULL && why.code == ERR_BUSY)
 		disk_upload_drop(&s->disk, t, name, size);
 	else if (u == NULL)

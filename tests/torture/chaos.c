@@ -44,7 +44,7 @@ static void limit_files(void)
 
 static void become(struct chaos *c, unsigned who, const char *log)
 {
-	char journal[PATH], conf[PATH], name[16], path[PROC_PATH];
+	char journal[PATH], conf[PATH], blobs[PATH], name[16], path[PROC_PATH];
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -54,6 +54,7 @@ static void become(struct chaos *c, unsigned who, const char *log)
 	}
 	snprintf(journal, sizeof journal, "%s/journal.db", c->dir);
 	snprintf(conf, sizeof conf, "%s/nats.conf", c->dir);
+	snprintf(blobs, sizeof blobs, "%s/blobs", c->dir);
 	snprintf(name, sizeof name, "cpu-%u", who);
 	if (who == VICTIM_NATS) {
 		const char *server = getenv("NATS_SERVER");
@@ -66,6 +67,9 @@ static void become(struct chaos *c, unsigned who, const char *log)
 		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
 			"router-1", "--journal", journal, "--lease", "4s", "--suspect", "2s",
 			"--backoff", "100ms", "--attempts-cpu", "100", (char *)NULL);
+	} else if (who == VICTIM_STORE) {
+		execl(proc_path("spu-store", path), "spu-store", "--url", c->url, "--name",
+			"store-1", "--dir", blobs, (char *)NULL);
 	} else {
 		execl(proc_path("spu-cpu-node", path), "spu-cpu-node", "--url", c->url, "--name",
 			name, "--slots", "64", "--offer-every", "500ms", (char *)NULL);

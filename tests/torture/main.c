@@ -105,9 +105,9 @@ int main(int argc, char **argv)
 	loop_close(&loop);
 	printf("# seed %" PRIu64 ", %" PRId64 " s: %" PRIu64 " kills, %" PRIu64 " stops, %" PRIu64
 	       " full disks, %" PRIu64 " processes ended by themselves; %" PRIu64
-	       " submits, %" PRIu64 " succeeded, %" PRIu64 " ended otherwise\n",
+	       " submits, %" PRIu64 " succeeded (%" PRIu64 " large), %" PRIu64 " ended otherwise\n",
 		seed, seconds, chaos.kills, chaos.stops, chaos.full, chaos.ends, v.asked,
-		v.succeeded, v.other);
+		v.succeeded, v.large, v.other);
 	if (is_rolling)
 		printf("# %u restarts in %u rounds; %" PRIu64 " tasks given out again, %" PRIu64
 		       " of them lost or failed at first; the longest submit %" PRId64 " ms\n",

@@ -23,6 +23,7 @@
 #define PATIENCE_NS (1500 * NS_PER_MS)
 #define SLEEP_MS 300 /* a task takes so long at most */
 #define ARENA_MAX (4u << 20)
+#define LARGE_EVERY_NS (250 * NS_PER_MS) /* a task whose input and result go through the store */
 
 struct owed {
 	struct tenant *tenant;
@@ -41,6 +42,9 @@ struct owed {
 	enum state told;  /* as an event said; STATE_NONE: not heard */
 	enum state found; /* as the router said in the end */
 	bool is_right;    /* it succeeded and echoed its key */
+	bool is_large;    /* or its bytes, which are in the store */
+	bool is_put, is_got;
+	struct blob_hash hash;
 };
 
 struct tenant {
@@ -54,6 +58,9 @@ struct tenant {
 	bool checking;
 	uint64_t asked;
 	struct arena arena;
+	struct large large;
+	struct owed *moving; /* whose bytes are on their way */
+	int64_t large_ns;    /* when the next one is due */
 };
 
 static void key_of(const struct owed *o, char to[16])
@@ -99,12 +106,16 @@ static void submit(struct tenant *t, struct owed *o)
 	CLEANUP(buf_done) struct buf body, message;
 	char key[16];
 	struct submit s = { .kind = SPAN_LIT("util.echo"), .deadline_ms = 0 };
+	struct item item = { 0 };
 
 	key_of(o, key);
 	buf_init(&body, 4096);
 	buf_init(&message, 8192);
 	body_put_int(&body, "sleep_ms", (int64_t)o->sleep_ms);
-	body_put_item(&body, SPAN_LIT(""), SPAN_LIT(""), span_str(key));
+	item.data = span_str(key);
+	if (o->is_large)
+		item = (struct item){ .blob = span_of(o->hash.at, BLOB_HASH), .size = LARGE_BYTES };
+	body_put(&body, &item);
 	s.key = span_str(key);
 	s.body = buf_span(&body);
 	submits_put(&message, &s);
@@ -128,15 +139,42 @@ static struct owed *new_task(struct tenant *t)
 	return o;
 }
 
+static bool is_ready(const struct owed *o)
+{
+	return !o->is_large || o->is_put;
+}
+
+/* The bytes of a large task go to the store before it is submitted, one task's at a time. */
+static void put_next(struct tenant *t)
+{
+	struct blob_end end;
+
+	if (large_take(&t->large, &end) && end.fail.code == 0) {
+		t->moving->hash = end.hash;
+		t->moving->is_put = true;
+	}
+	for (uint32_t i = 0; !large_is_moving(&t->large) && i < t->n; i++) {
+		if (is_ready(&t->owed[i]))
+			continue;
+		t->moving = &t->owed[i];
+		large_put(&t->large, i);
+	}
+}
+
 void tenant_turn(struct tenant *t, int64_t now_ns, bool stop)
 {
-	(void)now_ns;
+	put_next(t);
 	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
-		if (!t->owed[i].accepted && !t->owed[i].asking)
+		if (!t->owed[i].accepted && !t->owed[i].asking && is_ready(&t->owed[i]))
 			submit(t, &t->owed[i]);
 	while (!stop && t->n < TASKS_MAX && t->asking < ASKING_MAX && t->n - t->ended < OPEN_MAX) {
 		struct owed *o = new_task(t);
 
+		o->is_large = now_ns >= t->large_ns;
+		if (o->is_large) {
+			t->large_ns = now_ns + LARGE_EVERY_NS;
+			continue;
+		}
 		submit(t, o);
 		if (!o->asking)
 			break;
@@ -159,8 +197,10 @@ static bool echoes(struct tenant *t, const struct owed *o, struct span encoded)
 	char key[16];
 
 	key_of(o, key);
-	return body_decode(&t->arena, encoded, &body, NULL) == 0 && body.items_n == 1 &&
-	       span_is(body.items[0].data, key);
+	if (body_decode(&t->arena, encoded, &body, NULL) < 0 || body.items_n != 1)
+		return false;
+	return o->is_large ? span_eq(body.items[0].blob, span_of(o->hash.at, BLOB_HASH))
+			   : span_is(body.items[0].data, key);
 }
 
 static struct owed *find(struct tenant *t, struct ulid id)
@@ -259,11 +299,37 @@ static bool is_settled(const struct owed *o)
 	return o->fetched && (o->lost || state_is_final(o->found));
 }
 
+/* The bytes of a result must still be there. */
+static bool is_owed_bytes(const struct owed *o)
+{
+	return o->is_large && o->is_right && !o->is_got && !o->lost;
+}
+
+static void get_next(struct tenant *t)
+{
+	struct blob_end end;
+
+	if (large_take(&t->large, &end)) {
+		t->moving->is_got = end.fail.code == 0;
+		t->moving->lost = end.fail.code == ERR_UNKNOWN || end.fail.code == ERR_IO ||
+				  end.fail.code == ERR_MALFORMED;
+		if (t->moving->lost)
+			break_rule(t->moving, end.fail.detail);
+	}
+	for (uint32_t i = 0; !large_is_moving(&t->large) && i < t->n; i++) {
+		if (!is_owed_bytes(&t->owed[i]))
+			continue;
+		t->moving = &t->owed[i];
+		large_get(&t->large, i, &t->owed[i].hash);
+	}
+}
+
 void tenant_check(struct tenant *t)
 {
 	for (uint32_t i = 0; !t->checking && i < t->n; i++)
 		t->owed[i].fetched = false;
 	t->checking = true;
+	get_next(t);
 	for (uint32_t i = 0; i < t->n && t->asking < ASKING_MAX; i++)
 		if (!t->owed[i].asking && !is_settled(&t->owed[i]) &&
 			!ask(t, &t->owed[i], QUERY_RESULT))
@@ -273,7 +339,7 @@ void tenant_check(struct tenant *t)
 bool tenant_is_checked(const struct tenant *t)
 {
 	for (uint32_t i = 0; i < t->n; i++)
-		if (!is_settled(&t->owed[i]))
+		if (!is_settled(&t->owed[i]) || is_owed_bytes(&t->owed[i]))
 			return false;
 	return true;
 }
@@ -310,6 +376,7 @@ void tenant_judge(const struct tenant *t, struct outcome *ret)
 		ret->doubled += o->doubled;
 		ret->unfinished += !o->lost && !state_is_final(o->found);
 		ret->succeeded += o->is_right;
+		ret->large += o->is_right && o->is_large;
 		ret->again += o->attempts > 1;
 		ret->in_vain += o->in_vain;
 		if (o->accepted && o->accepted_ns - o->asked_ns > ret->longest_ns)
@@ -336,6 +403,7 @@ struct tenant *tenant_open(struct loop *l, const char *url, uint64_t seed)
 		t->requests = requests_new(l, t->bus, "_INBOX.torture", 2 * ASKING_MAX);
 	if (t->requests != NULL)
 		t->events = bus_subscribe(t->bus, "spu.event.local.*", NULL, on_event, t);
+	t->large = (struct large){ .loop = l, .bus = t->bus };
 	if (t->events != NULL)
 		return t;
 	tenant_close(t);
@@ -346,6 +414,7 @@ void tenant_close(struct tenant *t)
 {
 	if (t == NULL)
 		return;
+	blob_transfer_free(t->large.transfer);
 	requests_free(t->requests);
 	bus_close(t->bus);
 	mem_free(t->owed);

@@ -5,6 +5,7 @@
  *
  *	main.c     time, and the verdict        chaos.c    the processes, and what is done to them
  *	tenant.c   submits, asks again, checks   rolling.c  or: told to end and started again, in turn
+ *	large.c    inputs through the store
  */
 #pragma once
 #include <stdbool.h>
@@ -13,12 +14,19 @@
 
 #include "base/prng.h"
 #include "base/ulid.h"
+#include "run/blob.h"
 #include "run/loop.h"
 
 /* --- chaos.c */
 
 #define TORTURE_NODES 3
-enum victim { VICTIM_NATS, VICTIM_ROUTER, VICTIM_NODES, VICTIMS = VICTIM_NODES + TORTURE_NODES };
+enum victim {
+	VICTIM_NATS,
+	VICTIM_ROUTER,
+	VICTIM_STORE,
+	VICTIM_NODES,
+	VICTIMS = VICTIM_NODES + TORTURE_NODES
+};
 
 struct member {
 	pid_t pid;        /* 0: dead */
@@ -65,6 +73,26 @@ void rolling_turn(struct rolling *r, struct chaos *c, int64_t now_ns);
 /* Is a round over, and everything started again? */
 bool rolling_is_between(const struct rolling *r);
 
+/* --- large.c */
+
+#define LARGE_BYTES ((uint64_t)700000)
+
+struct large {
+	struct loop *loop;
+	struct bus *bus;
+	uint32_t number;
+	struct blob_transfer *transfer;
+	bool has_ended;
+	struct blob_end end;
+};
+
+/* Begin to put the bytes of a number, or to get them: others end with ERR_MALFORMED. Nothing moves at this time. */
+void large_put(struct large *l, uint32_t number);
+void large_get(struct large *l, uint32_t number, const struct blob_hash *hash);
+bool large_is_moving(const struct large *l);
+/* True, once, when what was begun has ended. */
+bool large_take(struct large *l, struct blob_end *ret);
+
 /* --- tenant.c */
 
 struct tenant;
@@ -73,6 +101,7 @@ struct outcome {
 	uint64_t accepted, lost, doubled, unfinished;
 	uint64_t succeeded, other; /* how the finished ones ended */
 	uint64_t asked;            /* submits sent, repeats too */
+	uint64_t large;            /* succeeded, with more than a message of input and result */
 	uint64_t again, in_vain;   /* given out more than once; since one was lost or failed */
 	int64_t longest_ns;        /* a submit took to be acknowledged */
 };

@@ -273,6 +273,11 @@ static void on_open(struct blob_transfer *t, uint32_t round, const struct blob_r
 {
 	uint64_t have = t->is_put ? r->offset : t->machine.acked;
 
+	/* Others use the store: their turn ends, and then it is ours. */
+	if (r->fail.code == ERR_BUSY && span_is(span_str(r->fail.field), "uploads_max")) {
+		broke(t, round, &r->fail);
+		return;
+	}
 	if (r->fail.code != 0) {
 		end(t, &r->fail);
 		return;
