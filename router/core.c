@@ -4,18 +4,18 @@
  */
 #include "router/core.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "router/clock.h"
+#include "router/content.h"
 #include "router/recall.h"
 #include "router/view.h"
 #include "run/clocks.h"
 #include "run/keys.h"
 #include "run/log.h"
 #include "run/outbox.h"
-#include "wire/body.h"
-#include "wire/kinds.h"
 #include "wire/subject.h"
 
 #define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
@@ -39,12 +39,19 @@ struct router_core {
 	struct router_out out;
 	struct router_metrics metrics;
 	struct bus_sub *subs[3];
-	int err; /* the journal's: stop */
+	struct clock clock;
+	int64_t skew_ns; /* of the wall clock, as the machine was told */
+	int err;         /* the journal's: stop */
 };
+
+static int64_t process_ns(const struct router_core *c)
+{
+	return c->conf.now(c->conf.now_ctx);
+}
 
 static int64_t now_ns(const struct router_core *c)
 {
-	return c->conf.now(c->conf.now_ctx);
+	return clock_now(&c->clock, process_ns(c));
 }
 
 /* --- out ---------------------------------------------------------------------------------------------- */
@@ -114,36 +121,6 @@ static int step(struct router_core *c, const struct router_event *e)
 
 /* --- submits ------------------------------------------------------------------------------------------ */
 
-/* What makes two submits with one key the same: all that decides about the work, not when it is wanted. */
-static void content_hash(const struct submit *s, unsigned char ret[KEYS_HASH])
-{
-	char limits[64];
-	int n = snprintf(limits, sizeof limits, "%u %lld %d", s->priority,
-		(long long)s->max_price_ucr, s->fast);
-	const struct span parts[] = { s->kind, s->body, span_of(s->allow.rung, s->allow.n),
-		span_of(limits, (size_t)n) };
-
-	keys_hash(parts, ARRAY_LEN(parts), ret);
-}
-
-/* The model that the body asks for, if the kind knows models: placement needs it. */
-static struct span model_of(struct router_core *c, const struct submit *s)
-{
-	const struct kind_row *row = kind_find(s->kind);
-	struct body body;
-
-	for (unsigned i = 0; row != NULL && i < row->params_n; i++) {
-		if (strcmp(row->params[i].key, "model") != 0)
-			continue;
-		if (body_decode(&c->arena, s->body, &body, NULL) < 0)
-			break; /* the node that gets it says what is wrong */
-		const struct param *p = body_param(&body, "model");
-
-		return p == NULL ? (struct span){ NULL, 0 } : p->value;
-	}
-	return (struct span){ NULL, 0 };
-}
-
 /* The replies of one message leave as one message, after the journal's flush. Those to `fast` submits wait for
  * an event, mostly the end of one of them: alone they would wake their reader for a task that is on its way,
  * and hold the way up. */
@@ -203,7 +180,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	if (s->fail.code == 0 && look_at_submit(c, tenant, s, &reply.fail) == 0) {
 		if (s->key.len > 0)
 			content_hash(s, hash);
-		e.model = model_of(c, s);
+		e.model = content_model(&c->arena, s);
 	}
 	if (reply.fail.code == 0)
 		(void)step(c, &e); /* what it says is in the reply */
@@ -473,6 +450,42 @@ static int subscribe(struct router_core *c, struct fail *why)
 	return 0;
 }
 
+/* Tell the machine how far the wall clock is off, if that has changed by more than measuring takes. */
+static void see_wall(struct router_core *c, int64_t least_ns)
+{
+	int64_t skew_ns = c->conf.wall == NULL ? 0 : c->conf.wall(c->conf.now_ctx) - now_ns(c);
+
+	if (llabs(skew_ns - c->skew_ns) < least_ns)
+		return;
+	c->skew_ns = skew_ns;
+	router_set_skew(c->machine, skew_ns);
+}
+
+void router_core_beat(struct router_core *c)
+{
+	clock_beat(&c->clock, process_ns(c));
+	see_wall(c, CLOCK_STEP_NS);
+}
+
+int64_t router_core_now(const struct router_core *c)
+{
+	return now_ns(c);
+}
+
+/* The journal's rows; then no time that it tells of is in the future. */
+static int read_journal(struct router_core *c, struct fail *why)
+{
+	int err;
+
+	see_wall(c, 1);
+	err = recall_open(c->conf.journal, c->machine, why);
+	if (err < 0)
+		return err;
+	clock_floor(&c->clock, process_ns(c), router_newest_ns(c->machine));
+	see_wall(c, 1);
+	return 0;
+}
+
 struct router_core *router_core_open(const struct router_core_conf *conf, struct fail *why)
 {
 	struct router_core *c = mem_alloc(sizeof *c);
@@ -493,7 +506,7 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	if (held_open(&c->held, conf->bus, conf->journal, &conf->backlog) < 0 ||
 		c->outbox == NULL || c->late == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	else if (recall_open(conf->journal, c->machine, why) == 0 && subscribe(c, why) == 0) {
+	else if (read_journal(c, why) == 0 && subscribe(c, why) == 0) {
 		router_resume(c->machine, now_ns(c), &c->out);
 		return c;
 	}
@@ -559,7 +572,7 @@ int64_t router_core_wake(const struct router_core *c)
 {
 	int64_t wake = router_wake(c->machine);
 
-	return wake < c->late_ns ? wake : c->late_ns;
+	return clock_due(&c->clock, wake < c->late_ns ? wake : c->late_ns);
 }
 
 const struct router_metrics *router_core_metrics(const struct router_core *c)

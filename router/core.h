@@ -24,7 +24,8 @@ struct router_core_conf {
 	const char *
 		operators; /* tenants that see all and may drain, separated by commas; lives as long */
 	struct router_conf machine;
-	int64_t (*now)(void *ctx); /* Unix time in ns; never goes back */
+	int64_t (*now)(void *ctx);  /* Unix time in ns; never goes back while the process lives */
+	int64_t (*wall)(void *ctx); /* the wall clock, which may be set; NULL: it agrees */
 	void *now_ctx;
 	const struct hist *jitter_us; /* of the control loop, or NULL */
 };
@@ -59,6 +60,10 @@ int router_core_turn(struct router_core *c) MUST_USE;
 int64_t router_core_wake(const struct router_core *c);
 /* The bus is back: greet the nodes, so that they tell what they hold. */
 void router_core_greet(struct router_core *c);
+/* Ten times a second, before anything else of a turn: look at the clocks. What is not called so goes by `now` alone. */
+void router_core_beat(struct router_core *c);
+/* The router's own time (router/clock.h). */
+int64_t router_core_now(const struct router_core *c);
 /* Bring the machine's numbers into the metrics. */
 void router_core_measure(struct router_core *c);
 const struct router_metrics *router_core_metrics(const struct router_core *c);

@@ -37,13 +37,15 @@ static void put_order(struct buf *b, const struct router *r, const struct task *
 		.max_price_ucr = t->max_price_ucr,
 		.start_within_ns = t->start_within_ns,
 		.accepted_ns = t->accepted_ns,
-		.deadline_ns = t->deadline_ns,
+		.deadline_is_wall = t->deadline_is_wall && !is_kept(t),
 		.priority = t->priority,
 		.role = t->role,
 		.part = t->part,
 		.depth = t->depth,
 	};
 
+	/* Of an open row it holds whatever is done to the clock. */
+	o.deadline_ns = t->deadline_ns + (o.deadline_is_wall ? r->skew_ns : 0);
 	if (t->key != NULL)
 		o.hash = span_of(t->hash, TASK_HASH);
 	if (t->parent != TASK_NONE && !is_kept(t))
@@ -238,7 +240,8 @@ static bool restore_order(struct router *r, struct task *t, const struct task_or
 	t->max_price_ucr = o->max_price_ucr;
 	t->start_within_ns = o->start_within_ns;
 	t->accepted_ns = o->accepted_ns;
-	t->deadline_ns = o->deadline_ns;
+	t->deadline_is_wall = o->deadline_is_wall;
+	t->deadline_ns = o->deadline_ns - (o->deadline_is_wall ? r->skew_ns : 0);
 	t->stream = text(o->stream, &ok);
 	t->model = text(o->model, &ok);
 	if (with_body) { /* also one of no bytes */
@@ -334,6 +337,20 @@ static struct task *place_for(struct router *r, const struct journal_image *imag
 	return t;
 }
 
+static void note_newest(struct router *r, const struct task *t)
+{
+	const int64_t moments[] = { t->accepted_ns, t->rung_ns, t->started_ns, t->ended_ns };
+
+	for (unsigned i = 0; i < ARRAY_LEN(moments); i++)
+		if (moments[i] > r->newest_ns)
+			r->newest_ns = moments[i];
+}
+
+int64_t router_newest_ns(const struct router *r)
+{
+	return r->newest_ns;
+}
+
 int router_restore(struct router *r, const struct journal_image *image, struct fail *why)
 {
 	struct task_order order;
@@ -377,6 +394,7 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 	}
 	if (image->row >= r->next_row)
 		r->next_row = image->row + 1;
+	note_newest(r, t);
 	if (!state_is_final(t->state))
 		router_count_open(r, t);
 	if (image->life == JOURNAL_KEPT)
@@ -419,6 +437,7 @@ static void resume(struct router *r, struct task *t)
 void router_resume(struct router *r, int64_t now_ns, const struct router_out *out)
 {
 	r->now_ns = now_ns;
+	r->started_ns = now_ns;
 	r->out = out;
 	for (uint32_t i = 0; i < r->tasks.slots.cap; i++) {
 		struct task *t = slots_is_taken(&r->tasks.slots, i) ? tasks_at(&r->tasks, i) : NULL;

@@ -5,6 +5,7 @@
  *   report.c  what nodes say            split.c   parts and their join
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
  *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
+ *   deadline.c  when tasks must have ended
  *   retry.c   what follows a failure (pure, with a header of its own)
  *   straggler.c  who gets a second attempt    twin.c    what becomes of it
  */
@@ -40,6 +41,8 @@ struct router {
 	struct router_counts counts;
 	const struct place_policy *policy;
 	int64_t started_ns;
+	int64_t skew_ns;   /* the wall clock's time minus ours */
+	int64_t newest_ns; /* of what the journal told: nothing happened later */
 	bool settled;
 	int64_t now_ns;               /* of this step */
 	const struct router_out *out; /* of this step */
@@ -81,6 +84,17 @@ bool rung_has_other(const struct router *r, const struct task *t);
 struct place_need rung_need(const struct task *t);
 /* Send an attempt of the task to its node. */
 void rung_order(struct router *r, const struct task *t, const struct node *n, uint32_t attempt);
+
+/* --- deadline.c */
+
+/* May a submitter name this deadline (0: none)? 0, ERR_EXPIRED or ERR_INVALID. */
+int deadline_check(const struct router *r, int64_t deadline_ms, struct fail *why) MUST_USE;
+/* The one that was named, or the usual one of its ladder. */
+void deadline_set(const struct router *r, struct task *t, int64_t deadline_ms);
+/* For its node, whose clock may be another: 1 at least. */
+int64_t deadline_left_ms(const struct router *r, const struct task *t);
+/* As far away as that of `from` was. */
+void deadline_again(const struct router *r, struct task *t, const struct task *from);
 
 /* --- report.c */
 

@@ -65,8 +65,10 @@ static void on_control(void *ctx, int64_t now_ns)
 	struct process *p = ctx;
 
 	(void)now_ns;
-	if (p->core != NULL)
-		router_core_measure(p->core);
+	if (p->core == NULL)
+		return;
+	router_core_beat(p->core);
+	router_core_measure(p->core);
 }
 
 static void on_bus(void *ctx, enum bus_state state)
@@ -82,6 +84,19 @@ static int64_t loop_now(void *ctx)
 	const struct process *p = ctx;
 
 	return p->daemon.loop.now_ns;
+}
+
+static int64_t wall_now(void *ctx)
+{
+	(void)ctx;
+	return clocks_wall();
+}
+
+static int64_t journal_now(void *ctx)
+{
+	const struct process *p = ctx;
+
+	return p->core == NULL ? p->daemon.loop.now_ns : router_core_now(p->core);
 }
 
 /* Being woken is enough here too: the turn's end sends what is safe. */
@@ -105,6 +120,8 @@ static int open_journal(struct process *p, const struct settings *s, struct jour
 		.path = s->journal,
 		.rows_max = s->journal_rows,
 		.bytes_max = s->journal_bytes,
+		.now = journal_now,
+		.now_ctx = p,
 	};
 
 	*ret = NULL;
@@ -140,6 +157,7 @@ static int serve(struct process *p, const struct settings *s)
 		.name = p->daemon.name,
 		.operators = s->operators,
 		.now = loop_now,
+		.wall = wall_now,
 		.now_ctx = p,
 		.jitter_us = &p->daemon.loop.jitter_us,
 	};

@@ -348,12 +348,14 @@ static void set_device(struct node *n, struct span device)
 	n->device = mem_str(device); /* without memory the name is not shown: no more than that */
 }
 
-/* Older than what is known. Who said goodbye has nothing more to offer in that life. */
-static bool is_old(const struct node *n, const struct offer *o)
+/* Older than what is known. Who said goodbye has nothing more to offer in that life. A lower incarnation is an earlier
+ * life, or a later one whose clock was set back: when the known one has offered nothing for long, it is that. */
+static bool is_old(const struct registry *g, const struct node *n, const struct offer *o,
+	int64_t now_ns)
 {
-	if (o->incarnation != n->incarnation)
-		return o->incarnation < n->incarnation;
-	return n->state == NODE_GONE || o->seq <= n->seq;
+	if (o->incarnation < n->incarnation)
+		return n->state != NODE_GONE && now_ns - n->offered_ns < g->conf.suspect_ns;
+	return o->incarnation == n->incarnation && (n->state == NODE_GONE || o->seq <= n->seq);
 }
 
 uint32_t registry_expect(struct registry *g, int64_t now_ns, struct span name)
@@ -391,7 +393,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		return ERR_BUSY;
 	struct node *n = registry_node(g, i);
 
-	if (heard != HEARD_NEW && !n->expected && is_old(n, o)) {
+	if (heard != HEARD_NEW && !n->expected && is_old(g, n, o, now_ns)) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
 		return 0;
@@ -410,7 +412,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 	n->incarnation = o->incarnation;
 	n->expected = false;
 	n->seq = o->seq;
-	n->heard_ns = now_ns;
+	n->heard_ns = n->offered_ns = now_ns;
 	n->draining = o->draining;
 	n->load.slots = o->slots;
 	n->load.queued = o->queued;

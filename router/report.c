@@ -170,25 +170,38 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 
 /* What should be on the node and is not listed was lost on the way. A loss may end others on the same node:
  * so they are gathered first, and each that ends meanwhile leaves that list by itself. */
-static void not_listed(struct router *r, uint32_t node, const struct offer *o)
+static void not_listed(struct router *r, uint32_t node, const struct offer *o, int64_t grace_ns,
+	const char *why)
 {
 	struct node *n = registry_node(&r->registry, node);
 	struct list lost, *next;
 
-	twin_not_listed(r, node, o->seq, LIST_GRACE_NS);
+	twin_not_listed(r, node, o->seq, grace_ns);
 	list_init(&lost);
 	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
 		const struct task *t = CONTAINER(l, struct task, on_node);
 
 		next = l->next;
-		if (t->offer_seq == o->seq || r->now_ns - t->assigned_ns < LIST_GRACE_NS)
+		if (t->offer_seq == o->seq || r->now_ns - t->assigned_ns < grace_ns)
 			continue;
 		list_drop(l);
 		list_push(&lost, l);
 	}
 	while (!list_is_empty(&lost))
-		report_lost(r, CONTAINER(lost.next, struct task, on_node),
-			"the node does not hold it");
+		report_lost(r, CONTAINER(lost.next, struct task, on_node), why);
+}
+
+/* In its new life it may have begun what was ordered since: what its offer lists it holds. */
+static void restarted(struct router *r, uint32_t node, const struct offer *o)
+{
+	const struct node *n = registry_node(&r->registry, node);
+
+	for (struct list *l = n->tasks.next; l != &n->tasks; l = l->next)
+		CONTAINER(l, struct task, on_node)->offer_seq = ~o->seq;
+	for (struct list *l = n->twins.next; l != &n->twins; l = l->next)
+		CONTAINER(l, struct twin, on_node)->offer_seq = ~o->seq;
+	listed(r, node, o);
+	not_listed(r, node, o, 0, "the node was restarted");
 }
 
 static int on_offer(struct router *r, struct span name, const struct offer *o)
@@ -205,10 +218,12 @@ static int on_offer(struct router *r, struct span name, const struct offer *o)
 		r->counts.stale++;
 		return 0;
 	}
-	if (heard == HEARD_RESTARTED)
-		report_node_lost(r, node, "the node was restarted");
+	if (heard == HEARD_RESTARTED) {
+		restarted(r, node, o);
+		return 0;
+	}
 	listed(r, node, o);
-	not_listed(r, node, o);
+	not_listed(r, node, o, LIST_GRACE_NS, "the node does not hold it");
 	return 0;
 }
 
@@ -233,7 +248,7 @@ static void not_begun(struct router *r, struct node *n)
 		if (t->state != STATE_ASSIGNED)
 			continue;
 		note(r, t, STEP_REFUSED, ERR_CLOSED, SPAN_LIT("the node said goodbye"));
-		report_detach(r, t);
+		report_release(r, t, 0);
 		back(r, t);
 	}
 }

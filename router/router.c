@@ -108,29 +108,6 @@ static struct ladder allowed(const struct ladder *all, const struct ladder *allo
 	return l;
 }
 
-static int64_t default_deadline(const struct router *r, const struct ladder *l)
-{
-	bool may_ask = l->n > 0 && l->rung[l->n - 1] == RUNG_HUMAN;
-
-	return r->now_ns + (may_ask ? r->conf.human_deadline_ns : r->conf.deadline_ns);
-}
-
-static int check_deadline(const struct router *r, const struct submit *s, struct fail *why)
-{
-	int64_t now_ms = r->now_ns / NS_PER_MS;
-	int64_t most_ms = (int64_t)LIMIT_DEADLINE_DAYS * 24 * 3600 * 1000;
-
-	if (s->deadline_ms == 0)
-		return 0;
-	if (s->deadline_ms <= now_ms)
-		return fail_set(why, ERR_EXPIRED, "deadline_ms", now_ms,
-			"the deadline lies in the past");
-	if (s->deadline_ms - now_ms > most_ms)
-		return fail_set(why, ERR_INVALID, "deadline_ms", now_ms + most_ms,
-			"the deadline is more than %d days ahead", LIMIT_DEADLINE_DAYS);
-	return 0;
-}
-
 struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id)
 {
 	struct task *t = tasks_add(&r->tasks, id);
@@ -184,8 +161,7 @@ static int fill(struct router *r, struct task *t, const struct router_event *e)
 	t->fast = s->fast;
 	t->max_price_ucr = s->max_price_ucr;
 	t->start_within_ns = peer_ns(s->start_within_ms, LIMIT_DEADLINE_DAYS * DAY_NS);
-	t->deadline_ns =
-		s->deadline_ms == 0 ? default_deadline(r, &t->ladder) : s->deadline_ms * NS_PER_MS;
+	deadline_set(r, t, s->deadline_ms);
 	t->body = mem_dup(s->body);
 	t->body_len = (uint32_t)s->body.len;
 	t->stream = s->stream.len > 0 ? mem_str(s->stream) : NULL;
@@ -251,7 +227,7 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 
 	if (err != 0)
 		return err;
-	err = check_deadline(r, e->submit, why);
+	err = deadline_check(r, e->submit->deadline_ms, why);
 	if (err < 0)
 		return err;
 	if (ladder.n == 0)
@@ -370,7 +346,7 @@ static void expire(struct router *r, struct task *t)
 {
 	struct fail why = { 0 };
 
-	fail_set(&why, ERR_EXPIRED, "deadline_ms", t->deadline_ns / NS_PER_MS, NULL);
+	fail_set(&why, ERR_EXPIRED, "deadline_ms", router_wall_ms(r, t->deadline_ns), NULL);
 	finish(r, t, TASK_EXPIRE, &why);
 }
 

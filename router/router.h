@@ -134,6 +134,15 @@ void router_next_row(struct router *r, uint64_t row);
  * router_restore and router_resume. */
 int router_hash(struct router *r, uint64_t *ret);
 
+/* The latest moment that the rows tell of. */
+int64_t router_newest_ns(const struct router *r);
+
+/* The wall clock is so far ahead of the time that steps are given. Deadlines that submitters named move with it: at
+ * the next ROUTER_TICK those end that have passed. */
+void router_set_skew(struct router *r, int64_t skew_ns);
+/* A moment of ours on the wall clock, in ms; 0 (never) stays. */
+int64_t router_wall_ms(const struct router *r, int64_t ns);
+
 /* When ROUTER_TICK has something to do next. */
 int64_t router_wake(const struct router *r);
 

@@ -238,7 +238,8 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 		.task_kind = span_str(registry_kind_at(&r->registry, t->kind)->name),
 		.tenant = router_tenant(r, t->tenant),
 		.lease_ms = r->conf.lease_ns / NS_PER_MS,
-		.deadline_ms = t->deadline_ns / NS_PER_MS,
+		.deadline_ms = router_wall_ms(r, t->deadline_ns),
+		.left_ms = deadline_left_ms(r, t),
 		.body = span_of(t->body, t->body_len),
 	};
 

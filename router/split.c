@@ -75,6 +75,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	t->fast = parent->fast;
 	t->max_price_ucr = left_ucr(parent);
 	t->deadline_ns = parent->deadline_ns;
+	t->deadline_is_wall = parent->deadline_is_wall;
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
 	router_count_open(r, t);
@@ -342,7 +343,8 @@ void split_child_ended(struct router *r, struct task *child)
 	if (child->state == STATE_EXPIRED) { /* their deadline is one */
 		struct fail why = { 0 };
 
-		fail_set(&why, ERR_EXPIRED, "deadline_ms", parent->deadline_ns / NS_PER_MS, NULL);
+		fail_set(&why, ERR_EXPIRED, "deadline_ms", router_wall_ms(r, parent->deadline_ns),
+			NULL);
 		finish(r, parent, TASK_EXPIRE, &why);
 		return;
 	}

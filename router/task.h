@@ -77,11 +77,12 @@ struct task {
 	uint8_t priority;
 	uint8_t rung_at; /* index in the ladder */
 	bool fast;
-	bool is_counted;   /* among its tenant's open ones */
-	bool blocked_told; /* the record says already that all nodes are full */
-	bool streams;      /* it has sent a chunk */
-	uint8_t depth;     /* 0; parts are one deeper */
-	uint8_t twins;     /* second attempts so far */
+	bool deadline_is_wall; /* its submitter named it: a moment of the wall clock */
+	bool is_counted;       /* among its tenant's open ones */
+	bool blocked_told;     /* the record says already that all nodes are full */
+	bool streams;          /* it has sent a chunk */
+	uint8_t depth;         /* 0; parts are one deeper */
+	uint8_t twins;         /* second attempts so far */
 	struct ladder ladder;
 	uint8_t tries; /* on this rung */
 	uint8_t avoid_n;

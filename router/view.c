@@ -31,9 +31,9 @@ static struct task_view view_task(const struct view *v, const struct task *t)
 		.node = task_node(v, t),
 		.attempt = t->attempt,
 		.priority = t->priority,
-		.accepted_ms = t->accepted_ns / NS_PER_MS,
-		.deadline_ms = t->deadline_ns / NS_PER_MS,
-		.ended_ms = t->ended_ns / NS_PER_MS,
+		.accepted_ms = router_wall_ms(v->router, t->accepted_ns),
+		.deadline_ms = router_wall_ms(v->router, t->deadline_ns),
+		.ended_ms = router_wall_ms(v->router, t->ended_ns),
 		.permille = t->state == STATE_SUCCEEDED ? 1000 : t->permille,
 		.note = state_is_final(t->state) && t->fail != NULL ? span_str(t->fail->detail)
 								    : span_str(t->note),

@@ -7,6 +7,9 @@
 
 #include <stdio.h>
 
+/* Ahead or behind, at most: by twice as much a deadline can move away, and all must end before the run does. */
+#define CLOCK_OFF_NS (20 * SEC)
+
 /* --- the disk ----------------------------------------------------------------------------------------- */
 
 void disk_turn(struct world *w)
@@ -109,6 +112,9 @@ void router_return(struct world *w)
 
 	if (w->router != NULL || w->now_ns < w->router_back_ns)
 		return;
+	/* Its machine's clock was set meanwhile, or it runs on another machine. */
+	if (prng_below(&w->prng, 2) == 0)
+		w->router_off_ns = (int64_t)prng_below(&w->prng, 2 * CLOCK_OFF_NS) - CLOCK_OFF_NS;
 	w->router_conf.machine.seed = prng_next(&w->prng);
 	w->router_conf.machine.incarnation++;
 	w->router_bus = bus_mem_open(w->net, "router");

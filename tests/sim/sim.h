@@ -101,6 +101,7 @@ struct oracle {
 struct world {
 	uint64_t seed;
 	struct prng prng;
+	int64_t router_off_ns; /* the clock of the router's machine minus the world's */
 	struct weather weather;
 	int64_t now_ns;
 	struct bus_net *net;

@@ -169,6 +169,13 @@ static void make_toys(struct world *w)
 	}
 }
 
+static int64_t router_clock(void *ctx)
+{
+	const struct world *w = ctx;
+
+	return w->now_ns + w->router_off_ns;
+}
+
 static bool make_router(struct world *w)
 {
 	struct fail why = { 0 };
@@ -177,7 +184,8 @@ static bool make_router(struct world *w)
 		.watch_ctx = &w->oracle,
 		.name = "router",
 		.operators = "tenant0",
-		.now = world_clock,
+		.now = router_clock,
+		.wall = router_clock,
 		.now_ctx = w,
 	};
 
@@ -243,12 +251,20 @@ static void least(int64_t *a, int64_t b)
 		*a = b;
 }
 
+/* In the world's time. */
+static int64_t router_wake_ns(const struct world *w)
+{
+	int64_t wake_ns = router_core_wake(w->router);
+
+	return wake_ns == INT64_MAX ? wake_ns : wake_ns - w->router_off_ns;
+}
+
 static int64_t next_time(const struct world *w)
 {
 	int64_t next = bus_net_next(w->net);
 
 	if (w->router != NULL)
-		least(&next, router_core_wake(w->router));
+		least(&next, router_wake_ns(w));
 	else
 		least(&next, w->router_back_ns);
 	least(&next, disk_wake(w));

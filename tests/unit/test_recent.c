@@ -82,6 +82,7 @@ static struct {
 	struct bus *router, *bus;
 	struct node *node, *of_backend;
 	char seen[64];
+	int64_t deadline_ns; /* of the last job */
 } t;
 
 static int toy_open(void *self, struct node *n, struct fail *why)
@@ -111,6 +112,7 @@ static int toy_start(void *self, const struct job *job, struct fail *why)
 
 	(void)self;
 	(void)why;
+	t.deadline_ns = job->deadline_ns;
 	if (job->attempt == 1)
 		node_done(t.of_backend, job->task, job->attempt, job->raw);
 	else
@@ -271,6 +273,33 @@ static void test_a_node_that_left_is_silent(void **state)
 	assert_seen("R");
 }
 
+/* Its clock and the router's need not agree. */
+static void test_a_deadline_by_what_is_left(void **state)
+{
+	struct down d = { .kind = DOWN_ASSIGN,
+		.task = { 1, 1 },
+		.attempt = 1,
+		.task_kind = SPAN_LIT("util.echo"),
+		.tenant = SPAN_LIT("ada"),
+		.deadline_ms = 1,
+		.left_ms = 2000 };
+
+	(void)state;
+	send(&d, 1);
+	assert_seen("D");
+	assert_true(t.deadline_ns == now(NULL) + INT64_C(2000000000));
+	d.task.lo = 2;
+	d.left_ms = 0; /* of an older router */
+	send(&d, 1);
+	assert_seen("R"); /* it has passed */
+	d.task.lo = 3;
+	d.left_ms = INT64_MAX;
+	d.deadline_ms = 0;
+	send(&d, 1);
+	assert_seen("D");
+	assert_true(t.deadline_ns == INT64_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_bytes_are_bounded),
 		cmocka_unit_test(test_without_memory_it_is_not_kept),
 		cmocka_unit_test_setup_teardown(test_a_node_tells_its_ends_again, open_node,
+			close_node),
+		cmocka_unit_test_setup_teardown(test_a_deadline_by_what_is_left, open_node,
 			close_node),
 		cmocka_unit_test_setup_teardown(test_a_node_that_left_is_silent, open_node,
 			close_node),

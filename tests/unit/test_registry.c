@@ -82,6 +82,25 @@ static void test_news_and_old(void **state)
 }
 
 /* The reason why a kind is not ready goes with it. */
+/* A node was started again with its clock set back: it is taken when its former life has been silent. */
+static void test_a_clock_that_was_set_back(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+
+	assert_int_equal(offer(g, 100 * SEC, "a", 9, 7, &heard), 0);
+	registry_heard(g, 110 * SEC, 0); /* its reports go on, and say nothing of the life */
+	assert_int_equal(offer(g, 114 * SEC, "a", 3, 1, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+	assert_int_equal(offer(g, 115 * SEC, "a", 3, 2, &heard), 0);
+	assert_int_equal(heard, HEARD_RESTARTED);
+	assert_int_equal(offer(g, 116 * SEC, "a", 3, 3, &heard), 0);
+	assert_int_equal(heard, HEARD_NEWS);
+	registry_leave(g, 0, NODE_GONE);
+	assert_int_equal(offer(g, 117 * SEC, "a", 2, 1, &heard), 0);
+	assert_int_equal(heard, HEARD_RESTARTED);
+}
+
 static void test_why_is_forgotten_when_ready(void **state)
 {
 	struct registry *g = *state;
@@ -311,6 +330,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_news_and_old),
+		TEST(test_a_clock_that_was_set_back),
 		TEST(test_refused_offers),
 		TEST(test_why_is_forgotten_when_ready),
 		TEST(test_silence),

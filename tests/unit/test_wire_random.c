@@ -401,6 +401,7 @@ static void test_downs(void **state)
 			.tenant = token(w, 1),
 			.lease_ms = (int64_t)number(w, 63),
 			.deadline_ms = (int64_t)number(w, 63),
+			.left_ms = (int64_t)number(w, 63),
 			.body = bytes(w),
 			.reason = text(w),
 			.on = coin(w),

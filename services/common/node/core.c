@@ -311,7 +311,16 @@ void core_step(struct node *n, const struct worker_event *e)
 
 /* Orders of the router. */
 
-static void order(struct node *n, const struct down *d)
+/* The machine's clock may be wrong, and the router's too: how long there is left they can agree on. */
+static void own_deadline(struct node *n, struct down *d)
+{
+	int64_t now_ms = node_now(n) / INT64_C(1000000);
+
+	if (d->kind == DOWN_ASSIGN && d->left_ms > 0 && d->left_ms < INT64_MAX - now_ms)
+		d->deadline_ms = now_ms + d->left_ms;
+}
+
+static void order(struct node *n, struct down *d)
 {
 	static const enum worker_event_kind kinds[] = {
 		[DOWN_ASSIGN] = WORKER_ASSIGN,
@@ -325,6 +334,7 @@ static void order(struct node *n, const struct down *d)
 		n->metrics.malformed++;
 		return;
 	}
+	own_deadline(n, d);
 	e.kind = kinds[d->kind];
 	if (d->kind == DOWN_ASSIGN)
 		e.tag = typical_find(&n->typical, d->task_kind);

@@ -4,22 +4,50 @@
  */
 #include "run/clocks.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/fmt.h"
 
+/* As much the process's own as its clocks are; NULL outside of tests. */
+static const struct clocks_test *test;
+
 static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
+	int64_t ns;
 
 	CHECK(clock_gettime(clock, &t) == 0);
-	return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+	ns = (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+	if (test != NULL)
+		ns += __atomic_load_n(clock == CLOCK_REALTIME ? &test->wall_ns : &test->mono_ns,
+			__ATOMIC_RELAXED);
+	return ns;
+}
+
+static void open_test(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	void *at = MAP_FAILED;
+
+	if (fd >= 0)
+		at = mmap(NULL, sizeof(*test), PROT_READ, MAP_SHARED, fd, 0);
+	CHECK(at != MAP_FAILED); /* a test that tests nothing */
+	close(fd);
+	test = at;
 }
 
 void clocks_open(struct clocks *c)
 {
+	const char *path = getenv("SPU_TEST_CLOCK");
+
+	if (path != NULL && test == NULL)
+		open_test(path);
 	c->offset_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
 

@@ -13,6 +13,12 @@ void clocks_open(struct clocks *c);
 /* Unix time in ns, carried forward by the monotonic clock: never jumps, whatever is done to the machine's
  * clock afterwards, so leases and deadlines keep their length. */
 int64_t clocks_now(const struct clocks *c);
+/* For tests: SPU_TEST_CLOCK names a file with this struct, which clocks_open maps and which is added to the machine's
+ * clocks from then on, in the whole process, so that a test can set them while it runs. */
+struct clocks_test {
+	int64_t wall_ns, mono_ns; /* atomic; mono only grows */
+};
+
 /* CLOCK_MONOTONIC in ns, for measuring. */
 int64_t clocks_mono(void);
 /* The machine's wall clock, Unix time in ns: only for stamps that people read. */

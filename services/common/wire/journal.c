@@ -33,6 +33,7 @@ void task_order_put(struct buf *b, const struct task_order *o)
 	pb_ulid(b, 15, o->parent);
 	pb_int(b, 16, o->depth);
 	pb_bytes(b, 17, o->body);
+	pb_int(b, 18, o->deadline_is_wall);
 }
 
 static void split_put(struct buf *b, unsigned field, const struct split_state *s)
@@ -113,6 +114,7 @@ int task_order_decode(struct arena *a, struct span bytes, struct task_order *ret
 	ret->start_within_ns = pb_take_count(&in, "start_within_ns", m->start_within_ns);
 	ret->accepted_ns = pb_take_count(&in, "accepted_ns", m->accepted_ns);
 	ret->deadline_ns = pb_take_count(&in, "deadline_ns", m->deadline_ns);
+	ret->deadline_is_wall = m->deadline_is_wall != 0;
 	ret->role = m->role;
 	ret->part = m->part;
 	ret->parent = pb_take_ulid_or_none(&in, "parent", m->parent);

@@ -22,6 +22,7 @@ struct task_order {
 	int64_t start_within_ns;
 	int64_t accepted_ns;
 	int64_t deadline_ns;
+	bool deadline_is_wall; /* of the wall clock; else of the router's own time, as all others */
 	uint32_t priority;
 	uint32_t role;
 	uint32_t part;

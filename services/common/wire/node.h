@@ -84,6 +84,7 @@ struct down {
 	struct span tenant;    /* ASSIGN */
 	int64_t lease_ms;      /* ASSIGN */
 	int64_t deadline_ms;   /* ASSIGN: Unix time */
+	int64_t left_ms;       /* ASSIGN: until then, by the router's clock; 0: not told */
 	struct span body;      /* ASSIGN */
 	struct span reason;    /* CANCEL */
 	bool on;               /* DRAIN */
