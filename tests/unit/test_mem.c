@@ -143,6 +143,7 @@ static void arena_has_a_ceiling(void **state)
 
 	(void)state;
 	arena_init(&a, 100); /* counts as 112 */
+	assert_false(a.full);
 	assert_null(arena_alloc(&a, 113));
 	assert_null(arena_alloc(&a, SIZE_MAX));
 	assert_null(arena_str(&a, span_of("x", SIZE_MAX)));
@@ -150,7 +151,9 @@ static void arena_has_a_ceiling(void **state)
 	assert_int_equal(a.used, 112);
 	assert_null(arena_alloc(&a, 1));
 	assert_null(arena_alloc(&a, 0));
+	assert_true(a.full);
 	arena_reset(&a);
+	assert_false(a.full);
 	assert_non_null(arena_alloc(&a, 96));
 	assert_non_null(arena_alloc(&a, 16));
 	assert_null(arena_fmt(&a, "x"));

@@ -52,9 +52,11 @@ void *arena_raw(struct arena *a, size_t size)
 	struct arena_chunk *chunk = a->chunks;
 	void *at;
 
+	a->full = a->full || size > a->max - a->used;
 	if (size > a->max - a->used)
 		return NULL;
 	size = size == 0 ? ALIGN : (size + ALIGN - 1) / ALIGN * ALIGN;
+	a->full = a->full || size > a->max - a->used;
 	if (size > a->max - a->used)
 		return NULL;
 	if (chunk == NULL || size > chunk->size - chunk->used)
@@ -124,6 +126,7 @@ void arena_reset(struct arena *a)
 	}
 	a->chunks = keep;
 	a->used = 0;
+	a->full = false;
 }
 
 void arena_done(struct arena *a)

@@ -4,6 +4,7 @@
  * the ceiling, not the machine's memory.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/check.h"
@@ -14,6 +15,7 @@ struct arena {
 	struct arena_chunk *chunks; /* the newest first; one stays through resets */
 	size_t used;                /* bytes handed out since the reset */
 	size_t max;                 /* ceiling for `used`, a multiple of 16 */
+	bool full;                  /* something was refused for the ceiling since the reset */
 };
 
 /* No memory is taken before the first use. max: ceiling in bytes, rounded up to 16; every piece counts
