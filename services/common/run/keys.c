@@ -67,3 +67,26 @@ void keys_stream_end(struct keys_stream *s, unsigned char ret[KEYS_HASH])
 {
 	CHECK(crypto_generichash_final(state_of(s), ret, KEYS_HASH) == 0);
 }
+
+static crypto_hash_sha256_state *sha256_of(struct keys_sha256 *s)
+{
+	_Static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(s->room), "room");
+	_Static_assert(_Alignof(crypto_hash_sha256_state) <= _Alignof(uint64_t), "alignment");
+	_Static_assert(KEYS_HASH == crypto_hash_sha256_BYTES, "both hashes have one size");
+	return (crypto_hash_sha256_state *)s->room;
+}
+
+void keys_sha256_start(struct keys_sha256 *s)
+{
+	CHECK(crypto_hash_sha256_init(sha256_of(s)) == 0);
+}
+
+void keys_sha256_add(struct keys_sha256 *s, struct span bytes)
+{
+	CHECK(crypto_hash_sha256_update(sha256_of(s), bytes.at, bytes.len) == 0);
+}
+
+void keys_sha256_end(struct keys_sha256 *s, unsigned char ret[KEYS_HASH])
+{
+	CHECK(crypto_hash_sha256_final(sha256_of(s), ret) == 0);
+}

@@ -28,3 +28,11 @@ void keys_stream_add(struct keys_stream *s, struct span bytes);
 /* Go on from the same place apart. */
 void keys_stream_copy(struct keys_stream *to, struct keys_stream *from);
 void keys_stream_end(struct keys_stream *s, unsigned char ret[KEYS_HASH]);
+
+/* SHA-256 (FIPS 180-4) of bytes that come in pieces. */
+struct keys_sha256 {
+	uint64_t room[16];
+};
+void keys_sha256_start(struct keys_sha256 *s);
+void keys_sha256_add(struct keys_sha256 *s, struct span bytes);
+void keys_sha256_end(struct keys_sha256 *s, unsigned char ret[KEYS_HASH]);
