@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/heap.h"
+#include "policy/fixlog.h"
 #include "policy/rank_query.h"
 #include "policy/text.h"
 

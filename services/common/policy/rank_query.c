@@ -5,6 +5,7 @@
  */
 #include "policy/rank_query.h"
 
+#include "policy/fixlog.h"
 #include "policy/words.h"
 
 #include "base/pure.h"
@@ -24,14 +25,6 @@ struct slot {
 	bool weighty;  /* a name or a number */
 	char stem[STEM_BYTES];
 };
-
-uint32_t log2_256(uint64_t x)
-{
-	uint32_t high = 63u - (uint32_t)__builtin_clzll(x);
-	uint64_t part = high >= 8 ? x >> (high - 8) : x << (8 - high);
-
-	return high * 256 + (uint32_t)(part & 255);
-}
 
 uint32_t rarity(uint32_t n, uint32_t df)
 {

@@ -18,7 +18,5 @@ struct query {
 
 /* Sets `wanted` and `slot` of the documents' terms. */
 void query_read(struct query *q, struct terms *t, struct span text);
-/* log2(x) in 1/256, x >= 1; between powers of two in a straight line. */
-uint32_t log2_256(uint64_t x);
 /* log2((n + 1) / (df + 0.5)) in 1/256: above 0 for any df <= n. */
 uint32_t rarity(uint32_t n, uint32_t df);
