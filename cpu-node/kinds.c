@@ -16,6 +16,13 @@ static const struct cpu_kind rows[] = {
 	{ "text.extract", run_extract, SMALL, NULL, true },
 	{ "text.compress", run_text_compress, SMALL, NULL, true },
 	{ "text.expand", run_text_expand, SMALL, NULL, false },
+	{ "text.summarize", run_summarize, SMALL, NULL, true },
+	{ "text.search", run_search, SMALL, NULL, true },
+	{ "text.dedupe", run_dedupe, SMALL, NULL, true },
+	{ "text.stats", run_stats, SMALL, NULL, true },
+	{ "text.language", run_language, 0, NULL, true },
+	{ "data.hash", run_hash, SMALL, NULL, true },
+	{ "data.diff", run_diff, SMALL, NULL, true },
 	{ "task.split", run_split, SMALL, NULL, false },
 	{ "task.reduce", run_reduce, SMALL, NULL, true },
 	{ "image.filter", run_image, 0, NULL, true },
@@ -41,6 +48,10 @@ int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call)
 {
 	int r = kind->run(call);
 
+	if (r == ERR_NO_MEMORY && call->arena->full)
+		return fail_set(call->why, ERR_TOO_BIG, "items", (int64_t)call->arena->max,
+			"the work on so much needs more than %zu bytes of memory",
+			call->arena->max);
 	if (r < 0)
 		return r;
 	if (buf_err(call->out) == ERR_TOO_BIG)

@@ -70,6 +70,9 @@ int cpu_name(const struct cpu_call *call, struct span stem, const char *ending,
 int cpu_no_memory(const struct cpu_call *call);
 int cpu_cancelled(const struct cpu_call *call);
 
+/* Media type of items that are JSON objects, one a line. */
+#define CPU_LINES_MEDIA "application/x-ndjson"
+
 int run_echo(const struct cpu_call *call);
 int64_t delay_echo(const struct kind_row *kind, const struct body *in);
 int run_compress(const struct cpu_call *call);
@@ -82,3 +85,10 @@ int run_reduce(const struct cpu_call *call);
 int run_image(const struct cpu_call *call);
 int run_matmul(const struct cpu_call *call);
 int run_montecarlo(const struct cpu_call *call);
+int run_summarize(const struct cpu_call *call);
+int run_search(const struct cpu_call *call);
+int run_dedupe(const struct cpu_call *call);
+int run_stats(const struct cpu_call *call);
+int run_language(const struct cpu_call *call);
+int run_hash(const struct cpu_call *call);
+int run_diff(const struct cpu_call *call);

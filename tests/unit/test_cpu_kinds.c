@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cpu-node/kinds.h"
+#include "tests/support/cpu_trial.h"
 
 #include <stdio.h>
 
@@ -10,93 +10,6 @@
 #include "tests/support/nth.h"
 #include "tests/support/test.h"
 #include "wire/node.h"
-
-/* One call, and what came of it. */
-struct trial {
-	struct buf in; /* the body, encoded */
-	struct arena arena;
-	struct arena result_arena;
-	struct buf out;
-	struct body result;
-	struct fail why;
-	_Atomic bool cancel;
-	_Atomic uint32_t permille;
-};
-
-static void trial_open(struct trial *t)
-{
-	*t = (struct trial){ .permille = 0 };
-	buf_init(&t->in, LIMIT_BODY_BYTES);
-	buf_init(&t->out, LIMIT_BODY_BYTES);
-	arena_init(&t->arena, CALL_ARENA_BYTES);
-	arena_init(&t->result_arena, 4 << 20);
-}
-
-static void trial_close(struct trial *t)
-{
-	buf_done(&t->in);
-	buf_done(&t->out);
-	arena_done(&t->arena);
-	arena_done(&t->result_arena);
-}
-
-static void param(struct trial *t, const char *key, const char *value)
-{
-	body_put_param(&t->in, span_str(key), span_str(value));
-}
-
-static void item(struct trial *t, const char *name, struct span data)
-{
-	body_put_item(&t->in, span_str(name), (struct span){ 0 }, data);
-}
-
-/* An item that is an encoded body of its own. */
-static void nested(struct trial *t, const char *name, struct span body)
-{
-	body_put_item(&t->in, span_str(name), SPAN_LIT(BODY_MEDIA), body);
-}
-
-/* Run the kind as a node does. The result's body is in t->result. */
-static int run(struct trial *t, const char *kind, uint32_t attempt)
-{
-	const struct cpu_kind *row = cpu_kind_find(span_str(kind));
-	struct cpu_call call = {
-		.kind = kind_find(span_str(kind)),
-		.attempt = attempt,
-		.arena = &t->arena,
-		.out = &t->out,
-		.why = &t->why,
-		.cancel = &t->cancel,
-		.permille = &t->permille,
-	};
-	struct body in;
-	int r;
-
-	assert_non_null(row);
-	arena_reset(&t->arena);
-	arena_reset(&t->result_arena);
-	buf_reset(&t->out);
-	t->why = (struct fail){ 0 };
-	assert_int_equal(buf_err(&t->in), 0);
-	assert_int_equal(body_decode(&t->result_arena, buf_span(&t->in), &in, NULL), 0);
-	call.in = &in;
-	r = cpu_kind_run(row, &call);
-	assert_int_equal(t->why.code, r);
-	if (r == 0 && strcmp(kind, "task.split") != 0)
-		assert_int_equal(body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL),
-			0);
-	return r;
-}
-
-static int64_t number(const struct trial *t, const char *key)
-{
-	const struct param *p = body_param(&t->result, key);
-	int64_t n = -1;
-
-	assert_non_null(p);
-	assert_int_equal(fmt_int(p->value, &n), 0);
-	return n;
-}
 
 static void test_rows(void **state)
 {
@@ -116,17 +29,17 @@ static void test_echo(void **state)
 
 	(void)state;
 	trial_open(&t);
-	item(&t, "one", SPAN_LIT("data"));
-	item(&t, "", SPAN_LIT(""));
-	assert_int_equal(run(&t, "util.echo", 1), 0);
+	trial_item(&t, "one", SPAN_LIT("data"));
+	trial_item(&t, "", SPAN_LIT(""));
+	assert_int_equal(trial_run(&t, "util.echo", 1), 0);
 	assert_int_equal(t.result.items_n, 2);
 	assert_true(
 		span_is(t.result.items[0].name, "one") && span_is(t.result.items[0].data, "data"));
-	param(&t, "fail", "once");
-	assert_int_equal(run(&t, "util.echo", 1), ERR_LOST);
-	assert_int_equal(run(&t, "util.echo", 2), 0);
-	param(&t, "fail", "always");
-	assert_int_equal(run(&t, "util.echo", 2), ERR_LOST);
+	trial_param(&t, "fail", "once");
+	assert_int_equal(trial_run(&t, "util.echo", 1), ERR_LOST);
+	assert_int_equal(trial_run(&t, "util.echo", 2), 0);
+	trial_param(&t, "fail", "always");
+	assert_int_equal(trial_run(&t, "util.echo", 2), ERR_LOST);
 	trial_close(&t);
 }
 
@@ -149,27 +62,27 @@ static void test_blob(void **state)
 	memset(text, 'x', sizeof(text));
 	trial_open(&t);
 	trial_open(&back);
-	assert_int_equal(run(&t, "blob.compress", 1), ERR_INVALID);
-	item(&t, "doc", span_of(text, sizeof(text)));
-	item(&t, "", SPAN_LIT(""));
-	assert_int_equal(run(&t, "blob.compress", 1), 0);
+	assert_int_equal(trial_run(&t, "blob.compress", 1), ERR_INVALID);
+	trial_item(&t, "doc", span_of(text, sizeof(text)));
+	trial_item(&t, "", SPAN_LIT(""));
+	assert_int_equal(trial_run(&t, "blob.compress", 1), 0);
 	assert_true(span_is(t.result.items[0].name, "doc.zst") && t.result.items[1].name.len == 0);
 	assert_true(t.result.items[0].data.len < 1000);
-	item(&back, "doc.zst", t.result.items[0].data);
-	item(&back, "other", t.result.items[1].data);
-	param(&back, "max_ratio", "100000");
-	assert_int_equal(run(&back, "blob.decompress", 1), 0);
+	trial_item(&back, "doc.zst", t.result.items[0].data);
+	trial_item(&back, "other", t.result.items[1].data);
+	trial_param(&back, "max_ratio", "100000");
+	assert_int_equal(trial_run(&back, "blob.decompress", 1), 0);
 	assert_true(span_is(back.result.items[0].name, "doc") &&
 		    span_is(back.result.items[1].name, "other"));
 	assert_true(span_eq(back.result.items[0].data, span_of(text, sizeof(text))));
 	assert_int_equal(back.result.items[1].data.len, 0);
-	param(&back, "max_bytes", "99999");
-	assert_int_equal(run(&back, "blob.decompress", 1), ERR_TOO_BIG);
+	trial_param(&back, "max_bytes", "99999");
+	assert_int_equal(trial_run(&back, "blob.decompress", 1), ERR_TOO_BIG);
 	assert_string_equal(back.why.field, "max_bytes");
 	trial_close(&back);
 	trial_open(&back);
-	item(&back, "doc.zst", SPAN_LIT("no zstd"));
-	assert_int_equal(run(&back, "blob.decompress", 1), ERR_MALFORMED);
+	trial_item(&back, "doc.zst", SPAN_LIT("no zstd"));
+	assert_int_equal(trial_run(&back, "blob.decompress", 1), ERR_MALFORMED);
 	trial_close(&back);
 	trial_close(&t);
 }
@@ -184,21 +97,21 @@ static void test_extract(void **state)
 
 	(void)state;
 	trial_open(&t);
-	assert_int_equal(run(&t, "text.extract", 1), ERR_INVALID);
-	item(&t, "doc", span_str(text));
-	param(&t, "query", "How long is a lease?");
-	param(&t, "sentences", "1");
-	assert_int_equal(run(&t, "text.extract", 1), 0);
+	assert_int_equal(trial_run(&t, "text.extract", 1), ERR_INVALID);
+	trial_item(&t, "doc", span_str(text));
+	trial_param(&t, "query", "How long is a lease?");
+	trial_param(&t, "sentences", "1");
+	assert_int_equal(trial_run(&t, "text.extract", 1), 0);
 	assert_int_equal(t.result.items_n, 1);
 	assert_true(span_is(t.result.items[0].data,
 		"A silent node loses its lease after thirty seconds."));
 	assert_true(span_is(t.result.items[0].media, "text/plain"));
-	assert_int_equal(number(&t, "bytes_in"), sizeof(text) - 1);
-	assert_int_equal(number(&t, "bytes_out"), 51);
-	assert_int_equal(number(&t, "sentences_in"), 4);
-	assert_int_equal(number(&t, "sentences_out"), 1);
-	item(&t, "bad", SPAN_LIT("caf\xE9"));
-	assert_int_equal(run(&t, "text.extract", 1), ERR_UNSUPPORTED);
+	assert_int_equal(trial_number(&t, "bytes_in"), sizeof(text) - 1);
+	assert_int_equal(trial_number(&t, "bytes_out"), 51);
+	assert_int_equal(trial_number(&t, "sentences_in"), 4);
+	assert_int_equal(trial_number(&t, "sentences_out"), 1);
+	trial_item(&t, "bad", SPAN_LIT("caf\xE9"));
+	assert_int_equal(trial_run(&t, "text.extract", 1), ERR_UNSUPPORTED);
 	trial_close(&t);
 }
 
@@ -208,30 +121,22 @@ static void test_reduce(void **state)
 
 	(void)state;
 	trial_open(&t);
-	item(&t, "a", SPAN_LIT("Leases end after thirty seconds. Lunch was good."));
-	item(&t, "b", SPAN_LIT("Shoes were cheap."));
-	param(&t, "how", "concat");
-	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	trial_item(&t, "a", SPAN_LIT("Leases end after thirty seconds. Lunch was good."));
+	trial_item(&t, "b", SPAN_LIT("Shoes were cheap."));
+	trial_param(&t, "how", "concat");
+	assert_int_equal(trial_run(&t, "task.reduce", 1), 0);
 	assert_true(span_is(t.result.items[0].data,
 		"Leases end after thirty seconds. Lunch was good.Shoes were cheap."));
-	param(&t, "how", "summary");
-	param(&t, "query", "lease");
-	param(&t, "sentences", "1");
-	param(&t, "split.bytes_in", "12345");
-	param(&t, "split.sentences_in", "rubbish");
-	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	trial_param(&t, "how", "summary");
+	trial_param(&t, "query", "lease");
+	trial_param(&t, "sentences", "1");
+	trial_param(&t, "split.bytes_in", "12345");
+	trial_param(&t, "split.sentences_in", "rubbish");
+	assert_int_equal(trial_run(&t, "task.reduce", 1), 0);
 	assert_true(span_is(t.result.items[0].data, "Leases end after thirty seconds."));
-	assert_int_equal(number(&t, "bytes_in"), 12345);
-	assert_int_equal(number(&t, "sentences_in"), 3);
+	assert_int_equal(trial_number(&t, "bytes_in"), 12345);
+	assert_int_equal(trial_number(&t, "sentences_in"), 3);
 	trial_close(&t);
-}
-
-static void refuse_items(struct trial *t, const char *kind, int code, const char *about)
-{
-	assert_int_equal(run(t, kind, 1), code);
-	assert_string_equal(t->why.field, "items");
-	if (strstr(t->why.detail, about) == NULL)
-		fail_msg("\"%s\" lacks \"%s\"", t->why.detail, about);
 }
 
 /* A result of a part: one text, and a fact about it. */
@@ -242,7 +147,7 @@ static void part_result(struct trial *join, const char *name, const char *data)
 	buf_init(&b, LIMIT_BODY_BYTES);
 	body_put_int(&b, "bytes_in", 7);
 	body_put_item(&b, span_str(name), SPAN_LIT("text/plain"), span_str(data));
-	nested(join, "part", buf_span(&b));
+	trial_nested(join, "part", buf_span(&b));
 	buf_done(&b);
 }
 
@@ -252,23 +157,23 @@ static void test_reduce_takes_results_of_parts(void **state)
 
 	(void)state;
 	trial_open(&t);
-	param(&t, "how", "concat");
-	nested(&t, "part", SPAN_LIT(""));
-	refuse_items(&t, "task.reduce", ERR_INVALID, "needs an item");
+	trial_param(&t, "how", "concat");
+	trial_nested(&t, "part", SPAN_LIT(""));
+	trial_refuse(&t, "task.reduce", ERR_INVALID, "items", "needs an item");
 	part_result(&t, "first", "One. ");
-	item(&t, "plain", SPAN_LIT("Two. "));
+	trial_item(&t, "plain", SPAN_LIT("Two. "));
 	part_result(&t, "third", "Three.");
-	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	assert_int_equal(trial_run(&t, "task.reduce", 1), 0);
 	assert_int_equal(t.result.items_n, 1);
 	assert_true(span_is(t.result.items[0].name, "first"));
 	assert_true(span_is(t.result.items[0].media, "text/plain"));
 	assert_true(span_is(t.result.items[0].data, "One. Two. Three."));
-	param(&t, "how", "summary");
-	assert_int_equal(run(&t, "task.reduce", 1), 0);
+	trial_param(&t, "how", "summary");
+	assert_int_equal(trial_run(&t, "task.reduce", 1), 0);
 	assert_true(span_is(t.result.items[0].name, "summary"));
-	assert_int_equal(number(&t, "bytes_in"), 16);
-	nested(&t, "part", SPAN_LIT("\xFF"));
-	refuse_items(&t, "task.reduce", ERR_INVALID, "item 5 is no body");
+	assert_int_equal(trial_number(&t, "bytes_in"), 16);
+	trial_nested(&t, "part", SPAN_LIT("\xFF"));
+	trial_refuse(&t, "task.reduce", ERR_INVALID, "items", "item 5 is no body");
 	trial_close(&t);
 }
 
@@ -279,22 +184,22 @@ static void test_reduce_unwraps_once_and_not_too_much(void **state)
 	(void)state;
 	trial_open(&t);
 	trial_open(&part);
-	nested(&part, "deeper", SPAN_LIT(""));
-	nested(&t, "part", buf_span(&part.in));
-	refuse_items(&t, "task.reduce", ERR_INVALID, "item 1 is a body with another body");
+	trial_nested(&part, "deeper", SPAN_LIT(""));
+	trial_nested(&t, "part", buf_span(&part.in));
+	trial_refuse(&t, "task.reduce", ERR_INVALID, "items", "item 1 is a body with another body");
 	trial_close(&t);
 	trial_close(&part);
 	trial_open(&t);
 	trial_open(&part);
 	for (int i = 0; i < LIMIT_ITEMS / 2; i++)
-		item(&part, "", SPAN_LIT("x"));
-	param(&t, "how", "concat");
-	nested(&t, "part", buf_span(&part.in));
-	nested(&t, "part", buf_span(&part.in));
-	assert_int_equal(run(&t, "task.reduce", 1), 0);
+		trial_item(&part, "", SPAN_LIT("x"));
+	trial_param(&t, "how", "concat");
+	trial_nested(&t, "part", buf_span(&part.in));
+	trial_nested(&t, "part", buf_span(&part.in));
+	assert_int_equal(trial_run(&t, "task.reduce", 1), 0);
 	assert_int_equal(t.result.items[0].data.len, LIMIT_ITEMS);
-	item(&t, "one more", SPAN_LIT("x"));
-	refuse_items(&t, "task.reduce", ERR_TOO_BIG, "more than 1024 items");
+	trial_item(&t, "one more", SPAN_LIT("x"));
+	trial_refuse(&t, "task.reduce", ERR_TOO_BIG, "items", "more than 1024 items");
 	assert_int_equal(t.why.limit, LIMIT_ITEMS);
 	trial_close(&t);
 	trial_close(&part);
@@ -320,8 +225,8 @@ static void run_plan(const struct trial *split, struct trial *join)
 		assert_int_equal(body_decode(&a, plan.parts[i].body, &body, NULL), 0);
 		assert_int_equal(kind_check(kind_find(plan.parts[i].kind), &body, NULL), 0);
 		buf_add(&part.in, plan.parts[i].body);
-		assert_int_equal(run(&part, "text.extract", 1), 0);
-		nested(join, "part", buf_span(&part.out));
+		assert_int_equal(trial_run(&part, "text.extract", 1), 0);
+		trial_nested(join, "part", buf_span(&part.out));
 		trial_close(&part);
 	}
 	arena_done(&a);
@@ -331,9 +236,9 @@ static void run_plan(const struct trial *split, struct trial *join)
 static void split_of(struct trial *t, const char *kind, const struct trial *task)
 {
 	buf_reset(&t->in);
-	param(t, "split.kind", kind);
-	param(t, "split.parts", "5");
-	nested(t, "task", buf_span(&task->in));
+	trial_param(t, "split.kind", kind);
+	trial_param(t, "split.parts", "5");
+	trial_nested(t, "task", buf_span(&task->in));
 }
 
 static void test_split(void **state)
@@ -350,20 +255,20 @@ static void test_split(void **state)
 	trial_open(&t);
 	trial_open(&task);
 	trial_open(&join);
-	param(&task, "prompt", "Please summarise what the document says on leases.");
-	item(&task, "doc", span_str(doc));
+	trial_param(&task, "prompt", "Please summarise what the document says on leases.");
+	trial_item(&task, "doc", span_str(doc));
 	split_of(&t, "llm.chat", &task);
 	assert_int_equal(body_decode(&join.arena, buf_span(&t.in), &in, NULL), 0);
 	assert_int_equal(kind_check(kind_find(SPAN_LIT("task.split")), &in, NULL), 0);
-	assert_int_equal(run(&t, "task.split", 1), 0);
+	assert_int_equal(trial_run(&t, "task.split", 1), 0);
 	run_plan(&t, &join);
 	assert_int_equal(body_decode(&join.arena, buf_span(&join.in), &in, NULL), 0);
 	assert_int_equal(kind_check(kind_find(SPAN_LIT("task.reduce")), &in, NULL), 0);
-	assert_int_equal(run(&join, "task.reduce", 1), 0);
+	assert_int_equal(trial_run(&join, "task.reduce", 1), 0);
 	assert_non_null(memmem(join.result.items[0].data.at, join.result.items[0].data.len,
 		"Leases end at noon.", 19));
-	assert_int_equal(number(&join, "bytes_in"), strlen(doc));
-	assert_true(number(&join, "sentences_in") > 500);
+	assert_int_equal(trial_number(&join, "bytes_in"), strlen(doc));
+	assert_true(trial_number(&join, "sentences_in") > 500);
 	trial_close(&join);
 	trial_close(&task);
 	trial_close(&t);
@@ -377,28 +282,28 @@ static void test_split_refuses(void **state)
 	trial_open(&t);
 	trial_open(&task);
 	split_of(&t, "image.filter", &task);
-	assert_int_equal(run(&t, "task.split", 1), ERR_UNSUPPORTED);
+	assert_int_equal(trial_run(&t, "task.split", 1), ERR_UNSUPPORTED);
 	assert_string_equal(t.why.field, "split.kind");
 	split_of(&t, "llm.chat", &task);
-	assert_int_equal(run(&t, "task.split", 1), ERR_INVALID);
+	assert_int_equal(trial_run(&t, "task.split", 1), ERR_INVALID);
 	assert_string_equal(t.why.field, "prompt");
-	param(&task, "prompt", "A prompt alone.");
+	trial_param(&task, "prompt", "A prompt alone.");
 	split_of(&t, "llm.chat", &task);
-	refuse_items(&t, "task.split", ERR_UNSUPPORTED, "no document");
-	item(&task, "doc", SPAN_LIT("caf\xE9"));
+	trial_refuse(&t, "task.split", ERR_UNSUPPORTED, "items", "no document");
+	trial_item(&task, "doc", SPAN_LIT("caf\xE9"));
 	split_of(&t, "llm.chat", &task);
-	refuse_items(&t, "task.split", ERR_UNSUPPORTED, "no text in UTF-8");
-	nested(&t, "task", buf_span(&task.in));
-	refuse_items(&t, "task.split", ERR_INVALID, "one item");
+	trial_refuse(&t, "task.split", ERR_UNSUPPORTED, "items", "no text in UTF-8");
+	trial_nested(&t, "task", buf_span(&task.in));
+	trial_refuse(&t, "task.split", ERR_INVALID, "items", "one item");
 	buf_reset(&t.in);
-	param(&t, "split.kind", "llm.chat");
-	refuse_items(&t, "task.split", ERR_INVALID, "one item");
-	item(&t, "task", buf_span(&task.in));
-	refuse_items(&t, "task.split", ERR_INVALID, "one item");
+	trial_param(&t, "split.kind", "llm.chat");
+	trial_refuse(&t, "task.split", ERR_INVALID, "items", "one item");
+	trial_item(&t, "task", buf_span(&task.in));
+	trial_refuse(&t, "task.split", ERR_INVALID, "items", "one item");
 	buf_reset(&t.in);
-	param(&t, "split.kind", "llm.chat");
-	nested(&t, "task", SPAN_LIT("\xFF"));
-	refuse_items(&t, "task.split", ERR_INVALID, "item 1 is no body");
+	trial_param(&t, "split.kind", "llm.chat");
+	trial_nested(&t, "task", SPAN_LIT("\xFF"));
+	trial_refuse(&t, "task.split", ERR_INVALID, "items", "item 1 is no body");
 	trial_close(&task);
 	trial_close(&t);
 }
@@ -415,21 +320,21 @@ static void test_matmul(void **state)
 
 	(void)state;
 	trial_open(&t);
-	param(&t, "m", "1");
-	param(&t, "k", "2");
-	param(&t, "n", "2");
-	item(&t, "a", span_of(a, sizeof(a)));
-	assert_int_equal(run(&t, "compute.matmul", 1), ERR_INVALID);
+	trial_param(&t, "m", "1");
+	trial_param(&t, "k", "2");
+	trial_param(&t, "n", "2");
+	trial_item(&t, "a", span_of(a, sizeof(a)));
+	assert_int_equal(trial_run(&t, "compute.matmul", 1), ERR_INVALID);
 	assert_string_equal(t.why.field, "b");
-	item(&t, "b", span_of(b, sizeof(b)));
-	assert_int_equal(run(&t, "compute.matmul", 1), 0);
+	trial_item(&t, "b", span_of(b, sizeof(b)));
+	assert_int_equal(trial_run(&t, "compute.matmul", 1), 0);
 	assert_true(span_is(t.result.items[0].name, "c"));
 	assert_true(span_eq(t.result.items[0].data, span_of(c, sizeof(c))));
 	t.cancel = true;
-	assert_int_equal(run(&t, "compute.matmul", 1), ERR_CANCELLED);
+	assert_int_equal(trial_run(&t, "compute.matmul", 1), ERR_CANCELLED);
 	t.cancel = false;
-	param(&t, "n", "3");
-	assert_int_equal(run(&t, "compute.matmul", 1), ERR_INVALID);
+	trial_param(&t, "n", "3");
+	assert_int_equal(trial_run(&t, "compute.matmul", 1), ERR_INVALID);
 	assert_int_equal(t.why.limit, 24);
 	trial_close(&t);
 }
@@ -440,15 +345,15 @@ static void test_montecarlo(void **state)
 
 	(void)state;
 	trial_open(&t);
-	param(&t, "samples", "1500000");
-	param(&t, "seed", "9223372036854775807");
-	assert_int_equal(run(&t, "compute.montecarlo", 1), 0);
-	assert_int_equal(number(&t, "samples"), 1500000);
-	assert_in_range(number(&t, "inside"), 1175000, 1181000);
+	trial_param(&t, "samples", "1500000");
+	trial_param(&t, "seed", "9223372036854775807");
+	assert_int_equal(trial_run(&t, "compute.montecarlo", 1), 0);
+	assert_int_equal(trial_number(&t, "samples"), 1500000);
+	assert_in_range(trial_number(&t, "inside"), 1175000, 1181000);
 	assert_memory_equal(body_param(&t.result, "pi")->value.at, "3.1", 3);
 	assert_in_range(t.permille, 990, 1000);
 	t.cancel = true;
-	assert_int_equal(run(&t, "compute.montecarlo", 1), ERR_CANCELLED);
+	assert_int_equal(trial_run(&t, "compute.montecarlo", 1), ERR_CANCELLED);
 	trial_close(&t);
 }
 
@@ -461,7 +366,7 @@ static void put_picture(struct trial *t, const char *name)
 	p.pixels[0] = 255;
 	buf_init(&b, 1 << 20);
 	assert_int_equal(picture_encode_png(&p, 6, &b, NULL), 0);
-	item(t, name, buf_span(&b));
+	trial_item(t, name, buf_span(&b));
 	buf_done(&b);
 	picture_done(&p);
 }
@@ -473,10 +378,10 @@ static void test_image(void **state)
 
 	(void)state;
 	trial_open(&t);
-	assert_int_equal(run(&t, "image.filter", 1), ERR_INVALID);
+	assert_int_equal(trial_run(&t, "image.filter", 1), ERR_INVALID);
 	put_picture(&t, "a.jpeg");
 	put_picture(&t, "b.png");
-	assert_int_equal(run(&t, "image.filter", 1), 0);
+	assert_int_equal(trial_run(&t, "image.filter", 1), 0);
 	assert_true(span_is(t.result.items[0].name, "a.png") &&
 		    span_is(t.result.items[1].name, "b.png"));
 	assert_int_equal(picture_decode(t.result.items[0].data, &p, NULL), 0);
@@ -484,10 +389,10 @@ static void test_image(void **state)
 	assert_int_equal(p.pixels[1], p.pixels[0]);
 	picture_done(&p);
 	t.cancel = true;
-	assert_int_equal(run(&t, "image.filter", 1), ERR_CANCELLED);
+	assert_int_equal(trial_run(&t, "image.filter", 1), ERR_CANCELLED);
 	t.cancel = false;
-	item(&t, "c", SPAN_LIT("no picture"));
-	assert_int_equal(run(&t, "image.filter", 1), ERR_UNSUPPORTED);
+	trial_item(&t, "c", SPAN_LIT("no picture"));
+	assert_int_equal(trial_run(&t, "image.filter", 1), ERR_UNSUPPORTED);
 	trial_close(&t);
 }
 
@@ -498,40 +403,11 @@ static void test_result_too_big(void **state)
 
 	(void)state;
 	trial_open(&t);
-	item(&t, "x", span_str(text));
+	trial_item(&t, "x", span_str(text));
 	t.out.max = 20;
-	assert_int_equal(run(&t, "util.echo", 1), ERR_TOO_BIG);
+	assert_int_equal(trial_run(&t, "util.echo", 1), ERR_TOO_BIG);
 	assert_string_equal(t.why.field, "result");
 	trial_close(&t);
-}
-
-/* Any failing request for memory ends in ERR_NO_MEMORY and leaves nothing behind. */
-static const char *nth_kind;
-
-static int run_nth(void *arg)
-{
-	struct trial *from = arg, t;
-	struct cpu_call call;
-	struct body in;
-	int r;
-
-	trial_open(&t);
-	call = (struct cpu_call){
-		.kind = kind_find(span_str(nth_kind)),
-		.attempt = 1,
-		.arena = &t.arena,
-		.out = &t.out,
-		.why = &t.why,
-		.cancel = &t.cancel,
-		.permille = &t.permille,
-		.in = &in,
-	};
-	r = body_decode(&t.result_arena, buf_span(&from->in), &in, NULL);
-	if (r == 0)
-		r = cpu_kind_run(cpu_kind_find(span_str(nth_kind)), &call);
-	trial_close(&t);
-	assert_true(r == 0 || r == ERR_NO_MEMORY);
-	return r;
 }
 
 static void test_want_of_memory(void **state)
@@ -540,34 +416,27 @@ static void test_want_of_memory(void **state)
 
 	(void)state;
 	trial_open(&t);
-	param(&t, "sentences", "1");
-	item(&t, "doc", span_str(text));
-	nth_kind = "text.extract";
-	(void)nth_alloc(run_nth, &t);
-	nth_kind = "task.reduce";
-	(void)nth_alloc(run_nth, &t);
+	trial_param(&t, "sentences", "1");
+	trial_item(&t, "doc", span_str(text));
+	(void)trial_nth(&t, "text.extract");
+	(void)trial_nth(&t, "task.reduce");
 	trial_close(&t);
 	trial_open(&t);
 	trial_open(&task);
-	param(&task, "prompt", "leases");
-	item(&task, "doc", span_str(text));
+	trial_param(&task, "prompt", "leases");
+	trial_item(&task, "doc", span_str(text));
 	split_of(&t, "llm.chat", &task);
-	nth_kind = "task.split";
-	(void)nth_alloc(run_nth, &t);
+	(void)trial_nth(&t, "task.split");
 	buf_reset(&t.in);
 	part_result(&t, "extract", text);
-	nth_kind = "task.reduce";
-	(void)nth_alloc(run_nth, &t);
+	(void)trial_nth(&t, "task.reduce");
 	trial_close(&task);
 	trial_close(&t);
 	trial_open(&t);
 	put_picture(&t, "a.jpg");
-	nth_kind = "image.filter";
-	(void)nth_alloc(run_nth, &t);
-	nth_kind = "util.echo";
-	(void)nth_alloc(run_nth, &t);
-	nth_kind = "blob.compress";
-	(void)nth_alloc(run_nth, &t);
+	(void)trial_nth(&t, "image.filter");
+	(void)trial_nth(&t, "util.echo");
+	(void)trial_nth(&t, "blob.compress");
 	trial_close(&t);
 }
 

@@ -6,7 +6,7 @@
 #include "policy/crush.h"
 
 #include "base/err.h"
-#include "policy/index.h"
+#include "policy/hash_index.h"
 #include "policy/text.h"
 
 #include "base/pure.h"
@@ -152,12 +152,13 @@ static int say_count(struct guard *g, struct unit *u)
 	return 0;
 }
 
-static int add_units(struct guard *g, const struct records *all, struct index *templates)
+static int add_units(struct guard *g, const struct records *all, struct hash_index *templates)
 {
 	for (uint32_t i = 0; i < all->n; i++) {
 		const struct record *r = &all->rows[i];
 		bool last = i + 1 == all->n;
-		struct index_row *row = index_take(templates, g->units.arena, r->template);
+		struct hash_index_row *row =
+			hash_index_take(templates, g->units.arena, r->template);
 		struct unit *u;
 
 		if (row == NULL)
@@ -179,7 +180,7 @@ static int add_units(struct guard *g, const struct records *all, struct index *t
 int crush_log(struct guard *g, struct span text)
 {
 	struct records all = { .n = 0 };
-	struct index templates = { .n = 0 };
+	struct hash_index templates = { .n = 0 };
 	uint32_t first = g->units.n;
 
 	if (read_records(&all, g->units.arena, text) < 0 || add_units(g, &all, &templates) < 0)

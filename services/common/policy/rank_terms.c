@@ -17,13 +17,13 @@
 
 uint32_t terms_find(const struct terms *t, uint64_t hash)
 {
-	return index_find(&t->stems, hash) - 1;
+	return hash_index_find(&t->stems, hash) - 1;
 }
 
 /* The term of a stem + 1, made if it is new; 0 without memory. */
 static uint32_t intern(struct terms *t, const struct form *form, uint64_t hash)
 {
-	struct index_row *row = index_take(&t->stems, t->arena, hash);
+	struct hash_index_row *row = hash_index_take(&t->stems, t->arena, hash);
 	struct term *terms;
 	struct term_text *texts;
 
@@ -105,7 +105,7 @@ static int read_words(struct terms *t, struct line *line, uint32_t nth, struct s
 	bool first = true;
 
 	for (; words_next_form(&w, &form); first = false) {
-		struct index_row *row = index_take(&t->forms, t->arena, form.hash);
+		struct hash_index_row *row = hash_index_take(&t->forms, t->arena, form.hash);
 		uint32_t value = row == NULL ? 0 : row->value;
 
 		if (row != NULL && value == 0)
@@ -130,7 +130,7 @@ static int add_line(struct terms *t, const struct unit *u, uint32_t nth)
 {
 	struct line *line = &t->lines[nth];
 	const struct unit *before = nth > 0 && u[-1].doc == u->doc ? u - 1 : NULL;
-	struct index_row *row;
+	struct hash_index_row *row;
 	uint64_t hash;
 
 	*line = (struct line){
@@ -141,7 +141,7 @@ static int add_line(struct terms *t, const struct unit *u, uint32_t nth)
 	if (read_words(t, line, nth, u->text, &hash) < 0)
 		return ERR_NO_MEMORY;
 	t->words += line->words;
-	row = index_take(&t->repeats, t->arena, hash);
+	row = hash_index_take(&t->repeats, t->arena, hash);
 	if (row == NULL)
 		return ERR_NO_MEMORY;
 	line->doubled = row->value;

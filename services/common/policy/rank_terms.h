@@ -4,7 +4,7 @@
  * terms. A word is stemmed once for each form in which it occurs.
  */
 #pragma once
-#include "policy/index.h"
+#include "policy/hash_index.h"
 #include "policy/unit.h"
 
 #define NO_TERM UINT32_MAX
@@ -58,11 +58,11 @@ struct terms {
 	struct term *terms;
 	struct term_text *texts;
 	uint32_t terms_n, terms_cap, texts_cap;
-	struct index forms;   /* from a word as written to its term */
-	struct index stems;   /* from a stem to its term */
-	struct index repeats; /* from the words of a unit to the unit */
-	uint64_t words;       /* in all lines */
-	int64_t mean;         /* words of a line, 1 more */
+	struct hash_index forms;   /* from a word as written to its term */
+	struct hash_index stems;   /* from a stem to its term */
+	struct hash_index repeats; /* from the words of a unit to the unit */
+	uint64_t words;            /* in all lines */
+	int64_t mean;              /* words of a line, 1 more */
 };
 
 /* 0 or ERR_NO_MEMORY. */

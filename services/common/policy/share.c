@@ -45,8 +45,10 @@ void share_leave(struct share *s)
 
 void share_pay(struct share *s, int64_t us, uint64_t now)
 {
-	if (now > SHARE_LAG && s->round < now - SHARE_LAG)
-		move_to(s, now - SHARE_LAG);
+	uint64_t lag = s->waiting == 0 ? 0 : now < SHARE_LAG ? now : SHARE_LAG;
+
+	if (s->round < now - lag)
+		move_to(s, now - lag);
 	s->credit_us -= within(us);
 	if (s->credit_us <= 0) {
 		int64_t rounds = -s->credit_us / quantum(s) + 1;
