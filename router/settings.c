@@ -86,7 +86,9 @@ const struct conf_row settings_rows[] = {
 	{ "speculation_after", CONF_TIME, AT(speculation_after_ns), "500ms", 10 * NS_PER_MS,
 		3600 * NS_PER_S, NULL, "the same: an attempt runs at least so long first" },
 	{ "speculation_share", CONF_INT, AT(speculation_share), "10", 0, 100, NULL,
-		"the same: second attempts at once, in percent of all; one is always allowed" },
+		"the same: second attempts at once, in percent of all, or of the nodes, if these "
+		"are more; "
+		"one is always allowed" },
 	CONF_INCLUDE(struct settings, base, conf_base_rows),
 	{ 0 },
 };

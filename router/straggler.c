@@ -149,12 +149,13 @@ struct choice {
 	int64_t anew_us;
 };
 
-static bool is_fit(const struct late_past *p, const struct task *t, const struct place_row *row)
+static bool is_fit(const struct task *t, const struct place_row *row)
 {
-	return row->load->node != t->node && row->price_ucr == 0 && late_is_fast(p, row->run_us);
+	return row->load->node != t->node && row->price_ucr == 0;
 }
 
-/* Where it would end first, of the open nodes that are fast enough; from a random one on where they are many. */
+/* Where it would end first, of the open nodes; from a random one on where they are many. A slow one is not ruled out:
+ * it is taken when there is nothing better and it pays all the same, as beside a node that stands still. */
 static void choose(struct router *r, const struct task *t, const struct late_past *p,
 	struct choice *c)
 {
@@ -172,7 +173,7 @@ static void choose(struct router *r, const struct task *t, const struct late_pas
 		uint32_t i = (from + k) % rows->open_n;
 		const struct place_row *row = &rows->rows[i];
 
-		if (!is_fit(p, t, row) || place_look(&in, &c->out, i) < 0)
+		if (!is_fit(t, row) || place_look(&in, &c->out, i) < 0)
 			continue;
 		struct cost cost = place_price(&need, row);
 		int64_t us = late_anew_us(p, &run, row->run_us,
@@ -283,17 +284,26 @@ static void gather(struct router *r, struct slowest *slowest)
 	}
 }
 
+/* A share of what runs; but of all nodes where fewer run: at the end of a large task most nodes are idle, and those
+ * who work are late. */
+static uint32_t most_twins(const struct router *r)
+{
+	uint32_t running = r->tasks.count[STATE_ASSIGNED] + r->tasks.count[STATE_RUNNING];
+	uint32_t nodes = r->registry.up_n;
+
+	return late_most(&r->conf.late, running > nodes ? running : nodes);
+}
+
 void stragglers_turn(struct router *r)
 {
 	struct stragglers *s = &r->stragglers;
-	const uint32_t *count = r->tasks.count;
 	struct slowest slowest = { .n = 0 };
 	uint32_t most;
 
 	if (list_is_empty(&s->late) || r->now_ns < s->look_ns)
 		return;
 	s->look_ns = r->now_ns + LOOK_NS;
-	most = late_most(&r->conf.late, count[STATE_ASSIGNED] + count[STATE_RUNNING]);
+	most = most_twins(r);
 	if (s->twins_n >= most)
 		return;
 	gather(r, &slowest);

@@ -85,7 +85,6 @@ static void run_case(struct case_line *c)
 {
 	struct span what = case_word(c, 0);
 	bool yes = span_is(case_word(c, 1), "yes");
-	struct late_past p = { 0 };
 
 	if (span_is(what, "age")) {
 		run_age(c);
@@ -95,9 +94,6 @@ static void run_case(struct case_line *c)
 		same_us(c, late_left_us(&run));
 	} else if (span_is(what, "anew")) {
 		run_anew(c);
-	} else if (span_is(what, "fast")) {
-		fill(c, &p);
-		case_same_int(c, "fast", late_is_fast(&p, us_of(c, "node", NULL)), yes);
 	} else if (span_is(what, "pays")) {
 		case_same_int(c, "pays", late_pays(us_of(c, "left", NULL), us_of(c, "anew", NULL)),
 			yes);
@@ -107,7 +103,7 @@ static void run_case(struct case_line *c)
 
 		if (fmt_int(case_word(c, 1), &wanted) < 0)
 			case_fail(c, "no number");
-		case_same_int(c, "most", late_most(&conf, (uint32_t)case_int(c, "running", NULL)),
+		case_same_int(c, "most", late_most(&conf, (uint32_t)case_int(c, "of", NULL)),
 			wanted);
 	} else {
 		case_fail(c, "what is %.*s?", (int)what.len, (const char *)what.at);

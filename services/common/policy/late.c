@@ -13,7 +13,6 @@
 #define SCALE_MOST                                                                                 \
 	(1000 * SCALE)   /* input of more than a thousand times the usual counts as so much */
 #define BYTES_SHIFT 3    /* of the moving average: an eighth of the new value */
-#define FAST_PERCENT 125 /* of the usual time */
 #define DONE_PERCENT 75  /* siblings that must be done */
 #define PAYS_PERCENT 120 /* of the time of a new attempt, at least that is left */
 
@@ -125,19 +124,14 @@ int64_t late_anew_us(const struct late_past *p, const struct late_run *run, int6
 	return usual * scale_of(p, run) / SCALE + clip(other_us);
 }
 
-bool late_is_fast(const struct late_past *p, int64_t run_us)
-{
-	return clip(run_us) * 100 <= p->mean_us * FAST_PERCENT;
-}
-
 bool late_pays(int64_t left_us, int64_t anew_us)
 {
 	return left_us - anew_us >= LATE_WORTH_US && left_us * 100 >= anew_us * PAYS_PERCENT;
 }
 
-uint32_t late_most(const struct late_conf *conf, uint32_t running)
+uint32_t late_most(const struct late_conf *conf, uint32_t of)
 {
-	uint64_t most = (uint64_t)running * conf->share_percent / 100;
+	uint64_t most = (uint64_t)of * conf->share_percent / 100;
 
 	return most > 0 ? (uint32_t)most : 1;
 }

@@ -22,7 +22,7 @@
 struct late_conf {
 	int64_t after_us; /* nobody is a straggler before */
 	uint32_t
-		share_percent; /* second attempts at once, of all attempts; one is always allowed */
+		share_percent; /* second attempts at once, of what there is; one is always allowed */
 };
 
 /* The last attempts of one sort. Zeroed: none. */
@@ -58,9 +58,7 @@ int64_t late_left_us(const struct late_run *run);
  * other_us for waiting and the way. */
 int64_t late_anew_us(const struct late_past *p, const struct late_run *run, int64_t run_us,
 	int64_t other_us);
-/* Is a node whose attempts take run_us (0: unknown) fast enough for a second one? Not much slower than usual. */
-bool late_is_fast(const struct late_past *p, int64_t run_us);
 /* Is a second attempt worth it? It ends clearly before the first would. */
 bool late_pays(int64_t left_us, int64_t anew_us);
-/* Second attempts allowed at once, beside so many first ones. */
-uint32_t late_most(const struct late_conf *conf, uint32_t running);
+/* Second attempts allowed at once, of so many. */
+uint32_t late_most(const struct late_conf *conf, uint32_t of);
