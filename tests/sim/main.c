@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * sim [--seeds N] [--seed K] [-v]: N runs from seed K on; one line each, and a summary.
+ * sim [--seeds N] [--seed K] [-v]: N runs from seed K on; one line each, and a summary. Then some races.
  */
 #include "sim.h"
 
@@ -102,5 +102,6 @@ int main(int argc, char **argv)
 		sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost,
 		sums.doubled, sums.crashes, sums.partitions, sums.farewells, sums.router_crashes,
 		sums.recovered, sums.slowed, sums.twins, sums.twins_won);
+	sums.broken += !race_run();
 	return sums.broken != 0;
 }

@@ -2,11 +2,11 @@
  *
  * sim: the mesh in one process: the real router and worker machines with their codecs, over the bus in memory,
  * under virtual time. One seed decides everything: sizes, tasks, delays, losses, doubled and reordered
- * messages, crashes, partitions. The oracle watches what the router records. The router's journal is in memory, with a disk's delays; when
- * the router crashes, what was not safe is gone.
+ * messages, crashes, partitions. The oracle watches what the router records. The router's journal is in memory, with
+ * a disk's delays; when the router crashes, what was not safe is gone.
  *
  *	world.c    time, faults, the turn        toy.c      a backend that works, fails, refuses, hangs
- *	crash.c    the router's end and its return
+ *	crash.c    the router's end and its return        race.c    how much second attempts save
  *	client.c   tenants who submit and cancel oracle.c   what must hold, after each step and at the end
  */
 #pragma once
@@ -152,6 +152,9 @@ void toy_notice_cut(struct toy *t);
 void toy_leave(struct toy *t);
 int64_t toy_wake(const struct toy *t);
 void toy_turn(struct toy *t);
+
+/* race.c: prints its figures; false: second attempts did not pay. */
+bool race_run(void);
 
 /* client.c */
 bool client_open(struct client *c, struct world *w, unsigned i);
