@@ -2,6 +2,8 @@
  *
  * kinds_compress: text.compress and its way back, text.expand.
  */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fmt.h"
@@ -105,6 +107,22 @@ static int read_want(const struct cpu_call *call, struct compress_want *ret)
 	return 0;
 }
 
+/* "prose 3, json 1" */
+static void put_content(struct buf *out, const struct compress_facts *f)
+{
+	char text[256];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < SECTION_KINDS; i++) {
+		if (f->sections[i] > 0)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %" PRIu64,
+				n > 0 ? ", " : "", section_kind_name((enum section_kind)i),
+				f->sections[i]);
+	}
+	body_put_param(out, SPAN_LIT("content"), span_of(text, n));
+}
+
 static void put_facts(struct buf *out, const struct compress_facts *f, enum tokens_family family)
 {
 	body_put_int(out, "tokens_in", (int64_t)f->tokens_in);
@@ -116,6 +134,7 @@ static void put_facts(struct buf *out, const struct compress_facts *f, enum toke
 	body_put_int(out, "query_kept", f->kept);
 	body_put_int(out, "whole", f->whole);
 	body_put_param(out, SPAN_LIT("family"), span_str(tokens_family_name(family)));
+	put_content(out, f);
 }
 
 int run_text_compress(const struct cpu_call *call)

@@ -165,6 +165,8 @@ static int press_batch(struct press *p, uint64_t tokens)
 			"without a loss it is larger");
 	p->block = g.block;
 	emit_units(&p->emit, g.units.rows, g.units.n, &chosen);
+	for (size_t i = 0; i < SECTION_KINDS; i++)
+		p->facts.sections[i] += g.sections[i];
 	p->facts.units_in += g.units.n;
 	p->facts.units_out += chosen.taken_n;
 	p->facts.terms = chosen.terms > p->facts.terms ? chosen.terms : p->facts.terms;

@@ -33,7 +33,8 @@ struct compress_facts {
 	uint64_t units_in, units_out;   /* sentences, rows, blocks ... */
 	uint32_t terms, found,
 		kept; /* of the query: words; those in the texts; those in what is kept */
-	bool whole;   /* nothing was to do: the texts are given back as they were */
+	uint64_t sections[SECTION_KINDS]; /* what the texts were taken for; all 0 if whole */
+	bool whole; /* nothing was to do: the texts are given back as they were */
 };
 
 /* docs_n texts of any bytes into as many outs, which the caller initialised; map, unless NULL, gets their trace

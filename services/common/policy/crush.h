@@ -15,3 +15,9 @@ int crush_json(struct guard *g, struct span text) MUST_USE;
 int crush_log(struct guard *g, struct span text) MUST_USE;
 /* Each line a unit of its own. */
 int crush_lines(struct guard *g, struct span text) MUST_USE;
+/* A table with a sign between its cells: its head, where columns with one value in all rows are said once, and rows. */
+int crush_csv(struct guard *g, struct span text) MUST_USE;
+/* Source code: functions and types as a whole; long ones as their heads and pieces. */
+int crush_source(struct guard *g, struct span text) MUST_USE;
+/* A unified diff: changes, which are rather kept, and what is around them. */
+int crush_diff(struct guard *g, struct span text) MUST_USE;

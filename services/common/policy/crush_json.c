@@ -256,19 +256,32 @@ static int add_members(struct guard *g, struct buf *b, struct span object)
 	return r;
 }
 
-int crush_json(struct guard *g, struct span text)
+static int add_values(struct guard *g, struct buf *b, struct span text)
 {
-	CLEANUP(buf_done) struct buf b;
 	struct json_scan values = { .rest = text }, again = values;
 	struct json_scan_member first, other;
 
-	text = span_trim(text);
-	buf_init(&b, 2 * text.len + 4096);
 	if (!json_scan_next(&values, &first))
 		return 0;
 	if (json_scan_next(&values, &other))
-		return add_elements(g, &b, (struct span){ 0 }, text, again);
+		return add_elements(g, b, (struct span){ 0 }, text, again);
 	if (json_scan_open(first.value).is_object)
-		return add_members(g, &b, first.value);
-	return add_elements(g, &b, (struct span){ 0 }, first.value, json_scan_open(first.value));
+		return add_members(g, b, first.value);
+	return add_elements(g, b, (struct span){ 0 }, first.value, json_scan_open(first.value));
+}
+
+int crush_json(struct guard *g, struct span text)
+{
+	CLEANUP(buf_done) struct buf b;
+	uint32_t first = g->units.n;
+	int r;
+
+	text = span_trim(text);
+	buf_init(&b, 2 * text.len + 4096);
+	r = add_values(g, &b, text);
+	if (r == 0 && g->units.n > first) { /* the brackets around belong to it, too */
+		g->units.rows[first].from = (size_t)(text.at - g->doc.at);
+		g->units.rows[g->units.n - 1].to = (size_t)(text.at - g->doc.at) + text.len;
+	}
+	return r;
 }

@@ -48,6 +48,7 @@ static void pass(struct emit *e, size_t to)
 		buf_str(out, e->begun ? " " COMPRESS_MARK : COMPRESS_MARK);
 	e->marked = e->marks;
 	e->begun = e->begun || e->marks;
+	e->at_line = e->at_line && !e->marks;
 	at.to = out->len;
 	if (e->map != NULL)
 		trace_gap(e->map, at, in);
@@ -60,7 +61,7 @@ static void end_doc(struct emit *e)
 	pass(e, e->docs[e->doc].len);
 	e->doc++;
 	e->at = 0;
-	e->begun = e->written = e->marked = e->opened = e->left_out = false;
+	e->begun = e->written = e->marked = e->opened = e->left_out = e->at_line = false;
 	e->block = 0;
 }
 
@@ -89,6 +90,7 @@ void emit_whole(struct emit *e, uint32_t doc, size_t bytes)
 	if (e->map != NULL)
 		trace_keep(e->map, in, in);
 	e->begun = true;
+	e->at_line = e->docs[doc].at[bytes - 1] == '\n';
 	e->at = bytes;
 }
 
@@ -97,7 +99,7 @@ static void separate(struct emit *e, const struct unit *u)
 {
 	struct buf *out = &e->outs[e->doc];
 
-	if (!e->begun || (out->len > 0 && out->at[out->len - 1] == '\n'))
+	if (!e->begun || e->at_line)
 		return;
 	buf_byte(out, e->block == u->block || (e->marked && e->block == 0) ? ' ' : '\n');
 }
@@ -118,7 +120,7 @@ static void write_unit(struct emit *e, const struct unit *u, struct span text, s
 	if (e->map != NULL)
 		trace_keep(e->map, at, in);
 	e->begun = e->written = true;
-	e->marked = false;
+	e->marked = e->at_line = false;
 	e->block = u->block;
 	e->at = to > e->at ? to : e->at;
 	e->left_out = to < u->to;

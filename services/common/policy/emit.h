@@ -25,6 +25,7 @@ struct emit {
 	bool left_out;  /* units were passed over since */
 	bool marked;    /* a mark was written last */
 	bool opened;    /* its line is in the map */
+	bool at_line;   /* nothing was written behind first bytes that end with a line */
 };
 
 void emit_init(struct emit *e, const struct span *docs, size_t docs_n, struct buf *outs,

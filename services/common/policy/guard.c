@@ -196,21 +196,36 @@ static int add_table(struct guard *g, struct span table)
 	return 0;
 }
 
+/* All of it as it is. */
+static int add_verbatim(struct guard *g, struct span text, enum unit_kind kind)
+{
+	while (text.len > 0 && (text.at[text.len - 1] == '\n' || text.at[text.len - 1] == '\r'))
+		text.len--;
+	return text.len > 0 && guard_add(g, text, text, kind) == NULL ? ERR_NO_MEMORY : 0;
+}
+
 static int add_section(struct guard *g, const struct section *s)
 {
-	int r = 0;
+	bool lossless = g->mode == GUARD_LOSSLESS;
 
-	if (s->kind == SECTION_TABLE)
+	switch (s->kind) {
+	case SECTION_TABLE:
 		return add_table(g, s->text);
-	if (s->kind == SECTION_JSON)
-		r = crush_json(g, s->text);
-	else if (s->kind == SECTION_LOG && g->mode != GUARD_LOSSLESS)
-		r = crush_log(g, s->text);
-	else if (s->kind == SECTION_LOG)
-		r = crush_lines(g, s->text);
-	else
-		return add_text(g, s->text);
-	return r;
+	case SECTION_JSON:
+		return crush_json(g, s->text);
+	case SECTION_LOG:
+		return lossless ? crush_lines(g, s->text) : crush_log(g, s->text);
+	case SECTION_CSV:
+		return lossless ? crush_lines(g, s->text) : crush_csv(g, s->text);
+	case SECTION_CODE:
+		return lossless ? add_verbatim(g, s->text, UNIT_CODE) : crush_source(g, s->text);
+	case SECTION_DIFF:
+		return lossless ? add_verbatim(g, s->text, UNIT_DIFF) : crush_diff(g, s->text);
+	case SECTION_TEXT:
+	case SECTION_KINDS:
+		break;
+	}
+	return add_text(g, s->text);
 }
 
 int guard_doc(struct guard *g, struct span doc, struct span part, uint32_t nth)
@@ -221,7 +236,9 @@ int guard_doc(struct guard *g, struct span doc, struct span part, uint32_t nth)
 
 	g->doc = doc;
 	g->nth = nth;
-	while (r == 0 && section_next(&reader, &s))
+	while (r == 0 && section_next(&reader, &s)) {
+		g->sections[s.kind]++;
 		r = add_section(g, &s);
+	}
 	return r;
 }

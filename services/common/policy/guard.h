@@ -18,9 +18,10 @@ struct guard {
 	struct units units;
 	enum guard_mode mode;
 	enum tokens_family family;
-	struct span doc; /* the one that is being read */
-	uint32_t nth;    /* its number */
-	uint32_t block;  /* the last number of a block that was given */
+	struct span doc;                  /* the one that is being read */
+	uint32_t nth;                     /* its number */
+	uint32_t block;                   /* the last number of a block that was given */
+	uint32_t sections[SECTION_KINDS]; /* so many were read */
 };
 
 /* Append the units of a part of the nth document, that begins with a line. Their texts point into it or into the arena

@@ -257,28 +257,64 @@ static int64_t cost_of(const struct ranking *k, uint32_t i)
 	return cost;
 }
 
-static void choose(struct ranking *k, uint32_t i)
+/* Count it as taken; returns what it costs. */
+static int64_t place(struct ranking *k, uint32_t i)
 {
-	const struct line *line = &k->terms.lines[i];
+	int64_t cost = cost_of(k, i);
 
-	k->out.cost = (uint64_t)((int64_t)k->out.cost + cost_of(k, i));
 	k->out.taken[i] = true;
 	k->out.taken_n++;
 	k->in_block[k->block_of[i]]++;
 	k->in_doc[k->doc_of[i]]++;
+	return cost;
+}
+
+static void displace(struct ranking *k, uint32_t i)
+{
+	k->out.taken[i] = false;
+	k->out.taken_n--;
+	k->in_block[k->block_of[i]]--;
+	k->in_doc[k->doc_of[i]]--;
+}
+
+static void choose(struct ranking *k, uint32_t i)
+{
+	const struct line *line = &k->terms.lines[i];
+
+	k->out.cost = (uint64_t)((int64_t)k->out.cost + place(k, i));
 	for (uint32_t u = 0; u < line->uses_n; u++)
 		k->terms.terms[k->terms.uses[line->uses_from + u].term].covered++;
 }
 
-/* Is there room for it and for what it needs? */
-static bool fits(const struct ranking *k, uint32_t i)
+/* What it needs next that is not yet taken, or UNIT_NONE. */
+static uint32_t needed(const struct ranking *k, uint32_t i)
 {
 	uint32_t needs = k->units[i].needs;
-	int64_t cost = cost_of(k, i);
 
-	if (needs != UNIT_NONE && !k->out.taken[needs])
-		cost += cost_of(k, needs) + 2 * (int64_t)k->want->gap + k->want->newline;
+	return needs == UNIT_NONE || k->out.taken[needs] ? UNIT_NONE : needs;
+}
+
+/* Is there room for it and for what it needs? They are placed for a look. */
+static bool fits(struct ranking *k, uint32_t i)
+{
+	int64_t cost = place(k, i);
+	uint32_t last = i;
+
+	for (uint32_t needs = needed(k, i); needs != UNIT_NONE; needs = needed(k, needs)) {
+		cost += place(k, needs);
+		last = needs;
+	}
+	for (; i != last; i = k->units[i].needs)
+		displace(k, i);
+	displace(k, last);
 	return (int64_t)k->out.cost + cost <= (int64_t)k->want->budget;
+}
+
+static void choose_with_needs(struct ranking *k, uint32_t i)
+{
+	for (uint32_t needs = needed(k, i); needs != UNIT_NONE; needs = needed(k, needs))
+		choose(k, needs);
+	choose(k, i);
 }
 
 static void choose_all(struct ranking *k)
@@ -306,9 +342,7 @@ static void choose_all(struct ranking *k)
 			heap_set(&k->heap, i, -gain);
 			continue;
 		}
-		if (k->units[i].needs != UNIT_NONE && !k->out.taken[k->units[i].needs])
-			choose(k, k->units[i].needs);
-		choose(k, i);
+		choose_with_needs(k, i);
 	}
 }
 

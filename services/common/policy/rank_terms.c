@@ -144,7 +144,8 @@ static int add_line(struct terms *t, const struct unit *u, uint32_t nth)
 	row = hash_index_take(&t->repeats, t->arena, hash);
 	if (row == NULL)
 		return ERR_NO_MEMORY;
-	line->doubled = row->value;
+	/* The same change in another place is another change. */
+	line->doubled = u->kind == UNIT_DIFF ? 0 : row->value;
 	if (row->value == 0)
 		row->value = nth + 1;
 	return 0;

@@ -5,7 +5,10 @@
 #include "policy/section.h"
 
 #include "base/check.h"
+#include "policy/csv.h"
 #include "policy/json_scan.h"
+#include "policy/patch.h"
+#include "policy/source.h"
 #include "policy/text.h"
 
 #include "base/pure.h"
@@ -17,6 +20,14 @@
 struct section_reader section_read(struct span doc)
 {
 	return (struct section_reader){ .rest = doc, .tries = TRIES_FOLD * doc.len + 1024 };
+}
+
+const char *section_kind_name(enum section_kind kind)
+{
+	static const char *const names[SECTION_KINDS] = { "prose", "table", "json", "log", "csv",
+		"code", "diff" };
+
+	return names[kind];
 }
 
 static bool is_digit(unsigned char c)
@@ -169,9 +180,10 @@ static size_t json_len(struct section_reader *r, struct span s)
 	return at < JSON_MIN ? 0 : at;
 }
 
-/* What begins at the start of s with this line; .text.len 0: prose. */
-static struct section look(struct section_reader *r, struct span s, struct span line)
+/* What begins at the start of s with this line; .text.len 0: prose. first: nothing or an empty line is before it. */
+static struct section look(struct section_reader *r, struct span s, struct span line, bool first)
 {
+	struct csv csv;
 	struct section found = { .kind = SECTION_TEXT };
 	size_t at = 0, n = 0;
 
@@ -193,6 +205,18 @@ static struct section look(struct section_reader *r, struct span s, struct span 
 		n = log_len(s);
 		found.kind = SECTION_LOG;
 	}
+	if (n == 0 && at == 0 && patch_may_begin(line)) {
+		n = patch_len(s);
+		found.kind = SECTION_DIFF;
+	}
+	if (n == 0 && source_may_begin(line)) {
+		n = source_len(s);
+		found.kind = SECTION_CODE;
+	}
+	if (n == 0 && first) {
+		n = csv_len(s, &csv);
+		found.kind = SECTION_CSV;
+	}
 	found.text = span_part(s, 0, n);
 	return found;
 }
@@ -200,6 +224,7 @@ static struct section look(struct section_reader *r, struct span s, struct span 
 bool section_next(struct section_reader *r, struct section *ret)
 {
 	size_t at = 0, next;
+	bool first = true;
 
 	if (r->next.text.len > 0) {
 		*ret = r->next;
@@ -216,10 +241,11 @@ bool section_next(struct section_reader *r, struct section *ret)
 			continue;
 		}
 		if (!r->fenced) {
-			r->next = look(r, s, line);
+			r->next = look(r, s, line, first);
 			if (r->next.text.len > 0)
 				break;
 		}
+		first = text_is_blank(line);
 	}
 	if (at == 0)
 		return r->rest.len > 0 && section_next(r, ret);

@@ -21,6 +21,7 @@ enum unit_kind {
 	UNIT_ROW,     /* of a table or of an array of JSON objects; its head, too */
 	UNIT_JSON,
 	UNIT_LOG,
+	UNIT_DIFF,
 };
 
 struct unit {
@@ -28,12 +29,13 @@ struct unit {
 	size_t from, to;  /* where those stand in the document */
 	uint32_t doc;
 	uint32_t block; /* number of its paragraph, table ...: rising, different in each document */
-	uint32_t needs; /* a unit before it without which it says nothing, or UNIT_NONE */
-	uint32_t cost;  /* thousandths of a token */
+	uint32_t
+		needs; /* a unit before it without which it says nothing, or UNIT_NONE; and so on */
+	uint32_t cost; /* thousandths of a token */
 	uint32_t lines; /* how many alike it stands for: 1 or more */
 	enum unit_kind kind;
 	bool flat;  /* white space in it is one blank each */
-	bool keeps; /* it says what is wrong, or begins or ends a log: rather kept */
+	bool keeps; /* it says what is wrong or what changes, or begins or ends a log: rather kept */
 };
 
 /* They grow in an arena. */
