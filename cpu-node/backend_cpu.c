@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * backend_cpu: a job that is held is a struct cpu_run: asleep (a timer), in the pool, or ended. Only the
- * owner thread touches the list; a pool thread touches its run's input, output and two atomic words.
+ * backend_cpu: a job that is held is a struct cpu_run: asleep (a timer), in the pool, following an equal one, parked
+ * (it stands still, and needs no thread), or ended. Only the owner thread touches the list; a pool thread touches its run's input, output,
+ * state and the atomic words.
  */
 #include "cpu-node/backend_cpu.h"
 
@@ -26,7 +27,8 @@ struct cpu_run {
 	struct ulid task;
 	uint32_t attempt;
 	struct loop_timer sleep;
-	bool asleep;
+	enum { ASLEEP, POOLED, FOLLOWS, PARKED } where; /* FOLLOWS: an equal one does the work */
+	int64_t wake_ns; /* ASLEEP: when it ends; PARKED: how much of it was left, 0: it was in the pool */
 	int64_t bytes;      /* of the input, as counted in held_bytes: of what was copied */
 	bool small;         /* it may run on the owner thread */
 	uint32_t permille;  /* as last reported */
@@ -36,9 +38,12 @@ struct cpu_run {
 	struct buf out;
 	struct fail why;
 	bool ran;                /* set by the pool thread */
+	bool stands;             /* the same: it has not ended, it was to pause */
+	void *state;             /* of the function, in scratch */
 	struct result_of result; /* if equal requests may have it, too */
 	char tenant[LIMIT_TOKEN_BYTES + 1];
 	_Atomic bool cancel;
+	_Atomic bool pause;
 	_Atomic uint32_t progress;
 };
 
@@ -211,18 +216,16 @@ static void on_run(struct work_job *job)
 		.why = &run->why,
 		.cancel = &run->cancel,
 		.permille = &run->progress,
+		.pause = &run->pause,
+		.state = &run->state,
 	};
 
 	run->ran = true;
-	if (!cpu_is_cancelled(&call))
-		cpu_kind_run(run->kind, &call);
-	arena_done(&run->scratch);
-}
-
-static void on_end(struct work_job *job)
-{
-	CONTAINER(job, struct cpu_run, work)->backend->pooled_n--;
-	run_end(CONTAINER(job, struct cpu_run, work));
+	run->stands = cpu_is_paused(&call);
+	if (!cpu_is_cancelled(&call) && !run->stands)
+		run->stands = cpu_kind_run(run->kind, &call) == CPU_PAUSED;
+	if (!run->stands)
+		arena_done(&run->scratch);
 }
 
 static int post(struct cpu_run *run)
@@ -230,27 +233,62 @@ static int post(struct cpu_run *run)
 	int r = work_post(run->backend->pool, &run->work);
 
 	run->backend->pooled_n += r == 0;
+	if (r == 0)
+		run->where = POOLED;
 	return r;
+}
+
+static void give_up(struct cpu_run *run, int code)
+{
+	run->ran = true;
+	(void)fail_set(&run->why, code, NULL, 0, NULL);
+	run_end(run);
+}
+
+/* post for who cannot be refused any more. */
+static void post_or_end(struct cpu_run *run)
+{
+	int r = post(run);
+
+	if (r < 0)
+		give_up(run, r);
+}
+
+static void on_end(struct work_job *job)
+{
+	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
+
+	run->backend->pooled_n--;
+	if (!run->stands || atomic_load(&run->cancel)) {
+		run_end(run);
+		return;
+	}
+	run->where = PARKED;
+	run->wake_ns = 0;
+	if (!atomic_load(&run->pause)) /* it was resumed before it stood */
+		post_or_end(run);
 }
 
 static void wake(void *ctx, int64_t now_ns)
 {
 	struct cpu_run *run = ctx;
-	int r;
 
 	(void)now_ns;
-	run->asleep = false;
 	if (run->small) {
 		on_run(&run->work);
 		run_end(run);
 		return;
 	}
-	r = post(run);
-	if (r < 0) {
-		run->ran = true;
-		(void)fail_set(&run->why, r, NULL, 0, NULL);
-		run_end(run);
-	}
+	post_or_end(run);
+}
+
+static int sleep_for(struct cpu_run *run, int64_t ns)
+{
+	struct loop *l = run->backend->loop;
+
+	run->where = ASLEEP;
+	run->wake_ns = l->now_ns + ns;
+	return loop_timer_set(l, &run->sleep, run->wake_ns);
 }
 
 /* A copy of the job, or NULL. */
@@ -328,11 +366,10 @@ static int begin(struct cpu_run *run, const struct cache_key *key, int64_t delay
 
 	if (leader != NULL) {
 		flight_follow(&run->result.flight, &leader->flight);
+		run->where = FOLLOWS;
 		return 0;
 	}
-	run->asleep = delay_ns > 0;
-	r = run->asleep ? loop_timer_set(b->loop, &run->sleep, b->loop->now_ns + delay_ns)
-			: post(run);
+	r = delay_ns > 0 ? sleep_for(run, delay_ns) : post(run);
 	if (r == 0 && key != NULL)
 		flight_lead(&b->results.flights, &run->result.flight, key->hash);
 	return r;
@@ -377,7 +414,7 @@ static int cpu_start(void *self, const struct job *job, struct fail *why)
 
 	if (kind == NULL)
 		return fail_set(why, ERR_UNSUPPORTED, "kind", 0, "this node has no such kind");
-	if (kind->cached)
+	if ((kind->traits & CPU_CACHED) != 0)
 		keeps = results_key(&b->results, job, &key, why);
 	if (keeps < 0)
 		return keeps;
@@ -406,12 +443,10 @@ static struct cpu_run *find_run(struct cpu_backend *b, struct ulid task, uint32_
 /* A run of the pool ends when its thread has seen the mark. */
 static void run_cancel(struct cpu_run *run)
 {
-	struct flight *leader = run->result.flight.leader;
-
 	atomic_store(&run->cancel, true);
-	if (run->asleep)
+	if (run->where == ASLEEP)
 		loop_timer_stop(run->backend->loop, &run->sleep);
-	if (run->asleep || (leader != NULL && leader != &run->result.flight))
+	if (run->where != POOLED)
 		run_end(run);
 }
 
@@ -433,6 +468,50 @@ static void cpu_cancel(void *self, struct ulid task, uint32_t attempt)
 
 	if (run != NULL)
 		run_cancel(run);
+}
+
+/* What sleeps or follows is parked at once, what is in the pool when its thread has seen the mark. From now on nobody
+ * follows it; where somebody does already, or the kind cannot, it cannot be paused. */
+static int cpu_pause(void *self, struct ulid task, uint32_t attempt)
+{
+	struct cpu_backend *b = self;
+	struct cpu_run *run = find_run(b, task, attempt);
+
+	if (run == NULL) /* it has ended just now */
+		return 0;
+	if ((run->kind->traits & CPU_PAUSES) == 0 || !list_is_empty(&run->result.flight.followers))
+		return ERR_UNSUPPORTED;
+	(void)flight_leave(&b->results.flights, &run->result.flight);
+	if (run->where == POOLED) {
+		atomic_store(&run->pause, true);
+		return 0;
+	}
+	if (run->where == ASLEEP)
+		loop_timer_stop(b->loop, &run->sleep);
+	run->wake_ns = run->where == FOLLOWS                ? 0
+		       : run->wake_ns > b->loop->now_ns + 1 ? run->wake_ns - b->loop->now_ns
+							    : 1;
+	run->where = PARKED;
+	return 0;
+}
+
+static void cpu_resume(void *self, struct ulid task, uint32_t attempt)
+{
+	struct cpu_run *run = find_run(self, task, attempt);
+	int r;
+
+	if (run == NULL)
+		return;
+	atomic_store(&run->pause, false);
+	if (run->where != PARKED)
+		return;
+	if (run->wake_ns == 0) {
+		post_or_end(run);
+		return;
+	}
+	r = sleep_for(run, run->wake_ns);
+	if (r < 0)
+		give_up(run, r);
 }
 
 static int cpu_open(void *self, struct node *n, struct fail *why)
@@ -469,6 +548,7 @@ static int cpu_offer(void *self, struct arena *a, struct offer *o)
 	for (size_t i = 0; i < n; i++) {
 		o->kinds[i].kind = span_str(cpu_kind_at((unsigned)i)->name);
 		o->kinds[i].ready = true;
+		o->kinds[i].pauses = (cpu_kind_at((unsigned)i)->traits & CPU_PAUSES) != 0;
 		o->kinds[i].price_ucr = b->conf->price_ucr;
 	}
 	o->kinds_n = n;
@@ -503,5 +583,7 @@ const struct backend_ops cpu_backend_ops = {
 	.offer = cpu_offer,
 	.start = cpu_start,
 	.cancel = cpu_cancel,
+	.pause = cpu_pause,
+	.resume = cpu_resume,
 	.close = cpu_close,
 };

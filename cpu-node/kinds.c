@@ -8,26 +8,28 @@
 #include "base/limits.h"
 
 #define SMALL 1024u
+#define CACHED CPU_CACHED
+#define PAUSES CPU_PAUSES
 
 static const struct cpu_kind rows[] = {
-	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, false },
-	{ "blob.compress", run_compress, 0, NULL, true },
-	{ "blob.decompress", run_decompress, 0, NULL, true },
-	{ "text.extract", run_extract, SMALL, NULL, true },
-	{ "text.compress", run_text_compress, SMALL, NULL, true },
-	{ "text.expand", run_text_expand, SMALL, NULL, false },
-	{ "text.summarize", run_summarize, SMALL, NULL, true },
-	{ "text.search", run_search, SMALL, NULL, true },
-	{ "text.dedupe", run_dedupe, SMALL, NULL, true },
-	{ "text.stats", run_stats, SMALL, NULL, true },
-	{ "text.language", run_language, 0, NULL, true },
-	{ "data.hash", run_hash, SMALL, NULL, true },
-	{ "data.diff", run_diff, SMALL, NULL, true },
-	{ "task.split", run_split, SMALL, NULL, false },
-	{ "task.reduce", run_reduce, SMALL, NULL, true },
-	{ "image.filter", run_image, 0, NULL, true },
-	{ "compute.matmul", run_matmul, 0, NULL, true },
-	{ "compute.montecarlo", run_montecarlo, 0, NULL, true },
+	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, PAUSES },
+	{ "blob.compress", run_compress, 0, NULL, CACHED },
+	{ "blob.decompress", run_decompress, 0, NULL, CACHED },
+	{ "text.extract", run_extract, SMALL, NULL, CACHED },
+	{ "text.compress", run_text_compress, SMALL, NULL, CACHED },
+	{ "text.expand", run_text_expand, SMALL, NULL, 0 },
+	{ "text.summarize", run_summarize, SMALL, NULL, CACHED },
+	{ "text.search", run_search, SMALL, NULL, CACHED },
+	{ "text.dedupe", run_dedupe, SMALL, NULL, CACHED },
+	{ "text.stats", run_stats, SMALL, NULL, CACHED },
+	{ "text.language", run_language, 0, NULL, CACHED },
+	{ "data.hash", run_hash, SMALL, NULL, CACHED },
+	{ "data.diff", run_diff, SMALL, NULL, CACHED },
+	{ "task.split", run_split, SMALL, NULL, 0 },
+	{ "task.reduce", run_reduce, SMALL, NULL, CACHED },
+	{ "image.filter", run_image, 0, NULL, CACHED },
+	{ "compute.matmul", run_matmul, 0, NULL, CACHED | PAUSES },
+	{ "compute.montecarlo", run_montecarlo, 0, NULL, CACHED | PAUSES },
 };
 
 const struct cpu_kind *cpu_kind_find(struct span name)
@@ -52,7 +54,7 @@ int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call)
 		return fail_set(call->why, ERR_TOO_BIG, "items", (int64_t)call->arena->max,
 			"the work on so much needs more than %zu bytes of memory",
 			call->arena->max);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (buf_err(call->out) == ERR_TOO_BIG)
 		return fail_set(call->why, ERR_TOO_BIG, "result", (int64_t)call->out->max,
@@ -68,6 +70,17 @@ int cpu_no_memory(const struct cpu_call *call)
 int cpu_cancelled(const struct cpu_call *call)
 {
 	return fail_set(call->why, ERR_CANCELLED, NULL, 0, NULL);
+}
+
+void *cpu_state(const struct cpu_call *call, size_t bytes)
+{
+	void *state = call->state == NULL ? NULL : *call->state;
+
+	if (state == NULL)
+		state = arena_alloc(call->arena, bytes);
+	if (call->state != NULL)
+		*call->state = state;
+	return state;
 }
 
 int cpu_need_items(const struct cpu_call *call)

@@ -12,6 +12,8 @@
 #include "wire/body.h"
 #include "wire/kinds.h"
 
+#define CPU_PAUSED 1 /* of run: it was to stand still, and is called again to go on */
+
 #define CALL_ARENA_BYTES ((size_t)64 << 20) /* ceiling of what one call may take from its arena */
 
 /* One job as its function sees it. Everything is borrowed for the call. */
@@ -24,23 +26,30 @@ struct cpu_call {
 	struct fail *why;           /* fill it (fail_set) when returning an error */
 	const _Atomic bool *cancel; /* becomes true when nobody wants the result any more */
 	_Atomic uint32_t *permille; /* progress; or leave it alone */
+	const _Atomic bool *pause;  /* becomes true when it is to stand still; or NULL */
+	void **state;               /* cpu_state's; or NULL */
 };
+
+#define CPU_CACHED                                                                                 \
+	1u /* the same body gives the same result, and computing it costs more than a look-up */
+#define CPU_PAUSES                                                                                 \
+	2u /* an attempt can be paused: run asks cpu_is_paused, or there is nothing but the delay */
 
 struct cpu_kind {
 	const char *name; /* in proto/kinds.def */
-	/* 0, or a negative error with call->why filled. */
+	/* 0, or a negative error with call->why filled; of a kind that pauses also CPU_PAUSED. */
 	int (*run)(const struct cpu_call *call);
 	size_t inline_bytes; /* bodies up to this size take a few microseconds: they run on the owner thread */
 	/* Or NULL: how long to wait before run, without a thread. */
 	int64_t (*delay_ns)(const struct kind_row *kind, const struct body *in);
-	bool cached; /* the same body gives the same result, and computing it costs more than a look-up */
+	unsigned traits; /* CPU_CACHED | ... */
 };
 
 /* The row of a kind, or NULL. */
 const struct cpu_kind *cpu_kind_find(struct span name);
 /* The i-th row, or NULL past the end. */
 const struct cpu_kind *cpu_kind_at(unsigned i);
-/* run; a result that does not fit into call->out is ERR_TOO_BIG. The error is returned and in call->why. */
+/* run, with what it returns; a result that does not fit into call->out is ERR_TOO_BIG. The error is returned and in call->why. */
 int cpu_kind_run(const struct cpu_kind *kind, const struct cpu_call *call);
 
 /* For the functions. */
@@ -48,6 +57,15 @@ static inline bool cpu_is_cancelled(const struct cpu_call *call)
 {
 	return atomic_load_explicit(call->cancel, memory_order_relaxed);
 }
+
+static inline bool cpu_is_paused(const struct cpu_call *call)
+{
+	return call->pause != NULL && atomic_load_explicit(call->pause, memory_order_relaxed);
+}
+
+/* What run needs to go on after a pause: so many zeroed bytes of the arena at the first call, the same ones later.
+ * NULL without memory. */
+void *cpu_state(const struct cpu_call *call, size_t bytes);
 
 /* done of all, as progress. */
 static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint64_t all)

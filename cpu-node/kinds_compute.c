@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kinds_compute: compute.matmul and compute.montecarlo by their references, in slices, so that a cancel is
- * seen soon.
+ * kinds_compute: compute.matmul and compute.montecarlo by their references, in slices, so that a cancel or
+ * a pause is seen soon.
  */
 #include "base/fmt.h"
 #include "cpu-node/kinds.h"
@@ -32,56 +32,88 @@ static float *load(const struct cpu_call *call, struct span bytes)
 	return to;
 }
 
+/* One product: rows of c up to `row` are done. */
+struct product {
+	uint32_t m, k, n, row;
+	const float *a, *b;
+	float *c;
+	unsigned char *c_wire;
+};
+
+static int open_product(const struct cpu_call *call, struct product *p)
+{
+	struct span as = { NULL, 0 }, bs = { NULL, 0 };
+	size_t c_bytes;
+
+	p->m = (uint32_t)kind_int(call->kind, call->in, "m");
+	p->k = (uint32_t)kind_int(call->kind, call->in, "k");
+	p->n = (uint32_t)kind_int(call->kind, call->in, "n");
+	c_bytes = (size_t)p->m * p->n * sizeof(float);
+	if (find_item(call, "a", &as) < 0 || find_item(call, "b", &bs) < 0 ||
+		matmul_check(as, bs, p->m, p->k, p->n, call->why) < 0)
+		return call->why->code;
+	p->a = load(call, as);
+	p->b = load(call, bs);
+	p->c = arena_raw(call->arena, c_bytes);
+	p->c_wire = arena_raw(call->arena, c_bytes);
+	return p->a == NULL || p->b == NULL || p->c == NULL || p->c_wire == NULL
+		       ? cpu_no_memory(call)
+		       : 0;
+}
+
 int run_matmul(const struct cpu_call *call)
 {
-	uint32_t m = (uint32_t)kind_int(call->kind, call->in, "m");
-	uint32_t k = (uint32_t)kind_int(call->kind, call->in, "k");
-	uint32_t n = (uint32_t)kind_int(call->kind, call->in, "n");
-	size_t c_bytes = (size_t)m * n * sizeof(float);
-	unsigned char *c_wire;
-	float *a, *b, *c;
-	struct span as = { NULL, 0 }, bs = { NULL, 0 };
+	struct product *p = cpu_state(call, sizeof *p);
+	size_t c_len;
 
-	if (find_item(call, "a", &as) < 0 || find_item(call, "b", &bs) < 0 ||
-		matmul_check(as, bs, m, k, n, call->why) < 0)
-		return call->why->code;
-	a = load(call, as);
-	b = load(call, bs);
-	c = arena_raw(call->arena, c_bytes);
-	c_wire = arena_raw(call->arena, c_bytes);
-	if (a == NULL || b == NULL || c == NULL || c_wire == NULL)
+	if (p == NULL)
 		return cpu_no_memory(call);
-	for (uint32_t row = 0; row < m; row++) {
+	if (p->m == 0 && open_product(call, p) < 0)
+		return call->why->code;
+	c_len = (size_t)p->m * p->n;
+	for (; p->row < p->m; p->row++) {
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
-		matmul_ref(a + (size_t)row * k, b, c + (size_t)row * n, 1, k, n);
-		cpu_progress(call, row + 1, m);
+		if (cpu_is_paused(call))
+			return CPU_PAUSED;
+		matmul_ref(p->a + (size_t)p->row * p->k, p->b, p->c + (size_t)p->row * p->n, 1,
+			p->k, p->n);
+		cpu_progress(call, p->row + 1, p->m);
 	}
-	matmul_store(c, (size_t)m * n, c_wire);
+	matmul_store(p->c, c_len, p->c_wire);
 	body_put_item(call->out, SPAN_LIT("c"), SPAN_LIT("application/octet-stream"),
-		span_of(c_wire, c_bytes));
+		span_of(p->c_wire, c_len * sizeof(float)));
 	return 0;
 }
+
+/* Of a drawing of points, those that are done. */
+struct drawing {
+	uint64_t done, inside;
+};
 
 int run_montecarlo(const struct cpu_call *call)
 {
 	uint64_t samples = (uint64_t)kind_int(call->kind, call->in, "samples");
 	uint64_t seed = (uint64_t)kind_int(call->kind, call->in, "seed");
-	uint64_t inside = 0, done = 0;
+	struct drawing *d = cpu_state(call, sizeof *d);
 	char pi[MONTECARLO_PI_BYTES];
 
-	while (done < samples) {
-		uint64_t slice =
-			samples - done < SAMPLES_PER_SLICE ? samples - done : SAMPLES_PER_SLICE;
+	if (d == NULL)
+		return cpu_no_memory(call);
+	while (d->done < samples) {
+		uint64_t slice = samples - d->done < SAMPLES_PER_SLICE ? samples - d->done
+								       : SAMPLES_PER_SLICE;
 
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
-		inside += montecarlo_ref(slice, seed, done);
-		done += slice;
-		cpu_progress(call, done, samples);
+		if (cpu_is_paused(call))
+			return CPU_PAUSED;
+		d->inside += montecarlo_ref(slice, seed, d->done);
+		d->done += slice;
+		cpu_progress(call, d->done, samples);
 	}
-	body_put_int(call->out, "inside", (int64_t)inside);
+	body_put_int(call->out, "inside", (int64_t)d->inside);
 	body_put_int(call->out, "samples", (int64_t)samples);
-	body_put_param(call->out, SPAN_LIT("pi"), span_str(montecarlo_pi(inside, samples, pi)));
+	body_put_param(call->out, SPAN_LIT("pi"), span_str(montecarlo_pi(d->inside, samples, pi)));
 	return 0;
 }

@@ -295,12 +295,22 @@ static bool is_operator(const struct router_core *c, struct span tenant)
 	return false;
 }
 
+static const char *why_invalid(enum query_kind kind)
+{
+	if (kind == QUERY_FORGET)
+		return "it has not ended: cancel it first";
+	return kind == QUERY_REPLAY ? "only a task that ended without success is replayed"
+				    : "a part is paused and resumed with its task";
+}
+
 static int act_on_task(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
 	struct ulid *ret_task, struct fail *why)
 {
 	static const enum router_event_kind kinds[] = { [QUERY_CANCEL] = ROUTER_CANCEL,
 		[QUERY_REPLAY] = ROUTER_REPLAY,
-		[QUERY_FORGET] = ROUTER_FORGET };
+		[QUERY_FORGET] = ROUTER_FORGET,
+		[QUERY_PAUSE] = ROUTER_PAUSE,
+		[QUERY_RESUME] = ROUTER_RESUME };
 	const struct task *t = router_task(c->machine, tenant, is_op, q->task);
 	struct router_event e = { .kind = kinds[q->kind],
 		.who = tenant,
@@ -314,10 +324,7 @@ static int act_on_task(struct router_core *c, struct span tenant, bool is_op, co
 		e.who = router_tenant(c->machine, t->tenant);
 	err = step(c, &e);
 	if (err == ERR_INVALID)
-		return fail_set(why, err, "task", 0,
-			q->kind == QUERY_FORGET
-				? "it has not ended: cancel it first"
-				: "only a task that ended without success is replayed");
+		return fail_set(why, err, "task", 0, "%s", why_invalid(q->kind));
 	return err < 0 ? fail_set(why, err, "task", 0, NULL) : 0;
 }
 
@@ -339,7 +346,8 @@ static int act(struct router_core *c, struct span tenant, bool is_op, const stru
 	*ret_task = q->task;
 	if (q->kind == QUERY_DRAIN)
 		return act_on_node(c, is_op, q, why);
-	if (q->kind == QUERY_CANCEL || q->kind == QUERY_REPLAY)
+	if (q->kind == QUERY_CANCEL || q->kind == QUERY_REPLAY || q->kind == QUERY_PAUSE ||
+		q->kind == QUERY_RESUME)
 		return act_on_task(c, tenant, is_op, q, ret_task, why);
 	return 0;
 }

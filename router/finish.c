@@ -63,6 +63,7 @@ void event_change(struct router *r, struct task *t, const char *reason)
 	e.rung = task_rung(t);
 	e.attempt = t->attempt;
 	e.reason = span_str(reason);
+	e.paused = t->paused_ns != 0;
 	if (t->state == STATE_ASSIGNED || t->state == STATE_RUNNING)
 		e.node = node_name(r, t);
 	send(r, t, &e);
@@ -162,6 +163,7 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 	else
 		twin_end(r, t, err_row(why->code)->text);
 	call_back(r, t, why == NULL ? "done" : err_row(why->code)->text);
+	t->paused_ns = 0;
 	task_move(&r->tasks, t, e);
 	if (why != NULL) {
 		finish_note_fail(t, why);

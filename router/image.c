@@ -103,6 +103,7 @@ static void put_state(struct buf *b, const struct router *r, const struct task *
 		.attempts = t->attempts,
 		.steps_dropped = t->explain.dropped,
 		.twins = t->twins,
+		.paused_ns = t->paused_ns,
 	};
 
 	if (t->fail != NULL)
@@ -300,6 +301,7 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->cache_hit = s->cache_hit;
 	t->cache_age_ms = s->cache_age_ms;
 	t->twins = (uint8_t)s->twins;
+	t->paused_ns = state_is_final(s->state) ? 0 : s->paused_ns;
 	t->seq = t->seq_kept = s->seq;
 	t->explain.dropped =
 		(uint16_t)(s->steps_dropped > UINT16_MAX ? UINT16_MAX : s->steps_dropped);
@@ -339,7 +341,8 @@ static struct task *place_for(struct router *r, const struct journal_image *imag
 
 static void note_newest(struct router *r, const struct task *t)
 {
-	const int64_t moments[] = { t->accepted_ns, t->rung_ns, t->started_ns, t->ended_ns };
+	const int64_t moments[] = { t->accepted_ns, t->rung_ns, t->started_ns, t->paused_ns,
+		t->ended_ns };
 
 	for (unsigned i = 0; i < ARRAY_LEN(moments); i++)
 		if (moments[i] > r->newest_ns)
@@ -415,6 +418,11 @@ static void resume_attempt(struct router *r, struct task *t)
 		return;
 	}
 	t->node = node;
+	tasks_wake_by(&r->tasks, t, t->lease_ns);
+	if (t->paused_ns != 0) {
+		pause_hold(r, t);
+		return;
+	}
 	list_push(&registry_node(&r->registry, node)->tasks, &t->on_node);
 	registry_busy(&r->registry, node, 1);
 	straggler_watch(r, t);

@@ -6,6 +6,7 @@
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
  *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
  *   deadline.c  when tasks must have ended
+ *   pause.c   tasks that stand still
  *   retry.c   what follows a failure (pure, with a header of its own)
  *   straggler.c  who gets a second attempt    twin.c    what becomes of it
  */
@@ -84,6 +85,22 @@ bool rung_has_other(const struct router *r, const struct task *t);
 struct place_need rung_need(const struct task *t);
 /* Send an attempt of the task to its node. */
 void rung_order(struct router *r, const struct task *t, const struct node *n, uint32_t attempt);
+/* A QUEUED task that was paused for so long waits again; its clocks go on. */
+void rung_go_on(struct router *r, struct task *t, int64_t stood_ns);
+
+/* --- pause.c */
+
+/* As router_step says of PAUSE and RESUME. */
+int pause_begin(struct router *r, const struct router_event *e) MUST_USE;
+int pause_end(struct router *r, const struct router_event *e) MUST_USE;
+/* Tell the node that has the attempt whether it stands still or runs. */
+void pause_order(struct router *r, const struct task *t);
+/* Put the attempt of a paused task, which is on no list, among those that stand still on its node. */
+void pause_hold(struct router *r, struct task *t);
+/* The node cancelled the attempt of a paused task, which it could not let stand still. */
+void pause_failed(struct router *r, struct task *t);
+/* A slot of the node is to be given out: attempts that stand still and are in the way are called back. */
+void pause_make_room(struct router *r, uint32_t node);
 
 /* --- deadline.c */
 

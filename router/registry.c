@@ -180,6 +180,14 @@ static void node_sort_if(struct registry *g, struct node *n)
 		node_sort(g, n);
 }
 
+static struct node_kind *kind_of(const struct node *n, uint32_t kind)
+{
+	for (uint32_t i = 0; i < n->kinds_n; i++)
+		if (n->kinds[i].kind == kind)
+			return &n->kinds[i];
+	return NULL;
+}
+
 /* --- offers ----------------------------------------------------------------------------------------- */
 
 /* The new kinds of an offer as an array of our own; averages of kinds that stay are kept. */
@@ -193,6 +201,7 @@ static int kinds_copy(struct registry *g, const struct node *n, const struct off
 	for (size_t i = 0; i < o->kinds_n; i++) {
 		const struct kind_offer *ko = &o->kinds[i];
 		struct node_kind *nk = &kinds[i];
+		const struct node_kind *was;
 
 		nk->kind = find_kind(g, ko->kind);
 		if (nk->kind == KIND_UNKNOWN)
@@ -209,11 +218,12 @@ static int kinds_copy(struct registry *g, const struct node *n, const struct off
 			return ERR_NO_MEMORY;
 		}
 		nk->ready = ko->ready;
+		nk->pauses = ko->pauses;
 		nk->price_ucr = ko->price_ucr;
 		nk->said_us = ko->typical_us;
-		for (uint32_t k = 0; k < n->kinds_n; k++)
-			if (n->kinds[k].kind == nk->kind)
-				nk->seen_us = n->kinds[k].seen_us;
+		was = kind_of(n, nk->kind);
+		if (was != NULL)
+			nk->seen_us = was->seen_us;
 	}
 	*ret = kinds;
 	return 0;
@@ -264,6 +274,7 @@ static int kinds_take(struct registry *g, struct node *n, const struct offer *o)
 			struct node_kind *nk = &n->kinds[i];
 
 			nk->ready = o->kinds[i].ready;
+			nk->pauses = o->kinds[i].pauses;
 			if (nk->ready) {
 				mem_free(nk->why);
 				nk->why = NULL;
@@ -292,7 +303,7 @@ static void node_forget(struct registry *g, uint32_t node)
 	struct node *n = registry_node(g, node);
 	uint32_t index = node_index(node);
 
-	CHECK(list_is_empty(&n->tasks) && list_is_empty(&n->twins));
+	CHECK(list_is_empty(&n->tasks) && list_is_empty(&n->twins) && list_is_empty(&n->paused));
 	kinds_drop(g, n);
 	mem_free(n->device);
 	heap_drop(&g->due, index);
@@ -318,6 +329,7 @@ static uint32_t node_add(struct registry *g, struct span name)
 	span_copy(name, n->name, sizeof n->name);
 	list_init(&n->tasks);
 	list_init(&n->twins);
+	list_init(&n->paused);
 	n->load.node = i | slots_id(&g->nodes, i).generation << NODE_INDEX_BITS;
 	map_put(&g->by_name, span_hash(name, HASH_SEED), n->load.node);
 	return n->load.node;
@@ -479,15 +491,12 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 
 static void learn(struct registry *g, struct node *n, uint32_t kind, int64_t run_us)
 {
-	for (uint32_t i = 0; i < n->kinds_n; i++) {
-		struct node_kind *nk = &n->kinds[i];
+	struct node_kind *nk = kind_of(n, kind);
 
-		if (nk->kind != kind)
-			continue;
-		nk->seen_us = average(nk->seen_us, run_us);
-		rows_of(g, n, nk)->rows[nk->row].run_us = nk->seen_us;
+	if (nk == NULL)
 		return;
-	}
+	nk->seen_us = average(nk->seen_us, run_us);
+	rows_of(g, n, nk)->rows[nk->row].run_us = nk->seen_us;
 }
 
 void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended how,
@@ -510,10 +519,10 @@ void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended
 void registry_outrun(struct registry *g, uint32_t node, uint32_t kind, int64_t run_us)
 {
 	struct node *n = registry_node(g, node);
+	const struct node_kind *nk = kind_of(n, kind);
 
-	for (uint32_t i = 0; i < n->kinds_n; i++)
-		if (n->kinds[i].kind == kind && run_us > n->kinds[i].seen_us)
-			learn(g, n, kind, run_us);
+	if (nk != NULL && run_us > nk->seen_us)
+		learn(g, n, kind, run_us);
 }
 
 void registry_accepted(struct registry *g, uint32_t node, int64_t rtt_us)
@@ -558,17 +567,9 @@ int64_t registry_wake(const struct registry *g)
 	return top == NULL ? INT64_MAX : top->key;
 }
 
-static const struct node_kind *kind_of(const struct node *n, uint32_t kind)
+const struct node_kind *registry_node_kind(const struct registry *g, uint32_t node, uint32_t kind)
 {
-	for (uint32_t i = 0; i < n->kinds_n; i++)
-		if (n->kinds[i].kind == kind)
-			return &n->kinds[i];
-	return NULL;
-}
-
-bool registry_offers(const struct registry *g, uint32_t node, uint32_t kind)
-{
-	return kind_of(registry_node(g, node), kind) != NULL;
+	return kind_of(registry_node(g, node), kind);
 }
 
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,

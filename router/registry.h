@@ -34,6 +34,7 @@ struct node_kind {
 	uint32_t kind; /* index in the registry's kinds */
 	uint32_t row;  /* where it stands in the kind's rows */
 	bool ready;
+	bool pauses; /* its attempts can be paused */
 	int64_t price_ucr;
 	int64_t said_us; /* typical_us of the offer */
 	int64_t seen_us; /* moving average of what the router saw; 0: nothing yet */
@@ -62,9 +63,11 @@ struct node {
 	bool drain_asked;        /* an operator's word */
 	enum fit fit;            /* of its rows that are ready */
 	uint64_t done, failed, lost;
-	struct list tasks; /* attempts it holds: struct task.on_node */
-	struct list twins; /* and second ones: struct twin.on_node */
-	char *device;      /* or NULL */
+	struct list tasks;  /* attempts that run there: struct task.on_node */
+	struct list twins;  /* and second ones: struct twin.on_node */
+	struct list paused; /* and those that stand still: no slot is counted for them */
+	uint32_t paused_n;
+	char *device; /* or NULL */
 	char version[33];
 	uint32_t machine_load;
 };
@@ -155,8 +158,8 @@ uint32_t registry_tick(struct registry *g, int64_t now_ns);
 /* When registry_tick has something to do; INT64_MAX: never. */
 int64_t registry_wake(const struct registry *g);
 
-/* Does the node's offer name the kind, ready or not? */
-bool registry_offers(const struct registry *g, uint32_t node, uint32_t kind);
+/* What the node offers of the kind, ready or not, or NULL. */
+const struct node_kind *registry_node_kind(const struct registry *g, uint32_t node, uint32_t kind);
 /* Why a node does not serve a kind, or VERDICT_NONE if it could; *ret_note: its own words, or empty. */
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
 	const struct place_need *need, struct span *ret_note);

@@ -28,13 +28,20 @@ void report_release(struct router *r, struct task *t, int64_t used_us)
 	if (t->node == NODE_NOBODY || list_is_empty(&t->on_node))
 		return;
 	list_drop(&t->on_node);
-	registry_busy(&r->registry, t->node, -1);
+	if (t->paused_ns != 0)
+		registry_node(&r->registry, t->node)->paused_n--;
+	else
+		registry_busy(&r->registry, t->node, -1);
 	rung_settle(r, t, used_us);
 }
 
+/* What stands still has used nothing since. */
 void report_detach(struct router *r, struct task *t)
 {
-	report_release(r, t, (r->now_ns - t->assigned_ns) / NS_PER_US);
+	int64_t until_ns = t->paused_ns != 0 ? t->paused_ns : r->now_ns;
+
+	report_release(r, t,
+		until_ns > t->assigned_ns ? (until_ns - t->assigned_ns) / NS_PER_US : 0);
 }
 
 static void note(struct router *r, struct task *t, enum step_kind kind, int code,
@@ -137,6 +144,8 @@ void report_node_lost(struct router *r, uint32_t node, const char *why)
 	twin_node_lost(r, node, why);
 	while (!list_is_empty(&n->tasks))
 		report_lost(r, CONTAINER(n->tasks.next, struct task, on_node), why);
+	while (!list_is_empty(&n->paused))
+		report_lost(r, CONTAINER(n->paused.next, struct task, on_node), why);
 }
 
 /* --- offers ----------------------------------------------------------------------------------------- */
@@ -165,6 +174,25 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 		}
 		t->lease_ns = r->now_ns + r->conf.lease_ns;
 		t->offer_seq = o->seq;
+		if (o->running[i].paused !=
+			(t->paused_ns != 0)) /* an order was lost, or is on its way */
+			pause_order(r, t);
+	}
+}
+
+static void gather_lost(const struct router *r, struct list *held, uint64_t seq, int64_t grace_ns,
+	struct list *lost)
+{
+	struct list *next;
+
+	for (struct list *l = held->next; l != held; l = next) {
+		const struct task *t = CONTAINER(l, struct task, on_node);
+
+		next = l->next;
+		if (t->offer_seq == seq || r->now_ns - t->assigned_ns < grace_ns)
+			continue;
+		list_drop(l);
+		list_push(lost, l);
 	}
 }
 
@@ -174,19 +202,12 @@ static void not_listed(struct router *r, uint32_t node, const struct offer *o, i
 	const char *why)
 {
 	struct node *n = registry_node(&r->registry, node);
-	struct list lost, *next;
+	struct list lost;
 
 	twin_not_listed(r, node, o->seq, grace_ns);
 	list_init(&lost);
-	for (struct list *l = n->tasks.next; l != &n->tasks; l = next) {
-		const struct task *t = CONTAINER(l, struct task, on_node);
-
-		next = l->next;
-		if (t->offer_seq == o->seq || r->now_ns - t->assigned_ns < grace_ns)
-			continue;
-		list_drop(l);
-		list_push(&lost, l);
-	}
+	gather_lost(r, &n->tasks, o->seq, grace_ns, &lost);
+	gather_lost(r, &n->paused, o->seq, grace_ns, &lost);
 	while (!list_is_empty(&lost))
 		report_lost(r, CONTAINER(lost.next, struct task, on_node), why);
 }
@@ -197,6 +218,8 @@ static void restarted(struct router *r, uint32_t node, const struct offer *o)
 	const struct node *n = registry_node(&r->registry, node);
 
 	for (struct list *l = n->tasks.next; l != &n->tasks; l = l->next)
+		CONTAINER(l, struct task, on_node)->offer_seq = ~o->seq;
+	for (struct list *l = n->paused.next; l != &n->paused; l = l->next)
 		CONTAINER(l, struct task, on_node)->offer_seq = ~o->seq;
 	for (struct list *l = n->twins.next; l != &n->twins; l = l->next)
 		CONTAINER(l, struct twin, on_node)->offer_seq = ~o->seq;
@@ -340,6 +363,10 @@ static void on_done(struct router *r, struct task *t, const struct up *u)
 static void on_failed(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
+	if (t->paused_ns != 0 && u->fail.code == ERR_CANCELLED) {
+		pause_failed(r, t);
+		return;
+	}
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
 	registry_ended(&r->registry, t->node, t->kind,
 		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
@@ -361,6 +388,8 @@ static void on_progress(struct router *r, struct task *t, const struct up *u)
 void report_attempt(struct router *r, struct task *t, const struct up *u)
 {
 	t->lease_ns = r->now_ns + r->conf.lease_ns;
+	if (t->paused_ns != 0 && (u->kind == UP_PROGRESS || u->kind == UP_CHUNK))
+		pause_order(r, t); /* it does not know, or not yet */
 	switch (u->kind) {
 	case UP_ACCEPT:
 		started(r, t);

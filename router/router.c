@@ -427,6 +427,12 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 	case ROUTER_FORGET:
 		err = router_forget(r, e);
 		break;
+	case ROUTER_PAUSE:
+		err = pause_begin(r, e);
+		break;
+	case ROUTER_RESUME:
+		err = pause_end(r, e);
+		break;
 	case ROUTER_TICK:
 		tick(r);
 		break;

@@ -84,6 +84,8 @@ enum router_event_kind {
 	ROUTER_DRAIN,  /* node; on */
 	ROUTER_REPLAY, /* who: tenant; task, ended without success: the new one's id goes to *ret_task */
 	ROUTER_FORGET, /* who: tenant; task, ended */
+	ROUTER_PAUSE,  /* who: tenant; task, no part; one that has ended stays as it is */
+	ROUTER_RESUME, /* the same */
 	ROUTER_TICK,
 };
 
@@ -113,7 +115,7 @@ struct router;
 struct router *router_new(const struct router_conf *conf, int64_t now_ns) MUST_USE;
 void router_free(struct router *r);
 /* 0, or ERR_UNKNOWN or ERR_DENIED for CANCEL and DRAIN, ERR_UNKNOWN, ERR_INVALID (it has not ended, or succeeded) or
- * ERR_BUSY for REPLAY and FORGET, ERR_INVALID, ERR_BUSY or ERR_NO_MEMORY for an offer that
+ * ERR_BUSY for REPLAY and FORGET, ERR_UNKNOWN or ERR_INVALID (a part) for PAUSE and RESUME, ERR_INVALID, ERR_BUSY or ERR_NO_MEMORY for an offer that
  * is not taken; a refused SUBMIT is told in its reply. Reports that
  * change nothing (stale, unknown) are counted, not returned. */
 int router_step(struct router *r, int64_t now_ns, const struct router_event *e,

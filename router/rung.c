@@ -39,10 +39,16 @@ int64_t rung_may_wait_ns(const struct router *r, const struct task *t)
 	return rung_is_last(t) && t->start_within_ns == 0 ? INT64_MAX : within_ns(r, t);
 }
 
+/* What the clocks of the task's rung say: they stand still while it is paused. */
+static int64_t rung_now(const struct router *r, const struct task *t)
+{
+	return t->paused_ns != 0 ? t->paused_ns : r->now_ns;
+}
+
 /* Start the clock of the rung, after delay_ns. */
 static void start_clock(struct router *r, struct task *t, int64_t delay_ns)
 {
-	t->start_by_ns = r->now_ns + delay_ns + within_ns(r, t);
+	t->start_by_ns = rung_now(r, t) + delay_ns + within_ns(r, t);
 	tasks_wake_by(&r->tasks, t, t->start_by_ns);
 }
 
@@ -53,7 +59,7 @@ void rung_leave(struct router *r, struct task *t)
 
 static void enqueue(struct router *r, struct task *t)
 {
-	if (wait_push(&r->waits, t, &r->tenants) == 0)
+	if (t->paused_ns != 0 || wait_push(&r->waits, t, &r->tenants) == 0)
 		return;
 	t->retry_ns =
 		r->now_ns + r->conf.retry.backoff_ns; /* no memory for a queue: try again soon */
@@ -73,14 +79,15 @@ static enum tried try_place(struct router *r, struct task *t);
 /* Where nobody waits there is no turn to wait for. */
 static bool place_at_once(struct router *r, struct task *t)
 {
-	return registry_kind_at(&r->registry, t->kind)->of[task_rung(t)].open_n > 0 &&
+	return t->paused_ns == 0 &&
+	       registry_kind_at(&r->registry, t->kind)->of[task_rung(t)].open_n > 0 &&
 	       waits_are_idle(&r->waits, t->kind, task_rung(t)) && try_place(r, t) == TRIED_PLACED;
 }
 
 void rung_arrive(struct router *r, struct task *t)
 {
 	forget_attempt(t);
-	t->rung_ns = r->now_ns;
+	t->rung_ns = rung_now(r, t);
 	t->tries = 0;
 	t->avoid_n = 0;
 	t->retry_ns = 0;
@@ -111,6 +118,23 @@ void rung_back(struct router *r, struct task *t)
 {
 	forget_attempt(t);
 	tasks_wake_by(&r->tasks, t, t->start_by_ns);
+	enqueue(r, t);
+}
+
+void rung_go_on(struct router *r, struct task *t, int64_t stood_ns)
+{
+	t->rung_ns += stood_ns;
+	t->start_by_ns += stood_ns;
+	if (task_rung(t) == RUNG_SPLIT) {
+		split_begin(r, t);
+		return;
+	}
+	tasks_wake_by(&r->tasks, t, t->start_by_ns);
+	if (t->retry_ns > r->now_ns) {
+		tasks_wake_by(&r->tasks, t, t->retry_ns);
+		return;
+	}
+	t->retry_ns = 0;
 	enqueue(r, t);
 }
 
@@ -155,7 +179,7 @@ static void explain_class(struct router *r, const struct task *t, struct explain
 		explain_node(r, t, note, seen, notes, rows->rows[i].load->node);
 	for (uint32_t i = 0; i < g->nodes.cap && i < EXPLAIN_SCAN_MAX; i++) {
 		if (!slots_is_taken(&g->nodes, i) || registry_node(g, i)->rung != class ||
-			registry_offers(g, i, t->kind))
+			registry_node_kind(g, i, t->kind) != NULL)
 			continue;
 		note->considered++;
 		explain_node(r, t, note, seen, notes, registry_node(g, i)->load.node);
@@ -291,6 +315,7 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	uint32_t node = row->load->node;
 	struct node *n = registry_node(&r->registry, node);
 
+	pause_make_room(r, node);
 	task_move(&r->tasks, t, TASK_PLACE);
 	r->counts.placed++;
 	t->attempt = ++t->attempts;
@@ -474,6 +499,8 @@ void rung_dispatch(struct router *r)
 
 void rung_due(struct router *r, struct task *t)
 {
+	if (t->paused_ns != 0)
+		return;
 	if (t->retry_ns != 0) {
 		if (r->now_ns < t->retry_ns) {
 			tasks_wake_by(&r->tasks, t, t->retry_ns);

@@ -76,6 +76,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	t->max_price_ucr = left_ucr(parent);
 	t->deadline_ns = parent->deadline_ns;
 	t->deadline_is_wall = parent->deadline_is_wall;
+	t->paused_ns = parent->paused_ns == 0 ? 0 : r->now_ns;
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
 	router_count_open(r, t);
@@ -124,6 +125,8 @@ void split_begin(struct router *r, struct task *t)
 	CLEANUP(buf_done) struct buf body;
 	struct task *plan = NULL;
 
+	if (t->paused_ns != 0)
+		return;
 	task_forget_split(t); /* a replayed task was split before */
 	buf_init(&body, LIMIT_BODY_BYTES);
 	if (t->depth >= LIMIT_SPLIT_DEPTH) {

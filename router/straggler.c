@@ -69,14 +69,14 @@ static bool is_free_rung(const struct task *t)
 static bool may_have_twin(const struct router *r, const struct task *t)
 {
 	return r->conf.speculation && is_free_rung(t) && t->price_ucr == 0 && !t->streams &&
-	       t->twin == NULL && t->twins < TWINS_MAX;
+	       t->twin == NULL && t->twins < TWINS_MAX && t->paused_ns == 0;
 }
 
 void straggler_done(struct router *r, const struct task *t)
 {
 	struct late_past *p;
 
-	if (!r->conf.speculation || !is_free_rung(t))
+	if (!r->conf.speculation || !is_free_rung(t) || t->paused_ns != 0)
 		return;
 	p = need_past(r, t);
 	if (p != NULL)
@@ -149,9 +149,13 @@ struct choice {
 	int64_t anew_us;
 };
 
+/* A twin is not worth the place of an attempt that stands still. */
 static bool is_fit(const struct task *t, const struct place_row *row)
 {
-	return row->load->node != t->node && row->price_ucr == 0;
+	const struct node *n = CONTAINER(row->load, struct node, load);
+
+	return row->load->node != t->node && n->load.busy + n->paused_n < n->load.slots &&
+	       row->price_ucr == 0;
 }
 
 /* Where it would end first, of the open nodes; from a random one on where they are many. A slow one is not ruled out:

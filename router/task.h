@@ -100,6 +100,7 @@ struct task {
 	int64_t start_by_ns;     /* QUEUED: not placed by then, it leaves the rung */
 	int64_t lease_ns;        /* ASSIGNED, RUNNING: when the attempt is lost */
 	int64_t retry_ns;        /* QUEUED: not before; 0: at once */
+	int64_t paused_ns; /* since when it stands still: rung_ns and start_by_ns are as then; 0: it does not */
 	int64_t assigned_ns;
 	int64_t started_ns;
 	int64_t ended_ns;

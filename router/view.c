@@ -39,6 +39,7 @@ static struct task_view view_task(const struct view *v, const struct task *t)
 								    : span_str(t->note),
 	};
 
+	tv.paused = t->paused_ns != 0;
 	if (t->split != NULL) {
 		tv.parts = t->split->parts_n;
 		tv.parts_done = t->split->parts_done;
@@ -165,7 +166,8 @@ static uint32_t rows_wanted(const struct query *q)
 static bool is_listed(const struct view *v, const struct query *q, const struct task *t)
 {
 	return (v->is_operator || span_eq(router_tenant(v->router, t->tenant), v->tenant)) &&
-	       (q->state == STATE_NONE || q->state == t->state) && t->role == ROLE_TASK;
+	       (q->state == STATE_NONE || q->state == t->state) &&
+	       (!q->paused || t->paused_ns != 0) && t->role == ROLE_TASK;
 }
 
 /* The newest tasks seen so far; ids sort by time. rows[0] is the oldest of them: a heap, so that a long table
@@ -405,6 +407,8 @@ void view_answer(const struct view *v, const struct query *q, struct query_reply
 	case QUERY_CANCEL:
 	case QUERY_REPLAY:
 	case QUERY_FORGET:
+	case QUERY_PAUSE:
+	case QUERY_RESUME:
 	case QUERY_RESULT:
 	case QUERY_EXPLAIN:
 		answer_task(v, q, ret);

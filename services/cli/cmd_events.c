@@ -17,9 +17,11 @@ struct watching {
 
 static void put_what(struct buf *b, const struct event *e)
 {
+	char state[VIEW_STATE];
+
 	switch (e->kind) {
 	case EVENT_CHANGE:
-		buf_str(b, state_name(e->state));
+		buf_str(b, view_state(e->state, e->paused, state));
 		if (e->rung != RUNG_NONE)
 			buf_fmt(b, " %s", rung_name(e->rung));
 		if (e->node.len > 0) {
@@ -79,6 +81,7 @@ static int print_json(const struct event *e)
 	switch (e->kind) {
 	case EVENT_CHANGE:
 		json_text(&j, "state", span_str(state_name(e->state)));
+		json_bool(&j, "paused", e->paused);
 		json_text(&j, "rung", span_str(rung_name(e->rung)));
 		json_text(&j, "node", e->node);
 		json_int(&j, "attempt", e->attempt);

@@ -14,6 +14,7 @@
 #include "services/cli/graph_file.h"
 #include "services/cli/input.h"
 #include "services/cli/json.h"
+#include "services/cli/view.h"
 
 struct submission {
 	struct cli *c;
@@ -251,13 +252,15 @@ int cmd_wait(struct cli *c)
 
 static int show_acted(struct cli *c, const struct query_reply *r)
 {
-	char id[ULID_TEXT + 1];
+	const struct task_view *t = &r->task;
+	char id[ULID_TEXT + 1], state[VIEW_STATE];
 
-	ulid_text(r->task.task, id);
+	ulid_text(t->task, id);
 	if (c->opts.json)
-		printf("{\"task\":\"%s\",\"state\":\"%s\"}\n", id, state_name(r->task.state));
+		printf("{\"task\":\"%s\",\"state\":\"%s\",\"paused\":%s}\n", id,
+			state_name(t->state), t->paused ? "true" : "false");
 	else
-		printf("%s %s\n", id, state_name(r->task.state));
+		printf("%s %s\n", id, view_state(t->state, t->paused, state));
 	return 0;
 }
 
@@ -284,6 +287,16 @@ static int act_on_each(struct cli *c, enum query_kind kind)
 int cmd_cancel(struct cli *c)
 {
 	return act_on_each(c, QUERY_CANCEL);
+}
+
+int cmd_pause(struct cli *c)
+{
+	return act_on_each(c, QUERY_PAUSE);
+}
+
+int cmd_resume(struct cli *c)
+{
+	return act_on_each(c, QUERY_RESUME);
 }
 
 int cmd_replay(struct cli *c)

@@ -10,13 +10,14 @@
 
 static void add_task(struct table *t, const struct task_view *v)
 {
-	char id[ULID_TEXT + 1], at[24], time[24];
+	char id[ULID_TEXT + 1], at[24], time[24], state[VIEW_STATE];
 	int64_t until_ms = v->ended_ms != 0 ? v->ended_ms : clocks_wall() / NS_PER_MS;
 
 	ulid_text(v->task, id);
 	table_text(t, COLOUR_NONE, span_str(id));
 	table_text(t, COLOUR_NONE, v->kind);
-	table_text(t, view_state_colour(v->state), span_str(state_name(v->state)));
+	table_text(t, v->paused ? COLOUR_WARN : view_state_colour(v->state),
+		span_str(view_state(v->state, v->paused, state)));
 	table_text(t, COLOUR_NONE, span_str(v->rung == RUNG_NONE ? "" : rung_name(v->rung)));
 	table_text(t, COLOUR_NONE, v->node);
 	table_fmt(t, COLOUR_NONE, "%u", v->attempt);
@@ -78,9 +79,10 @@ int cmd_tasks(struct cli *c)
 	for (unsigned s = STATE_QUEUED; c->opts.state != NULL && s < STATES; s++)
 		if (strcasecmp(c->opts.state, state_name((enum state)s)) == 0)
 			q.state = (enum state)s;
-	if (c->opts.state != NULL && q.state == STATE_NONE)
+	q.paused = c->opts.state != NULL && strcasecmp(c->opts.state, "PAUSED") == 0;
+	if (c->opts.state != NULL && q.state == STATE_NONE && !q.paused)
 		return cli_usage("--state %s: states are QUEUED ASSIGNED RUNNING SPLIT SUCCEEDED "
-				 "FAILED CANCELLED EXPIRED DEAD",
+				 "FAILED CANCELLED EXPIRED DEAD, and PAUSED",
 			c->opts.state);
 	r = cli_open(c);
 	return r != 0 ? r : cli_query(c, &q, show);

@@ -25,6 +25,8 @@ static const char *step_text(enum step_kind kind)
 		[STEP_END] = "ended",
 		[STEP_TWIN] = "a second attempt",
 		[STEP_OUTRUN] = "outrun",
+		[STEP_PAUSE] = "paused",
+		[STEP_RESUME] = "resumed",
 	};
 
 	return texts[kind];
@@ -46,6 +48,7 @@ static enum colour step_colour(enum step_kind kind)
 	case STEP_HOP:
 	case STEP_TWIN:
 	case STEP_OUTRUN:
+	case STEP_PAUSE:
 		return COLOUR_WARN;
 	case STEP_PLACED:
 		return COLOUR_GOOD;
@@ -169,14 +172,14 @@ static void print_parts(const struct explain_view *e)
 
 static int print_story(const struct explain_view *e)
 {
-	char id[ULID_TEXT + 1];
+	char id[ULID_TEXT + 1], state[VIEW_STATE];
 	int r = 0;
 
 	ulid_text(e->task.task, id);
 	printf("%s%s%s  %.*s  %s%s%s\nladder: ", colour_on(COLOUR_BOLD), id, colour_off(),
 		(int)e->task.kind.len, (const char *)e->task.kind.at,
-		colour_on(view_state_colour(e->task.state)), state_name(e->task.state),
-		colour_off());
+		colour_on(view_state_colour(e->task.state)),
+		view_state(e->task.state, e->task.paused, state), colour_off());
 	print_ladder(&e->ladder);
 	printf("\n");
 	for (size_t i = 0; r == 0 && i < e->steps_n; i++)

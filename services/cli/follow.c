@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "services/cli/result.h"
+#include "services/cli/view.h"
 
 void follow_init(struct follow *f, struct cli *c)
 {
@@ -61,12 +62,12 @@ static const char *place_text(char to[100], struct span node, enum rung rung)
 void follow_event(void *ctx, const struct event *e)
 {
 	struct follow *f = ctx;
-	char place[100];
+	char place[100], state[VIEW_STATE];
 
 	f->task = e->task;
 	switch (e->kind) {
 	case EVENT_CHANGE:
-		progress_say(&f->progress, "%s%s%s%.*s", state_name(e->state),
+		progress_say(&f->progress, "%s%s%s%.*s", view_state(e->state, e->paused, state),
 			place_text(place, e->node, e->rung), e->reason.len > 0 ? ": " : "",
 			(int)e->reason.len, (const char *)e->reason.at);
 		return;
@@ -139,7 +140,7 @@ static void on_status(void *ctx, const struct query_reply *r)
 {
 	struct follow *f = ctx;
 	const struct task_view *t = &r->task;
-	char place[100];
+	char place[100], state[VIEW_STATE];
 
 	if (is_refused(f, r))
 		return;
@@ -147,15 +148,16 @@ static void on_status(void *ctx, const struct query_reply *r)
 		ask(f, QUERY_RESULT, on_result);
 		return;
 	}
+	view_state(t->state, t->paused, state);
 	if (t->parts > 0)
-		progress_say(&f->progress, "%s%s %u of %u parts", state_name(t->state),
+		progress_say(&f->progress, "%s%s %u of %u parts", state,
 			place_text(place, t->node, t->rung), t->parts_done, t->parts);
 	else if (t->permille > 0)
-		progress_say(&f->progress, "%u %%%s%.*s", t->permille / 10,
-			t->note.len > 0 ? " " : "", (int)t->note.len, (const char *)t->note.at);
+		progress_say(&f->progress, "%u %%%s%s%.*s", t->permille / 10,
+			t->paused ? ", paused" : "", t->note.len > 0 ? " " : "", (int)t->note.len,
+			(const char *)t->note.at);
 	else
-		progress_say(&f->progress, "%s%s", state_name(t->state),
-			place_text(place, t->node, t->rung));
+		progress_say(&f->progress, "%s%s", state, place_text(place, t->node, t->rung));
 	ask_again(f);
 }
 

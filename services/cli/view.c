@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/cli/view.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -20,12 +21,19 @@ enum colour view_state_colour(enum state s)
 	}
 }
 
+const char *view_state(enum state s, bool paused, char to[VIEW_STATE])
+{
+	(void)snprintf(to, VIEW_STATE, "%s%s", state_name(s), paused ? ", paused" : "");
+	return to;
+}
+
 void view_task_json(struct json *j, const char *key, const struct task_view *t)
 {
 	json_open(j, key, '{');
 	json_id(j, "task", t->task);
 	json_text(j, "kind", t->kind);
 	json_text(j, "state", span_str(state_name(t->state)));
+	json_bool(j, "paused", t->paused);
 	json_text(j, "rung", span_str(rung_name(t->rung)));
 	json_text(j, "node", t->node);
 	json_int(j, "attempt", t->attempt);

@@ -7,7 +7,11 @@
 #include "services/cli/table.h"
 #include "wire/query.h"
 
+#define VIEW_STATE 24 /* bytes */
+
 enum colour view_state_colour(enum state s);
+/* "RUNNING", "RUNNING, paused"; written to `to` and returned. */
+const char *view_state(enum state s, bool paused, char to[VIEW_STATE]);
 /* key NULL: inside a list. */
 void view_task_json(struct json *j, const char *key, const struct task_view *t);
 void view_node_json(struct json *j, const char *key, const struct node_view *n);

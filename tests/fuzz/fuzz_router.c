@@ -154,7 +154,8 @@ static void offer(struct fuzz_router *f)
 	};
 
 	for (unsigned k = 0; k < FUZZ_TASKS && k < f->tasks_n && list < 224; k++)
-		running[o.running_n++] = (struct attempt_ref){ f->tasks[k], f->attempts[k] };
+		running[o.running_n++] =
+			(struct attempt_ref){ .task = f->tasks[k], .attempt = f->attempts[k] };
 	step(f, &(struct router_event){
 			.kind = ROUTER_UP,
 			.who = node_name(i),

@@ -155,19 +155,36 @@ static void submit_one(struct client *c)
 	buf_done(&body);
 }
 
-/* Cancel, replay or forget some task that the oracle has seen, of whatever tenant: only one's own may be hit. */
+/* Of those that the oracle has seen, of whatever tenant; to be paused mostly one that is open, to be resumed mostly one
+ * that is paused. */
+static struct ulid pick(struct client *c, enum query_kind kind)
+{
+	const struct oracle *o = &c->world->oracle;
+	const struct known *k = NULL;
+
+	for (int i = 0; i < 50; i++) {
+		k = &o->known[prng_below(&c->world->prng, o->known_n)];
+		if (kind == QUERY_PAUSE        ? k->accepted && k->ended == 0
+			: kind == QUERY_RESUME ? k->paused
+					       : true)
+			break;
+	}
+	return k->task;
+}
+
+/* Cancel, pause, resume, replay or forget some task that the oracle has seen, of whatever tenant: only one's own may be hit. */
 static void act_on_one(struct client *c)
 {
 	const struct oracle *o = &c->world->oracle;
 	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
 	static const enum query_kind kinds[] = { QUERY_CANCEL, QUERY_CANCEL, QUERY_REPLAY,
-		QUERY_FORGET };
+		QUERY_FORGET, QUERY_PAUSE, QUERY_PAUSE, QUERY_RESUME };
 	struct query q = { .kind = kinds[prng_below(&c->world->prng, ARRAY_LEN(kinds))] };
 	struct buf b;
 
 	if (o->known_n == 0)
 		return;
-	q.task = o->known[prng_below(&c->world->prng, o->known_n)].task;
+	q.task = pick(c, q.kind);
 	buf_init(&b, 4096);
 	query_encode(&b, &q);
 	snprintf(reply, sizeof reply, "_INBOX.%s.q", c->tenant);
@@ -185,7 +202,7 @@ void client_turn(struct client *c)
 		return;
 	c->left--;
 	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, 800 * MS);
-	if (prng_chance(p, 1, 10))
+	if (prng_chance(p, 1, 4))
 		act_on_one(c);
 	submit_one(c);
 }

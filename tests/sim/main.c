@@ -11,7 +11,7 @@
 
 struct sums {
 	uint64_t runs, broken, tasks, results, steps, lost, doubled, crashes, partitions, farewells,
-		router_crashes, recovered, slowed, twins, twins_won;
+		router_crashes, recovered, slowed, twins, twins_won, pauses;
 };
 
 static void tell(const struct world *w, bool held)
@@ -62,6 +62,7 @@ static bool run_one(uint64_t seed, bool verbose, struct sums *sums)
 	sums->slowed += w->slowed;
 	sums->twins += w->twins;
 	sums->twins_won += w->twins_won;
+	sums->pauses += w->pauses;
 	world_free(w);
 	if (mem_held() != held_before) {
 		printf("not ok seed %" PRIu64 " leaves %" PRId64 " blocks\n", seed,
@@ -96,12 +97,12 @@ int main(int argc, char **argv)
 	printf("# %" PRIu64 " seeds, %" PRIu64 " broken: %" PRIu64 " tasks and parts, %" PRIu64
 	       " results, %" PRIu64 " steps, %" PRIu64 " messages lost, %" PRIu64
 	       " doubled, %" PRIu64 " crashes, %" PRIu64 " partitions, %" PRIu64
-	       " farewells, %" PRIu64 " crashes of the router, %" PRIu64
-	       " of them with hashes compared, %" PRIu64 " nodes slow, %" PRIu64
-	       " second attempts, %" PRIu64 " of them won\n",
+	       " farewells, %" PRIu64 " attempts paused, %" PRIu64
+	       " crashes of the router, %" PRIu64 " of them with hashes compared, %" PRIu64
+	       " nodes slow, %" PRIu64 " second attempts, %" PRIu64 " of them won\n",
 		sums.runs, sums.broken, sums.tasks, sums.results, sums.steps, sums.lost,
-		sums.doubled, sums.crashes, sums.partitions, sums.farewells, sums.router_crashes,
-		sums.recovered, sums.slowed, sums.twins, sums.twins_won);
+		sums.doubled, sums.crashes, sums.partitions, sums.farewells, sums.pauses,
+		sums.router_crashes, sums.recovered, sums.slowed, sums.twins, sums.twins_won);
 	sums.broken += !race_run();
 	return sums.broken != 0;
 }

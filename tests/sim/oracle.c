@@ -78,6 +78,17 @@ static void check_key(struct oracle *o, const struct journal_record *rec)
 		oracle_break(o, "a key names one task", "%u tasks", n);
 }
 
+/* A paused task makes no new attempts, nor do its parts. */
+static void check_runs(struct oracle *o, struct ulid task)
+{
+	const struct world *w = CONTAINER(o, struct world, oracle);
+	const struct tasks *ts = router_tasks(router_core_machine(w->router));
+	const struct task *t = tasks_find(ts, task);
+
+	if (t->paused_ns != 0 || (t->role != ROLE_TASK && tasks_at(ts, t->parent)->paused_ns != 0))
+		oracle_break(o, "what is paused makes no attempt", "attempt %u", t->attempt);
+}
+
 void oracle_watch(void *ctx, const struct journal_record *rec)
 {
 	struct oracle *o = ctx;
@@ -100,6 +111,7 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 		if (rec->beside != 0 && ++k->twins > TWINS_OF_A_TASK)
 			oracle_break(o, "second attempts are few", "%u", k->twins);
 		k->first = rec->beside;
+		check_runs(o, rec->task);
 		k->attempt = rec->attempt;
 		break;
 	case JOURNAL_FORGOTTEN:
@@ -208,10 +220,14 @@ static void check_nodes(struct oracle *o, const struct registry *g)
 		if (n->load.busy != list_length(&n->tasks) + list_length(&n->twins))
 			oracle_break(o, "slots given out match the attempts held", "%s: %u busy",
 				n->name, n->load.busy);
+		if (n->paused_n != list_length(&n->paused))
+			oracle_break(o, "what stands still is counted right", "%s: %u", n->name,
+				n->paused_n);
 		if (n->load.busy > n->load.slots && n->load.slots >= JOBS_MAX)
 			oracle_break(o, "no node gets more than its slots", "%s: %u", n->name,
 				n->load.busy);
-		if ((n->state == NODE_DOWN || n->state == NODE_GONE) && n->load.busy > 0)
+		if ((n->state == NODE_DOWN || n->state == NODE_GONE) &&
+			n->load.busy + n->paused_n > 0)
 			oracle_break(o, "a node that is down holds nothing", "%s", n->name);
 	}
 }
@@ -242,7 +258,10 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 			state_name(t->state));
 	if (t->lane != NULL && t->state != STATE_QUEUED)
 		oracle_break(o, "only queued tasks wait", "%s", state_name(t->state));
-	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0)
+	if (t->paused_ns != 0 && (t->lane != NULL || state_is_final(t->state)))
+		oracle_break(o, "what is paused waits for nothing and has not ended", "%s",
+			state_name(t->state));
+	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0 && t->paused_ns == 0)
 		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
 		oracle_break(o, "an open task has a time to be looked at", "%s",
@@ -252,6 +271,11 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 		oracle_break(o, "an ended task gives its body back", "%u", t->index);
 	if (t->state == STATE_SPLIT && (t->split == NULL || t->split->released))
 		oracle_break(o, "a split task has parts", "%u", t->index);
+}
+
+static void note_paused(struct oracle *o, const struct task *t)
+{
+	find(o, t->id)->paused = t->paused_ns != 0;
 }
 
 void oracle_step(struct world *w)
@@ -271,6 +295,8 @@ void oracle_step(struct world *w)
 		const struct task *t = tasks_at(ts, i);
 
 		count[t->state]++;
+		if (t->paused_ns != 0 || (w->steps & 63) == 0)
+			note_paused(&w->oracle, t);
 		check_task(&w->oracle, ts, t);
 	}
 	if (memcmp(count, ts->count, sizeof count) != 0)

@@ -40,7 +40,8 @@ struct weather {
 struct toy_job {
 	struct ulid task;
 	uint32_t attempt;
-	int64_t end_ns; /* INT64_MAX: it hangs until it is cancelled */
+	int64_t end_ns;    /* INT64_MAX: it hangs until it is cancelled */
+	int64_t paused_ns; /* 0: it works */
 	bool fails;
 	bool splits;
 	bool taken;
@@ -54,6 +55,7 @@ struct toy {
 	uint32_t slots;
 	int64_t price_ucr;
 	bool ready;
+	bool pauses;          /* its kinds */
 	struct bus *bus;      /* NULL while crashed */
 	struct node *node;    /* NULL while crashed */
 	int64_t back_ns;      /* crashed: when it starts again */
@@ -84,6 +86,7 @@ struct known {
 	bool fast;           /* lives in memory only */
 	bool told;           /* its tenant was told that it is accepted */
 	bool forgotten;      /* by its tenant */
+	bool paused;         /* as the router had it last */
 	bool gone;           /* went with a crash of the router, untold or `fast` */
 	enum state told_end; /* as its tenant heard it; STATE_NONE: not yet */
 	uint8_t ended;       /* times */
@@ -120,7 +123,8 @@ struct world {
 	uint32_t clients_n;
 	int64_t next_fault_ns;
 	struct oracle oracle;
-	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells, slowed;
+	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells, slowed,
+		pauses;
 	uint64_t twins, twins_won; /* of routers that have crashed */
 	bool verbose;
 };

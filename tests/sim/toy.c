@@ -43,6 +43,7 @@ static int toy_offer(void *self, struct arena *a, struct offer *o)
 			.ready = t->ready,
 			.why = span_str(t->ready ? "" : "no model"),
 			.price_ucr = t->price_ucr,
+			.pauses = t->pauses,
 		};
 	o->slots = t->slots;
 	o->health = 1000;
@@ -128,21 +129,51 @@ static void end_job(struct toy *t, struct toy_job *j)
 	buf_done(&b);
 }
 
+static struct toy_job *find_job(struct toy *t, struct ulid task, uint32_t attempt)
+{
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (t->jobs[i].taken && t->jobs[i].attempt == attempt &&
+			ulid_eq(t->jobs[i].task, task))
+			return &t->jobs[i];
+	return NULL;
+}
+
 static void toy_cancel(void *self, struct ulid task, uint32_t attempt)
 {
 	struct toy *t = self;
+	struct toy_job *j = find_job(t, task, attempt);
 	struct fail why = { 0 };
 
-	for (int i = 0; i < JOBS_MAX; i++) {
-		struct toy_job *j = &t->jobs[i];
-
-		if (!j->taken || !ulid_eq(j->task, task) || j->attempt != attempt)
-			continue;
-		j->taken = false;
-		fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
-		node_failed(t->node, task, attempt, &why);
+	if (j == NULL)
 		return;
-	}
+	j->taken = false;
+	fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
+	node_failed(t->node, task, attempt, &why);
+}
+
+/* Now and then one cannot, though its kind says so. */
+static int toy_pause(void *self, struct ulid task, uint32_t attempt)
+{
+	struct toy *t = self;
+	struct toy_job *j = find_job(t, task, attempt);
+
+	CHECK(t->pauses && j != NULL && j->paused_ns == 0);
+	if (prng_chance(&t->world->prng, 1, 10))
+		return ERR_UNSUPPORTED;
+	j->paused_ns = t->world->now_ns;
+	t->world->pauses++;
+	return 0;
+}
+
+static void toy_resume(void *self, struct ulid task, uint32_t attempt)
+{
+	struct toy *t = self;
+	struct toy_job *j = find_job(t, task, attempt);
+
+	CHECK(j != NULL && j->paused_ns != 0);
+	if (j->end_ns != INT64_MAX)
+		j->end_ns += t->world->now_ns - j->paused_ns;
+	j->paused_ns = 0;
 }
 
 static void toy_close(void *self)
@@ -154,7 +185,8 @@ static void toy_close(void *self)
 
 #define OPS(class)                                                                                 \
 	{                                                                                          \
-		"toy", class, toy_open, toy_offer, toy_begin, toy_cancel, toy_close                \
+		"toy", class, toy_open, toy_offer, toy_begin, toy_cancel, toy_pause, toy_resume,   \
+			toy_close                                                                  \
 	}
 const struct backend_ops toy_ops[RUNGS] = {
 	[RUNG_CPU] = OPS(RUNG_CPU),
@@ -214,6 +246,11 @@ void toy_notice_cut(struct toy *t)
 	node_core_bus(t->node, cut ? BUS_LOST : BUS_UP);
 }
 
+static bool is_working(const struct toy_job *j)
+{
+	return j->taken && j->paused_ns == 0;
+}
+
 int64_t toy_wake(const struct toy *t)
 {
 	int64_t wake = INT64_MAX;
@@ -224,7 +261,7 @@ int64_t toy_wake(const struct toy *t)
 	if (t->knows_cut && t->cut_until_ns < wake)
 		wake = t->cut_until_ns;
 	for (int i = 0; i < JOBS_MAX; i++)
-		if (t->jobs[i].taken && t->jobs[i].end_ns < wake)
+		if (is_working(&t->jobs[i]) && t->jobs[i].end_ns < wake)
 			wake = t->jobs[i].end_ns;
 	return wake;
 }
@@ -237,7 +274,7 @@ void toy_turn(struct toy *t)
 		return;
 	}
 	for (int i = 0; i < JOBS_MAX; i++)
-		if (t->jobs[i].taken && t->jobs[i].end_ns <= t->world->now_ns)
+		if (is_working(&t->jobs[i]) && t->jobs[i].end_ns <= t->world->now_ns)
 			end_job(t, &t->jobs[i]);
 	if (t->knows_cut)
 		toy_notice_cut(t);

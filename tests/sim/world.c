@@ -164,6 +164,7 @@ static void make_toys(struct world *w)
 		t->slots = 1 + draw(w, 8);
 		t->price_ucr = draw(w, 3) == 0 ? 500 : 0;
 		t->ready = draw(w, 5) != 0;
+		t->pauses = draw(w, 3) != 0;
 		snprintf(t->name, sizeof t->name, "%s-%u", rung_name(t->rung), i);
 		toy_start(t);
 	}

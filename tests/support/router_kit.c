@@ -51,6 +51,7 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 	s->state = e->kind == EVENT_END ? e->result.state : e->state;
 	s->rung = e->kind == EVENT_END ? e->result.rung : e->rung;
 	s->code = e->result.fail.code;
+	s->paused = e->paused;
 	if (e->kind == EVENT_END)
 		span_copy(e->result.fail.code == 0 ? e->result.body
 						   : span_str(e->result.fail.detail),
@@ -247,6 +248,8 @@ static void offer_word(struct offer *o, struct kind_offer *all, struct span *kin
 		*kinds = v;
 	else if (span_is(word, "!ready"))
 		all->ready = false;
+	else if (span_is(word, "pauses"))
+		all->pauses = true;
 	else if (span_is(word, "draining"))
 		o->draining = true;
 	else

@@ -23,6 +23,7 @@ struct kit_said {
 	enum state state;  /* CHANGE, END */
 	enum rung rung;
 	int code;
+	bool paused;         /* CHANGE */
 	char text[KIT_TEXT]; /* the order's kind; reason; detail; result */
 };
 
@@ -57,7 +58,7 @@ int kit_step(struct kit *k, const struct router_event *e);
 void kit_pass(struct kit *k, int64_t ns);
 
 /* A node's offer from a line: "NAME CLASS slots=2 price=5 model=a,b kinds=llm.chat,util.echo !ready draining
- * queued=1 health=900 run_us=3". What a line does not say: slots 1, health 1000, kind util.echo. */
+ * pauses queued=1 health=900 run_us=3". What a line does not say: slots 1, health 1000, kind util.echo. */
 void kit_offer(struct kit *k, const char *line);
 /* The same with a list of what it runs. */
 void kit_offer_running(struct kit *k, const char *line, const struct attempt_ref *running,

@@ -49,7 +49,9 @@ static inline void model_registry(const struct registry *g)
 		n = slots_at(&g->nodes, i);
 		CHECK(n->state != NODE_NONE && heap_has(&g->due, i));
 		CHECK(n->load.busy == model_length(&n->tasks) + model_length(&n->twins));
-		CHECK(n->load.busy == 0 || n->state == NODE_UP || n->state == NODE_SUSPECT);
+		CHECK(n->paused_n == model_length(&n->paused));
+		CHECK(n->load.busy + n->paused_n == 0 || n->state == NODE_UP ||
+			n->state == NODE_SUSPECT);
 		up += n->state == NODE_UP;
 		kinds += n->kinds_n;
 	}
@@ -86,7 +88,11 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(on_node == !list_is_empty(&t->on_node));
 	CHECK(t->lane == NULL || t->state == STATE_QUEUED);
 	CHECK((t->lane != NULL) == !list_is_empty(&t->queued));
-	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0);
+	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0 || t->paused_ns != 0);
+	CHECK(t->paused_ns == 0 || (t->lane == NULL && !is_final && t->paused_ns <= r->now_ns));
+	/* With a paused task all its parts stand still. */
+	CHECK(t->role == ROLE_TASK || is_final || t->paused_ns != 0 ||
+		tasks_at(&r->tasks, t->parent)->paused_ns == 0);
 	CHECK(is_final == !t->is_counted);
 	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
 	CHECK(!is_final || t->ended_ns > 0);

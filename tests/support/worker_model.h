@@ -17,6 +17,7 @@ struct model_attempt {
 	bool held;    /* by the backend */
 	bool started; /* at any time */
 	bool killed;
+	bool paused;
 	bool accepted;
 	bool ending; /* its end is being stepped */
 	bool told;   /* how it ended */
@@ -126,6 +127,26 @@ static void model_kill(struct model *m, const struct worker_action *k)
 		model_end(m, WORKER_FAILED, k->task, k->attempt);
 }
 
+/* Every fourth backend cannot. */
+static void model_hold(struct model *m, const struct worker_action *h)
+{
+	struct model_attempt *a = model_find(m, h->task, h->attempt);
+	struct down d = { .kind = DOWN_CANCEL, .task = h->task, .attempt = h->attempt };
+
+	CHECK(a->held && !a->killed && !a->paused);
+	a->paused = true;
+	if (model_byte(m) % 4 == 3)
+		model_step(m, &(struct worker_event){ .kind = WORKER_CANCEL, .down = &d });
+}
+
+static void model_go(struct model *m, const struct worker_action *g)
+{
+	struct model_attempt *a = model_find(m, g->task, g->attempt);
+
+	CHECK(a->held && !a->killed && a->paused);
+	a->paused = false;
+}
+
 static void model_sent(struct model *m, const struct up *up)
 {
 	struct model_attempt *a;
@@ -174,6 +195,12 @@ static void model_perform(struct model *m, const struct worker_action *a)
 	case WORKER_KILL:
 		model_kill(m, a);
 		return;
+	case WORKER_HOLD:
+		model_hold(m, a);
+		return;
+	case WORKER_GO:
+		model_go(m, a);
+		return;
 	case WORKER_LEAVE:
 		CHECK(m->held == 0 && m->stopped && m->said_bye && !m->left);
 		m->left = true;
@@ -193,6 +220,7 @@ static void model_holds(struct model *m)
 		struct attempt_ref r = worker_running_at(m->w, i);
 
 		CHECK(model_find(m, r.task, r.attempt)->held);
+		CHECK(model_find(m, r.task, r.attempt)->paused == r.paused);
 		for (uint32_t k = 0; k < i; k++)
 			CHECK(!ulid_eq(worker_running_at(m->w, k).task, r.task));
 	}
@@ -225,8 +253,9 @@ static void model_tick(struct model *m)
 static void model_order(struct model *m, unsigned kind, unsigned which)
 {
 	static const enum worker_event_kind events[] = { WORKER_ASSIGN, WORKER_ASSIGN,
-		WORKER_CANCEL, WORKER_DRAIN };
-	static const enum down_kind kinds[] = { DOWN_ASSIGN, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN };
+		WORKER_CANCEL, WORKER_DRAIN, WORKER_PAUSE, WORKER_RESUME };
+	static const enum down_kind kinds[] = { DOWN_ASSIGN, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN,
+		DOWN_PAUSE, DOWN_RESUME };
 	struct down d = {
 		.kind = kinds[kind],
 		.task = model_task(which % MODEL_TASKS),
@@ -276,7 +305,7 @@ static void model_world(struct model *m, unsigned kind, unsigned arg)
 
 static void model_event(struct model *m)
 {
-	unsigned kind = model_byte(m) % 16, arg = model_byte(m);
+	unsigned kind = model_byte(m) % 18, arg = model_byte(m);
 
 	if (kind < 4)
 		model_order(m, kind, arg);
@@ -287,6 +316,8 @@ static void model_event(struct model *m)
 	else if (kind < 15) {
 		m->now_ns += (int64_t)arg * 10000000;
 		model_tick(m);
+	} else if (kind > 15) {
+		model_order(m, kind - 12, arg);
 	} else if (arg == 0) {
 		m->stopped = true;
 		model_step(m, &(struct worker_event){ .kind = WORKER_STOP });

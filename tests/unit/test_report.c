@@ -228,7 +228,7 @@ static void test_start_clock_after_a_retry(void **state)
 	for (int i = 0; i < 4; i++) {
 		kit_pass(k, 8 * SEC);
 		kit_offer_running(k, "g gpu kinds=image.filter",
-			&(struct attempt_ref){ other->id, other->attempt }, 1);
+			&(struct attempt_ref){ .task = other->id, .attempt = other->attempt }, 1);
 		kit_offer(k, "c cpu kinds=image.filter slots=4");
 	}
 	assert_string_equal(kit_node(k, other), "g");
@@ -338,7 +338,8 @@ static void test_signs_of_life_extend_the_lease(void **state)
 		if (i % 2 == 0)
 			kit_up(k, UP_PROGRESS, t);
 		else
-			kit_offer_running(k, "a cpu", &(struct attempt_ref){ t->id, 1 }, 1);
+			kit_offer_running(k, "a cpu",
+				&(struct attempt_ref){ .task = t->id, .attempt = 1 }, 1);
 	}
 	assert_int_equal(t->state, STATE_RUNNING);
 }
@@ -362,12 +363,12 @@ static void test_offer_without_the_attempt(void **state)
 static void test_offer_with_a_strange_attempt(void **state)
 {
 	struct kit *k = *state;
-	struct attempt_ref strange[2] = { { { 1, 2 }, 1 } };
+	struct attempt_ref strange[2] = { { .task = { 1, 2 }, .attempt = 1 } };
 
 	kit_offer(k, "a cpu slots=2");
 	struct task *t = kit_submit(k, "util.echo");
 
-	strange[1] = (struct attempt_ref){ t->id, 2 };
+	strange[1] = (struct attempt_ref){ .task = t->id, .attempt = 2 };
 	kit_look_away(k);
 	kit_offer_running(k, "a cpu slots=2", strange, 2);
 	assert_int_equal(kit_next(k, SAID_DOWN, DOWN_CANCEL)->attempt, 1);

@@ -81,10 +81,12 @@ static void test_full_nodes_are_waited_for_until_the_clock(void **state)
 	kit_up(k, UP_ACCEPT, first);
 	kit_pass(k, 12 * SEC);
 	kit_up(k, UP_PROGRESS, first);
-	kit_offer_running(k, "g gpu kinds=llm.chat", &(struct attempt_ref){ first->id, 1 }, 1);
+	kit_offer_running(k, "g gpu kinds=llm.chat",
+		&(struct attempt_ref){ .task = first->id, .attempt = 1 }, 1);
 	kit_offer(k, "api api kinds=llm.chat");
 	kit_pass(k, 12 * SEC);
-	kit_offer_running(k, "g gpu kinds=llm.chat", &(struct attempt_ref){ first->id, 1 }, 1);
+	kit_offer_running(k, "g gpu kinds=llm.chat",
+		&(struct attempt_ref){ .task = first->id, .attempt = 1 }, 1);
 	kit_offer(k, "api api kinds=llm.chat");
 	kit_pass(k, 5 * SEC);
 	assert_int_equal(task_rung(t), RUNG_GPU);
@@ -153,7 +155,8 @@ static void test_last_rung_waits_for_full_nodes(void **state)
 
 	for (int i = 0; i < 20; i++) {
 		kit_pass(k, 10 * SEC);
-		kit_offer_running(k, "a cpu", &(struct attempt_ref){ first->id, 1 }, 1);
+		kit_offer_running(k, "a cpu",
+			&(struct attempt_ref){ .task = first->id, .attempt = 1 }, 1);
 	}
 	assert_int_equal(t->state, STATE_QUEUED);
 	kit_done(k, first, SPAN_LIT(""));
@@ -374,7 +377,8 @@ static void test_nodes_that_are_shut_down(void **state)
 	for (uint32_t i = 1; i <= 50; i++) {
 		assert_int_equal(t->attempt, i);
 		kit_up(k, UP_ACCEPT, t);
-		kit_offer_running(k, "a cpu draining", &(struct attempt_ref){ t->id, i }, 1);
+		kit_offer_running(k, "a cpu draining",
+			&(struct attempt_ref){ .task = t->id, .attempt = i }, 1);
 		kit_fails(k, t, ERR_CLOSED);
 		kit_up_from(k, "a", &(struct up){ .kind = UP_BYE, .incarnation = k->incarnation });
 		k->incarnation++;

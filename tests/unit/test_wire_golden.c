@@ -1,89 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The bytes of every message, field by field. tests/cases/wire/NAME.hex holds the encoding that protoc
- * made of the text in its comments; here stand the same values as domain structs.
+ * The bytes of tasks, events and the worker protocol, field by field (tests/support/golden.h).
  */
-#include <stdio.h>
-
 #include "base/fmt.h"
-#include "tests/support/test.h"
+#include "tests/support/golden.h"
 #include "wire/body.h"
 #include "wire/node.h"
-#include "wire/query.h"
 #include "wire/task.h"
-
-#define T(s) SPAN_LIT(s)
-#define BYTES_MAX 4096
-
-struct golden {
-	struct arena arena;
-	struct buf out;    /* what our encoder made */
-	struct buf wanted; /* what protoc made */
-};
-
-static int setup(void **state)
-{
-	static struct golden g;
-
-	arena_init(&g.arena, 1 << 20);
-	buf_init(&g.out, BYTES_MAX);
-	buf_init(&g.wanted, BYTES_MAX);
-	*state = &g;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct golden *g = *state;
-
-	arena_done(&g->arena);
-	buf_done(&g->out);
-	buf_done(&g->wanted);
-	return 0;
-}
-
-static unsigned nibble(char c)
-{
-	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static struct span load(struct golden *g, const char *name)
-{
-	char path[128];
-	char line[256];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "tests/cases/wire/%s.hex", name);
-	file = fopen(path, "r");
-	if (file == NULL)
-		fail_msg("cannot read %s", path);
-	buf_reset(&g->wanted);
-	while (fgets(line, sizeof(line), file) != NULL)
-		for (const char *at = line; line[0] != '#' && at[0] > ' '; at += 2)
-			buf_byte(&g->wanted, (unsigned char)(nibble(at[0]) << 4 | nibble(at[1])));
-	fclose(file);
-	assert_int_equal(buf_err(&g->wanted), 0);
-	return buf_span(&g->wanted);
-}
-
-/* What was encoded is what the file says; then begin anew. */
-static void same(struct golden *g)
-{
-	assert_int_equal(buf_err(&g->out), 0);
-	assert_int_equal(g->out.len, g->wanted.len);
-	assert_memory_equal(g->out.at, g->wanted.at, g->wanted.len);
-	buf_reset(&g->out);
-}
-
-static struct ulid id(unsigned last)
-{
-	char text[ULID_TEXT + 1] = "01HF7YAT5Q0000000000000000";
-	struct ulid ret = { 0 };
-
-	text[ULID_TEXT - 1] = (char)('0' + last);
-	assert_int_equal(ulid_parse(span_str(text), &ret), 0);
-	return ret;
-}
 
 static void test_body(void **state)
 {
@@ -178,7 +101,8 @@ static void test_events(void **state)
 			.rung = RUNG_CPU,
 			.node = T("cpu-1"),
 			.attempt = 2,
-			.reason = T("placed"), },
+			.reason = T("placed"),
+			.paused = true, },
 		{ .task = id(7),
 			.seq = 2,
 			.kind = EVENT_PROGRESS,
@@ -225,9 +149,9 @@ static void test_ups(void **state)
 			.typical_us = 6,
 			.model = T("m1,m2"),
 		},
-		{ .kind = T("image.filter"), .ready = true },
+		{ .kind = T("image.filter"), .ready = true, .pauses = true },
 	};
-	struct attempt_ref running = { id(7), 1 };
+	struct attempt_ref running = { .task = id(7), .attempt = 1, .paused = true };
 	const struct offer offer = {
 		.incarnation = UINT64_MAX,
 		.seq = 2,
@@ -303,6 +227,8 @@ static void test_downs(void **state)
 		{ .kind = DOWN_DRAIN, .on = true },
 		{ .kind = DOWN_DRAIN },
 		{ .kind = DOWN_PING, .router = 99 },
+		{ .kind = DOWN_PAUSE, .task = id(7), .attempt = 3 },
+		{ .kind = DOWN_RESUME, .task = id(7), .attempt = 4 },
 	};
 	struct down *rows;
 	size_t n;
@@ -337,262 +263,17 @@ static void test_plan(void **state)
 	same(g);
 }
 
-static void test_query(void **state)
-{
-	struct golden *g = *state;
-	const struct {
-		const char *name;
-		struct query query;
-	} in[] = {
-		{ "query_status", { .kind = QUERY_STATUS, .task = id(7) } },
-		{ "query_result", { .kind = QUERY_RESULT, .task = id(7) } },
-		{ "query_explain", { .kind = QUERY_EXPLAIN, .task = id(7) } },
-		{ "query_cancel", { .kind = QUERY_CANCEL, .task = id(7) } },
-		{ "query_tasks", { .kind = QUERY_TASKS, .limit = 10, .state = STATE_DEAD } },
-		{ "query_nodes", { .kind = QUERY_NODES, .limit = 1000 } },
-		{ "query_drain", { .kind = QUERY_DRAIN, .node = T("cpu-1"), .on = true } },
-		{ "query_mesh", { .kind = QUERY_MESH } },
-	};
-	struct query q;
-
-	for (size_t i = 0; i < ARRAY_LEN(in); i++) {
-		struct span bytes = load(g, in[i].name);
-
-		query_encode(&g->out, &in[i].query);
-		same(g);
-		assert_int_equal(query_decode(&g->arena, bytes, &q, NULL), 0);
-		assert_int_equal(q.kind, in[i].query.kind);
-		query_encode(&g->out, &q);
-		same(g);
-	}
-}
-
-static void test_ask(void **state)
-{
-	struct golden *g = *state;
-	const struct {
-		const char *name;
-		struct ask ask;
-	} in[] = {
-		{ "ask_list", { .kind = ASK_LIST, .limit = 20 } },
-		{ "ask_show", { .kind = ASK_SHOW, .task = id(7) } },
-		{ "ask_answer",
-			{
-				.kind = ASK_ANSWER,
-				.task = id(7),
-				.body = T("yes"),
-				.person = T("Ann"),
-			} },
-		{ "ask_decline", { .kind = ASK_DECLINE, .task = id(7) } },
-	};
-	struct ask q;
-
-	for (size_t i = 0; i < ARRAY_LEN(in); i++) {
-		struct span bytes = load(g, in[i].name);
-
-		ask_encode(&g->out, &in[i].ask);
-		same(g);
-		assert_int_equal(ask_decode(&g->arena, bytes, &q, NULL), 0);
-		assert_int_equal(q.kind, in[i].ask.kind);
-		ask_encode(&g->out, &q);
-		same(g);
-	}
-}
-
-static void test_ask_reply(void **state)
-{
-	struct golden *g = *state;
-	struct span bytes = load(g, "ask_reply");
-	struct question_view question = {
-		.task = id(7),
-		.kind = T("human.ask"),
-		.tenant = T("acme"),
-		.asked_ms = 1,
-		.deadline_ms = 2,
-		.prompt = T("which?"),
-		.body = T("b"),
-	};
-	const struct ask_reply in = {
-		.fail = { .code = ERR_BUSY, .retry_after_ms = 10 },
-		.questions = &question,
-		.questions_n = 1,
-	};
-	struct ask_reply out;
-
-	ask_reply_encode(&g->out, &in);
-	same(g);
-	assert_int_equal(ask_reply_decode(&g->arena, bytes, &out, NULL), 0);
-	ask_reply_encode(&g->out, &out);
-	same(g);
-}
-
-static void check_reply(struct golden *g, const char *name, const struct query_reply *in)
-{
-	struct span bytes = load(g, name);
-	struct query_reply out;
-
-	query_reply_encode(&g->out, in);
-	same(g);
-	assert_int_equal(query_reply_decode(&g->arena, bytes, &out, NULL), 0);
-	assert_int_equal(out.kind, in->kind);
-	assert_int_equal(out.fail.code, in->fail.code);
-	query_reply_encode(&g->out, &out);
-	same(g);
-}
-
-static void test_query_reply(void **state)
-{
-	struct golden *g = *state;
-	const struct task_view task = {
-		.task = id(7),
-		.kind = T("llm.chat"),
-		.state = STATE_SPLIT,
-		.rung = RUNG_SPLIT,
-		.node = T("cpu-1"),
-		.attempt = 2,
-		.priority = 3,
-		.accepted_ms = 4,
-		.deadline_ms = 5,
-		.ended_ms = 6,
-		.permille = 700,
-		.note = T("eight"),
-		.parts = 9,
-		.parts_done = 8,
-		.parent = id(9),
-	};
-	struct task_view tasks[] = {
-		{ .task = id(7), .kind = T("a"), .state = STATE_QUEUED },
-		{ .task = id(9), .kind = T("b"), .state = STATE_DEAD },
-	};
-	const struct result result = {
-		.state = STATE_SUCCEEDED,
-		.body = T("b"),
-		.rung = RUNG_HUMAN,
-		.node = T("inbox"),
-		.attempts = 1,
-		.price_ucr = 2,
-	};
-	struct node_view nodes[] = {
-		{
-			.node = T("cpu-1"),
-			.state = NODE_SUSPECT,
-			.offer = { .incarnation = 1, .rung = RUNG_CPU, .slots = 2 },
-			.busy = 3,
-			.silent_ms = 4,
-			.done = 5,
-			.failed = 6,
-			.lost = 7,
-			.drain_asked = true,
-		},
-		{ .node = T("cpu-2"), .state = NODE_GONE },
-	};
-
-	check_reply(g, "query_reply_error",
-		&(struct query_reply){ .fail = {
-					       .code = ERR_UNKNOWN,
-					       .field = "task",
-					       .detail = "no such task",
-				       } });
-	check_reply(g, "query_reply_task",
-		&(struct query_reply){ .kind = REPLY_TASK, .task = task });
-	check_reply(g, "query_reply_result",
-		&(struct query_reply){ .kind = REPLY_RESULT, .result = result });
-	check_reply(g, "query_reply_tasks",
-		&(struct query_reply){
-			.kind = REPLY_TASKS,
-			.tasks = tasks,
-			.tasks_n = 2,
-			.tasks_total = 5000,
-		});
-	check_reply(g, "query_reply_nodes",
-		&(struct query_reply){ .kind = REPLY_NODES, .nodes = nodes, .nodes_n = 2 });
-}
-
-static void test_query_reply_mesh(void **state)
-{
-	struct golden *g = *state;
-	const struct mesh_view mesh = {
-		.router = T("router-1"),
-		.incarnation = 2,
-		.policy = T("cost"),
-		.up_ms = 4,
-		.accepted = 5,
-		.refused = 6,
-		.succeeded = 7,
-		.failed = 8,
-		.cancelled = 9,
-		.expired = 10,
-		.dead = 11,
-		.queued = 12,
-		.running = 13,
-		.nodes_up = 14,
-		.hops = 15,
-		.stale = 16,
-		.jitter_p99_us = 17,
-	};
-
-	check_reply(g, "query_reply_mesh",
-		&(struct query_reply){ .kind = REPLY_MESH, .mesh = mesh });
-}
-
-static void test_explain(void **state)
-{
-	struct golden *g = *state;
-	struct candidate_view candidates[] = {
-		{
-			.node = T("gpu-1"),
-			.verdict = VERDICT_UNHEALTHY,
-			.note = T("hot"),
-			.cost = { 3, 4, 5, 6, -7 },
-		},
-		{ .node = T("gpu-2"), .verdict = VERDICT_CHOSEN },
-	};
-	struct step_view steps[] = {
-		{
-			.at_us = 1,
-			.kind = STEP_HOP,
-			.rung = RUNG_GPU,
-			.to = RUNG_HUMAN,
-			.node = T("gpu-1"),
-			.attempt = 2,
-			.code = ERR_NO_NODE,
-			.reason = T("no node"),
-			.candidates = candidates,
-			.candidates_n = 2,
-			.considered = 8,
-			.policy = T("p2c"),
-		},
-		{ .kind = STEP_END },
-	};
-	struct ulid part = id(9);
-	const struct query_reply reply = { .kind = REPLY_EXPLAIN,
-		.explain = { .task = { .task = id(7), .kind = T("llm.chat"), .state = STATE_DEAD },
-			.ladder = { { RUNG_GPU, RUNG_HUMAN }, 2 },
-			.steps = steps,
-			.steps_n = 2,
-			.dropped = 10,
-			.parts = &part,
-			.parts_n = 1, }, };
-
-	check_reply(g, "query_reply_explain", &reply);
-}
-
 int main(void)
 {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, golden_set_up, golden_tear_down)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_body, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_submits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_submit_replies, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ups, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_downs, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_plan, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_query, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ask, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ask_reply, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_query_reply, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_query_reply_mesh, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_explain, setup, teardown),
+		TEST(test_body),
+		TEST(test_submits),
+		TEST(test_submit_replies),
+		TEST(test_events),
+		TEST(test_ups),
+		TEST(test_downs),
+		TEST(test_plan),
 	};
 
 	return cmocka_run_group_tests_name("wire golden", tests, NULL, NULL);

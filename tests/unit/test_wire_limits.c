@@ -200,7 +200,7 @@ static void test_offer_rules(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		kinds[i] = (struct kind_offer){ .kind = T("a") };
 	for (size_t i = 0; i < ARRAY_LEN(running); i++)
-		running[i] = (struct attempt_ref){ { i + 1, i }, 1 };
+		running[i] = (struct attempt_ref){ .task = { i + 1, i }, .attempt = 1 };
 	o.kinds = kinds;
 	o.running = running;
 	o.kinds_n = LIMIT_OFFER_KINDS;

@@ -253,6 +253,7 @@ static struct event random_event(struct world *w)
 		e.node = token(w, 0);
 		e.attempt = (uint32_t)number(w, 32);
 		e.reason = text(w);
+		e.paused = coin(w);
 	} else if (e.kind == EVENT_PROGRESS) {
 		e.permille = (uint32_t)prng_below(&w->p, 1001);
 		e.note = text(w);
@@ -322,11 +323,16 @@ static const struct offer *random_offer(struct world *w)
 			.price_ucr = (int64_t)number(w, 63),
 			.typical_us = (int64_t)number(w, 63),
 			.model = text(w),
+			.pauses = coin(w),
 		};
 	o->running_n = prng_below(&w->p, 5);
 	o->running = arena_alloc(&w->given, o->running_n * sizeof(*o->running));
 	for (size_t i = 0; i < o->running_n; i++)
-		o->running[i] = (struct attempt_ref){ id(w), (uint32_t)number(w, 32) };
+		o->running[i] = (struct attempt_ref){
+			.task = id(w),
+			.attempt = (uint32_t)number(w, 32),
+			.paused = coin(w),
+		};
 	o->slots = (uint32_t)prng_below(&w->p, LIMIT_OFFER_SLOTS + 1);
 	o->queued = (uint32_t)number(w, 32);
 	o->draining = coin(w);
@@ -409,7 +415,7 @@ static void test_downs(void **state)
 		};
 		size_t n;
 
-		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 4));
+		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 6));
 		downs_put(&w->first, &d);
 		repack(w, &spu__v1__downs__descriptor);
 		assert_int_equal(downs_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);

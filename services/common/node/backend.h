@@ -44,6 +44,11 @@ struct backend_ops {
 	int (*start)(void *self, const struct job *job, struct fail *why);
 	/* Stop a job soon, and report its end. */
 	void (*cancel)(void *self, struct ulid task, uint32_t attempt);
+	/* Let a job stand still and keep what it has done so far, or let it go on; both NULL for a back end that never can.
+	 * An offer's `pauses` says which kinds can; a pause that fails ends in a cancel. A job that stands still can be
+	 * cancelled, too. */
+	int (*pause)(void *self, struct ulid task, uint32_t attempt);
+	void (*resume)(void *self, struct ulid task, uint32_t attempt);
 	void (*close)(void *self);
 	bool takes_references; /* items whose data is in the store are its own business; else the node fetches
 	                        * them, and jobs have all their data */

@@ -285,6 +285,20 @@ static void perform_kill(struct node *n, const struct worker_action *a)
 	node_failed(n, a->task, a->attempt, &why);
 }
 
+static void perform_hold(struct node *n, const struct worker_action *a)
+{
+	const struct backend_ops *ops = n->conf.ops;
+	struct down d = { .kind = DOWN_CANCEL, .task = a->task, .attempt = a->attempt };
+
+	if (ops->pause == NULL || ops->pause(n->conf.self, a->task, a->attempt) < 0)
+		core_step(n, &(struct worker_event){ .kind = WORKER_CANCEL, .down = &d });
+}
+
+static void perform_go(struct node *n, const struct worker_action *a)
+{
+	n->conf.ops->resume(n->conf.self, a->task, a->attempt);
+}
+
 static void perform_leave(struct node *n, const struct worker_action *a)
 {
 	(void)a;
@@ -298,6 +312,8 @@ void core_step(struct node *n, const struct worker_event *e)
 		[WORKER_OFFER] = perform_offer,
 		[WORKER_START] = perform_start,
 		[WORKER_KILL] = perform_kill,
+		[WORKER_HOLD] = perform_hold,
+		[WORKER_GO] = perform_go,
 		[WORKER_LEAVE] = perform_leave,
 	};
 	struct worker_actions actions;
@@ -327,6 +343,8 @@ static void order(struct node *n, struct down *d)
 		[DOWN_CANCEL] = WORKER_CANCEL,
 		[DOWN_DRAIN] = WORKER_DRAIN,
 		[DOWN_PING] = WORKER_PING,
+		[DOWN_PAUSE] = WORKER_PAUSE,
+		[DOWN_RESUME] = WORKER_RESUME,
 	};
 	struct worker_event e = { .down = d, .tag = TYPICAL_NONE };
 
@@ -377,10 +395,10 @@ static void on_down_all(void *ctx, const struct bus_msg *m)
 	size_t downs_n = read_orders(n, m, &downs);
 
 	for (size_t i = 0; i < downs_n; i++) {
-		if (downs[i].kind == DOWN_ASSIGN || downs[i].kind == DOWN_CANCEL)
-			n->metrics.malformed++;
-		else
+		if (downs[i].kind == DOWN_DRAIN || downs[i].kind == DOWN_PING)
 			order(n, &downs[i]);
+		else
+			n->metrics.malformed++;
 	}
 }
 

@@ -156,11 +156,12 @@ static void act_leave(struct worker *w, struct step *s)
 
 /* Attempts. */
 
-/* Put the attempt's next due instant into the heap. */
+/* Put the attempt's next due instant into the heap. What stands still is not waited for by a node that stops. */
 static void set_due(struct worker *w, uint32_t slot)
 {
 	const struct attempt *a = attempt_at(w, slot);
-	int64_t due_ns = least(a->deadline_ns, w->stop_ns);
+	int64_t due_ns =
+		least(a->deadline_ns, w->stopping && a->paused_ns != 0 ? INT64_MIN : w->stop_ns);
 
 	if (w->lost_ns != INT64_MAX)
 		due_ns = least(due_ns, later(w->lost_ns, a->lease_ns));
@@ -173,18 +174,22 @@ static void set_all_due(struct worker *w)
 		set_due(w, w->held.running[i]);
 }
 
+static void act_on(struct step *s, enum worker_action_kind kind, const struct attempt *a)
+{
+	struct worker_action *to = act(s, kind);
+
+	to->task = a->task;
+	to->attempt = a->attempt;
+}
+
 static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum killed why)
 {
 	struct attempt *a = attempt_at(w, slot);
 
 	if (why == KILLED_SILENTLY)
 		worker_held_unlist(&w->held, slot);
-	if (a->killed == KILLED_NOT) {
-		struct worker_action *k = act(s, WORKER_KILL);
-
-		k->task = a->task;
-		k->attempt = a->attempt;
-	}
+	if (a->killed == KILLED_NOT)
+		act_on(s, WORKER_KILL, a);
 	a->killed = why;
 	worker_held_set_due(&w->held, slot, INT64_MAX);
 }
@@ -258,12 +263,44 @@ static void on_assign(struct worker *w, struct step *s)
 	act(s, WORKER_START)->down = d;
 }
 
-static void on_cancel(struct worker *w, struct step *s)
+/* The attempt of an order that runs or stands still; SLOT_NONE if it does neither. */
+static uint32_t ordered(const struct worker *w, const struct step *s)
 {
 	uint32_t slot = worker_held_find(&w->held, s->e->down->task, s->e->down->attempt);
 
-	if (slot != SLOT_NONE && attempt_at(w, slot)->killed == KILLED_NOT)
+	return slot == SLOT_NONE || attempt_at(w, slot)->killed != KILLED_NOT ? SLOT_NONE : slot;
+}
+
+static void on_cancel(struct worker *w, struct step *s)
+{
+	uint32_t slot = ordered(w, s);
+
+	if (slot != SLOT_NONE)
 		kill_slot(w, s, slot, KILLED_CANCELLED);
+}
+
+static void on_pause(struct worker *w, struct step *s)
+{
+	uint32_t slot = ordered(w, s);
+
+	if (slot == SLOT_NONE || attempt_at(w, slot)->paused_ns != 0)
+		return;
+	attempt_at(w, slot)->paused_ns = s->now_ns;
+	act_on(s, WORKER_HOLD, attempt_at(w, slot));
+	set_due(w, slot);
+}
+
+static void on_resume(struct worker *w, struct step *s)
+{
+	uint32_t slot = ordered(w, s);
+	struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
+
+	if (a == NULL || a->paused_ns == 0)
+		return;
+	a->began_ns += s->now_ns - a->paused_ns;
+	a->paused_ns = 0;
+	act_on(s, WORKER_GO, a);
+	set_due(w, slot);
 }
 
 static void on_drain(struct worker *w, struct step *s)
@@ -296,6 +333,7 @@ static void report_end(struct step *s, const struct attempt *a)
 		[KILLED_CLOSED] = { ERR_CLOSED, "the node shut down before the attempt was done" },
 	};
 	bool refused = s->e->kind == WORKER_REFUSED && !a->accepted;
+	int64_t now_ns;
 	struct up *up;
 
 	if (a->killed == KILLED_SILENTLY)
@@ -313,7 +351,8 @@ static void report_end(struct step *s, const struct attempt *a)
 			fail_set(&up->fail, ends[a->killed].code, NULL, 0, "%s",
 				ends[a->killed].detail);
 	}
-	up->run_us = s->now_ns > a->began_ns ? (s->now_ns - a->began_ns) / 1000 : 0;
+	now_ns = a->paused_ns != 0 ? a->paused_ns : s->now_ns;
+	up->run_us = now_ns > a->began_ns ? (now_ns - a->began_ns) / 1000 : 0;
 }
 
 static void on_end(struct worker *w, struct step *s)
@@ -409,7 +448,9 @@ static enum killed why_due(const struct worker *w, const struct attempt *a, int6
 {
 	if (a->deadline_ns <= now_ns)
 		return KILLED_EXPIRED;
-	return w->stop_ns <= now_ns ? KILLED_CLOSED : KILLED_SILENTLY;
+	if (w->stop_ns <= now_ns || (w->stopping && a->paused_ns != 0))
+		return KILLED_CLOSED;
+	return KILLED_SILENTLY;
 }
 
 static void on_tick(struct worker *w, struct step *s)
@@ -430,6 +471,8 @@ void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e,
 	static void (*const on_event[])(struct worker * w, struct step * s) = {
 		[WORKER_ASSIGN] = on_assign,
 		[WORKER_CANCEL] = on_cancel,
+		[WORKER_PAUSE] = on_pause,
+		[WORKER_RESUME] = on_resume,
 		[WORKER_DRAIN] = on_drain,
 		[WORKER_PING] = on_ping,
 		[WORKER_STARTED] = on_started,
@@ -472,7 +515,11 @@ struct attempt_ref worker_running_at(const struct worker *w, uint32_t i)
 
 	CHECK(i < w->held.running_n);
 	a = attempt_at(w, w->held.running[i]);
-	return (struct attempt_ref){ .task = a->task, .attempt = a->attempt };
+	return (struct attempt_ref){
+		.task = a->task,
+		.attempt = a->attempt,
+		.paused = a->paused_ns != 0,
+	};
 }
 
 uint32_t worker_held(const struct worker *w)

@@ -3,6 +3,9 @@
  * worker: the pure machine of a node: attempts, their leases, the sequence of offers. Events in, actions
  * out; no clock, no I/O.
  *
+ * A paused attempt is held, listed and counted as running; the time it stands still is no part of its run_us. It is
+ * given up when the node is told to stop.
+ *
  * An attempt is held from WORKER_START until the backend's end for it. What was killed is held until then
  * too, but is no longer listed as running if nobody waits for its report: a newer attempt of its task came,
  * or its lease ran out while the bus was lost. An attempt that ended is remembered for a while, so that an
@@ -15,6 +18,8 @@
 enum worker_event_kind {
 	WORKER_ASSIGN, /* order of the router */
 	WORKER_CANCEL,
+	WORKER_PAUSE,
+	WORKER_RESUME,
 	WORKER_DRAIN,
 	WORKER_PING,
 	WORKER_STARTED, /* the backend took what WORKER_START gave it */
@@ -32,7 +37,7 @@ enum worker_event_kind {
 
 struct worker_event {
 	enum worker_event_kind kind;
-	const struct down *down; /* ASSIGN, CANCEL, DRAIN, PING */
+	const struct down *down; /* ASSIGN to PING */
 	uint32_t tag;     /* ASSIGN: the caller's own mark, given back with what is sent of it */
 	struct ulid task; /* STARTED to CHUNK */
 	uint32_t attempt;
@@ -50,7 +55,9 @@ enum worker_action_kind {
 	WORKER_OFFER, /* build and send an offer with this seq and the running attempts */
 	WORKER_START, /* hand the assignment in `down` to the backend; then step WORKER_STARTED (answered
 	                * with Accept, unless the end came first) or WORKER_REFUSED (answered with Refuse) */
-	WORKER_KILL,  /* tell the backend to stop this attempt */
+	WORKER_KILL, /* tell the backend to stop this attempt */
+	WORKER_HOLD, /* tell it to let this attempt stand still; if it cannot, step WORKER_CANCEL for it */
+	WORKER_GO,    /* tell it to let this attempt go on */
 	WORKER_LEAVE, /* nothing runs any more: the process may end */
 };
 
@@ -59,8 +66,8 @@ struct worker_action {
 	struct up up;            /* SEND; spans borrowed from the event */
 	uint32_t tag;            /* SEND of a held attempt: of its ASSIGN */
 	const struct down *down; /* START */
-	struct ulid task;        /* KILL */
-	uint32_t attempt;        /* KILL */
+	struct ulid task;        /* KILL, HOLD, GO */
+	uint32_t attempt;        /* the same */
 	uint64_t seq;            /* OFFER */
 };
 

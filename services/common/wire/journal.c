@@ -86,6 +86,7 @@ void task_state_put(struct buf *b, const struct task_state *s)
 	if (s->twin.attempt != 0)
 		twin_put(b, 22, &s->twin);
 	pb_int(b, 23, s->twins);
+	pb_int(b, 24, (uint64_t)s->paused_ns);
 	pb_int(b, 40, s->cache_hit);
 	pb_int(b, 41, (uint64_t)s->cache_age_ms);
 }
@@ -193,6 +194,7 @@ int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret
 	ret->parts_done = m->parts_done;
 	twin_read(&in, m->twin, &ret->twin);
 	ret->twins = pb_take_max(&in, "twins", m->twins, UINT8_MAX);
+	ret->paused_ns = pb_take_count(&in, "paused_ns", m->paused_ns);
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(&in, "cache_age_ms", m->cache_age_ms);
 	return in.err;

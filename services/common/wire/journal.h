@@ -71,6 +71,7 @@ struct task_state {
 	uint32_t parts_done;
 	uint32_t twins; /* so far */
 	struct twin_state twin;
+	int64_t paused_ns;
 };
 
 void task_order_put(struct buf *b, const struct task_order *o);

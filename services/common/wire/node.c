@@ -18,6 +18,7 @@ static void kind_offer_read(struct pb_in *in, const Spu__V1__KindOffer *m, struc
 	k->price_ucr = pb_take_count(in, "price_ucr", m->price_ucr);
 	k->typical_us = pb_take_count(in, "typical_us", m->typical_us);
 	k->model = pb_take_text(in, "model", m->model);
+	k->pauses = m->pauses != 0;
 }
 
 static void offer_lists_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *o)
@@ -33,6 +34,7 @@ static void offer_lists_read(struct pb_in *in, const Spu__V1__Offer *m, struct o
 	for (size_t i = 0; i < m->n_running; i++) {
 		o->running[i].task = pb_take_ulid(in, "task", m->running[i]->task);
 		o->running[i].attempt = m->running[i]->attempt;
+		o->running[i].paused = m->running[i]->paused != 0;
 	}
 }
 
@@ -63,6 +65,7 @@ static void kind_offer_put(struct buf *b, const struct kind_offer *k)
 	pb_int(b, 4, (uint64_t)k->price_ucr);
 	pb_int(b, 5, (uint64_t)k->typical_us);
 	pb_text(b, 6, k->model);
+	pb_int(b, 7, k->pauses);
 	pb_close(b, m);
 }
 
@@ -88,6 +91,7 @@ void offer_put(struct buf *b, unsigned field, const struct offer *o)
 		struct pb_mark ref = pb_open(b, 8, REPORT_EXPECT);
 
 		attempt_put(b, o->running[i].task, o->running[i].attempt);
+		pb_int(b, 4, o->running[i].paused);
 		pb_close(b, ref);
 	}
 	pb_text(b, 9, o->device);
@@ -297,6 +301,14 @@ static enum down_kind down_fields(struct pb_in *in, const Spu__V1__Down *m, stru
 	case SPU__V1__DOWN__WHAT_PING:
 		d->router = m->ping->router;
 		return DOWN_PING;
+	case SPU__V1__DOWN__WHAT_PAUSE:
+		d->task = pb_take_ulid(in, "task", m->pause->task);
+		d->attempt = m->pause->attempt;
+		return DOWN_PAUSE;
+	case SPU__V1__DOWN__WHAT_RESUME:
+		d->task = pb_take_ulid(in, "task", m->resume->task);
+		d->attempt = m->resume->attempt;
+		return DOWN_RESUME;
 	default:
 		return DOWN_NONE; /* of a sort that a newer router knows */
 	}
@@ -345,6 +357,15 @@ static void cancel_put(struct buf *b, const struct down *d)
 	pb_close(b, m);
 }
 
+/* A message of nothing but an attempt. */
+static void ref_put(struct buf *b, unsigned field, const struct down *d)
+{
+	struct pb_mark m = pb_open(b, field, REPORT_EXPECT);
+
+	attempt_put(b, d->task, d->attempt);
+	pb_close(b, m);
+}
+
 /* A message of one integer. */
 static void one_int_put(struct buf *b, unsigned field, uint64_t v)
 {
@@ -372,6 +393,12 @@ void downs_put(struct buf *b, const struct down *d)
 		break;
 	case DOWN_PING:
 		one_int_put(b, 4, d->router);
+		break;
+	case DOWN_PAUSE:
+		ref_put(b, 5, d);
+		break;
+	case DOWN_RESUME:
+		ref_put(b, 6, d);
 		break;
 	}
 	pb_close(b, m);

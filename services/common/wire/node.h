@@ -13,11 +13,13 @@ struct kind_offer {
 	int64_t price_ucr;
 	int64_t typical_us; /* 0: unknown */
 	struct span model;
+	bool pauses; /* attempts can be paused */
 };
 
 struct attempt_ref {
 	struct ulid task;
 	uint32_t attempt;
+	bool paused;
 };
 
 struct offer {
@@ -73,13 +75,21 @@ int ups_decode(struct arena *a, struct span bytes, struct up **ret, size_t *ret_
 	struct fail *why) MUST_USE;
 void ups_put(struct buf *b, const struct up *u);
 
-enum down_kind { DOWN_NONE, DOWN_ASSIGN, DOWN_CANCEL, DOWN_DRAIN, DOWN_PING };
+enum down_kind {
+	DOWN_NONE,
+	DOWN_ASSIGN,
+	DOWN_CANCEL,
+	DOWN_DRAIN,
+	DOWN_PING,
+	DOWN_PAUSE,
+	DOWN_RESUME
+};
 
 /* One order of the router. */
 struct down {
 	enum down_kind kind;
-	struct ulid task;      /* ASSIGN, CANCEL */
-	uint32_t attempt;      /* ASSIGN, CANCEL */
+	struct ulid task;      /* ASSIGN, CANCEL, PAUSE, RESUME */
+	uint32_t attempt;      /* the same */
 	struct span task_kind; /* ASSIGN */
 	struct span tenant;    /* ASSIGN */
 	int64_t lease_ms;      /* ASSIGN */

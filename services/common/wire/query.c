@@ -27,6 +27,7 @@ static enum query_kind list_query_read(struct pb_in *in, const Spu__V1__ListQuer
 {
 	q->limit = pb_take_max(in, "limit", m->limit, LIMIT_LIST_ROWS);
 	q->state = (enum state)pb_take_enum(in, "state", (int)m->state, STATE_NONE, STATES);
+	q->paused = m->paused != 0;
 	return kind;
 }
 
@@ -55,6 +56,10 @@ static enum query_kind query_read(struct pb_in *in, const Spu__V1__Query *m, str
 		return task_query_read(in, m->replay, QUERY_REPLAY, q);
 	case SPU__V1__QUERY__WHAT_FORGET:
 		return task_query_read(in, m->forget, QUERY_FORGET, q);
+	case SPU__V1__QUERY__WHAT_PAUSE:
+		return task_query_read(in, m->pause, QUERY_PAUSE, q);
+	case SPU__V1__QUERY__WHAT_RESUME:
+		return task_query_read(in, m->resume, QUERY_RESUME, q);
 	default:
 		refuse_what(in, "a query of a sort that is not known here, or none");
 		return QUERY_NONE;
@@ -87,6 +92,8 @@ static const unsigned query_fields[] = {
 	[QUERY_MESH] = 8,
 	[QUERY_REPLAY] = 9,
 	[QUERY_FORGET] = 10,
+	[QUERY_PAUSE] = 11,
+	[QUERY_RESUME] = 12,
 };
 
 void query_encode(struct buf *b, const struct query *q)
@@ -99,6 +106,7 @@ void query_encode(struct buf *b, const struct query *q)
 	if (q->kind == QUERY_TASKS || q->kind == QUERY_NODES) {
 		pb_int(b, 1, q->limit);
 		pb_int(b, 2, (uint64_t)q->state);
+		pb_int(b, 3, q->paused);
 	} else if (q->kind == QUERY_DRAIN) {
 		pb_bytes(b, 1, q->node);
 		pb_int(b, 2, q->on);

@@ -19,13 +19,16 @@ enum query_kind {
 	QUERY_MESH,
 	QUERY_REPLAY,
 	QUERY_FORGET,
+	QUERY_PAUSE,
+	QUERY_RESUME,
 };
 
 struct query {
 	enum query_kind kind;
-	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL, REPLAY, FORGET */
+	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL, REPLAY, FORGET, PAUSE, RESUME */
 	uint32_t limit;   /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
 	enum state state; /* TASKS: only these; STATE_NONE: all */
+	bool paused;      /* TASKS: only these */
 	struct span node; /* DRAIN */
 	bool on;          /* DRAIN */
 };
@@ -49,6 +52,7 @@ struct task_view {
 	uint32_t parts;
 	uint32_t parts_done;
 	struct ulid parent; /* zero: none */
+	bool paused;
 };
 
 /* Numbers as in spu.v1.Verdict. */
@@ -101,8 +105,10 @@ enum step_kind {
 	STEP_END,
 	STEP_TWIN,
 	STEP_OUTRUN,
+	STEP_PAUSE,
+	STEP_RESUME,
 };
-#define STEPS 13
+#define STEPS 15
 const char *step_name(enum step_kind k); /* "PLACED" ... */
 
 struct step_view {

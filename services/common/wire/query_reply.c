@@ -39,6 +39,8 @@ static const char *const step_names[STEPS] = {
 	"END",
 	"TWIN",
 	"OUTRUN",
+	"PAUSE",
+	"RESUME",
 };
 
 static const char *const node_state_names[] = { "none", "up", "suspect", "down", "gone" };
@@ -78,6 +80,7 @@ static void task_view_read(struct pb_in *in, const Spu__V1__TaskView *m, struct 
 	t->parts = m->parts;
 	t->parts_done = m->parts_done;
 	t->parent = pb_take_ulid_or_none(in, "parent", m->parent);
+	t->paused = m->paused != 0;
 }
 
 static void task_view_put(struct buf *b, unsigned field, const struct task_view *t)
@@ -99,6 +102,7 @@ static void task_view_put(struct buf *b, unsigned field, const struct task_view 
 	pb_int(b, 13, t->parts);
 	pb_int(b, 14, t->parts_done);
 	pb_ulid(b, 15, t->parent);
+	pb_int(b, 16, t->paused);
 	pb_close(b, m);
 }
 

@@ -255,6 +255,7 @@ static enum event_kind change_read(struct pb_in *in, const Spu__V1__StateChange 
 	e->node = pb_take_token_or_none(in, "node", m->node);
 	e->attempt = m->attempt;
 	e->reason = pb_take_text(in, "reason", m->reason);
+	e->paused = m->paused != 0;
 	return EVENT_CHANGE;
 }
 
@@ -317,6 +318,7 @@ static void change_put(struct buf *b, const struct event *e)
 	pb_bytes(b, 3, e->node);
 	pb_int(b, 4, e->attempt);
 	pb_text(b, 5, e->reason);
+	pb_int(b, 6, e->paused);
 	pb_close(b, m);
 }
 

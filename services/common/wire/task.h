@@ -112,6 +112,7 @@ struct event {
 	struct span node;     /* CHANGE */
 	uint32_t attempt;     /* CHANGE */
 	struct span reason;   /* CHANGE */
+	bool paused;          /* CHANGE */
 	uint32_t permille;    /* PROGRESS */
 	struct span note;     /* PROGRESS */
 	uint64_t chunk_seq;   /* CHUNK */
