@@ -11,9 +11,8 @@ void clock_floor(struct clock *c, int64_t process_ns, int64_t newest_ns)
 
 void clock_beat(struct clock *c, int64_t process_ns)
 {
-	int64_t silent_ns = process_ns - c->beat_ns;
-
-	if (c->beat_ns != 0 && silent_ns > CLOCK_PAUSE_NS)
-		c->shift_ns -= silent_ns;
+	/* It went on working after the last beat: own time stands where it was told last. */
+	if (c->beat_ns != 0 && process_ns - c->beat_ns > CLOCK_PAUSE_NS)
+		c->shift_ns = c->told_ns - process_ns;
 	c->beat_ns = process_ns;
 }

@@ -16,11 +16,15 @@
 struct clock {
 	int64_t shift_ns; /* own time minus the process's */
 	int64_t beat_ns;  /* of the process's time; 0: none yet */
+	int64_t told_ns;  /* the own time that clock_now told last */
 };
 
-static inline int64_t clock_now(const struct clock *c, int64_t process_ns)
+/* What time it is: never less than was told before. */
+static inline int64_t clock_now(struct clock *c, int64_t process_ns)
 {
-	return process_ns + c->shift_ns;
+	if (process_ns + c->shift_ns > c->told_ns)
+		c->told_ns = process_ns + c->shift_ns;
+	return c->told_ns;
 }
 
 /* What is due then, in the process's time; INT64_MAX stays. */

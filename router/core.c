@@ -49,7 +49,7 @@ static int64_t process_ns(const struct router_core *c)
 	return c->conf.now(c->conf.now_ctx);
 }
 
-static int64_t now_ns(const struct router_core *c)
+static int64_t now_ns(struct router_core *c)
 {
 	return clock_now(&c->clock, process_ns(c));
 }
@@ -475,7 +475,7 @@ void router_core_beat(struct router_core *c)
 	see_wall(c, CLOCK_STEP_NS);
 }
 
-int64_t router_core_now(const struct router_core *c)
+int64_t router_core_now(struct router_core *c)
 {
 	return now_ns(c);
 }

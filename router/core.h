@@ -63,7 +63,7 @@ void router_core_greet(struct router_core *c);
 /* Ten times a second, before anything else of a turn: look at the clocks. What is not called so goes by `now` alone. */
 void router_core_beat(struct router_core *c);
 /* The router's own time (router/clock.h). */
-int64_t router_core_now(const struct router_core *c);
+int64_t router_core_now(struct router_core *c);
 /* Bring the machine's numbers into the metrics. */
 void router_core_measure(struct router_core *c);
 const struct router_metrics *router_core_metrics(const struct router_core *c);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * chaos: one deed at a time, drawn from the seed: SIGKILL and a new life a little later, SIGSTOP and SIGCONT, or,
- * for the router, a life in which its files may not grow, as on a full disk. Only processes started here are touched.
+ * chaos: one deed at a time, drawn from the seed: SIGKILL and a new life a little later, SIGSTOP and SIGCONT, a clock
+ * that is set, or, for the router, a life in which its files may not grow, as on a full disk. Only processes started
+ * here are touched, and no clock but theirs.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -20,10 +21,11 @@
 #include "tests/torture/torture.h"
 
 #define PATH 256
-#define BETWEEN_NS (200 * NS_PER_MS) /* deeds, at least */
-#define SPREAD_NS (800 * NS_PER_MS)
-#define DEAD_NS (1000 * NS_PER_MS) /* at most */
-#define STOPPED_NS (3000 * NS_PER_MS)
+/* Of the time between deeds, on average: */
+#define LEAST(ns) ((ns) / 3)
+#define SPREAD(ns) ((ns) / 3 * 4)
+#define DEAD(ns) ((ns) / 3 * 5) /* at most */
+#define STOPPED(ns) ((ns)*5)
 #define FULL_BYTES (256u << 10) /* of a file, on the full disk */
 
 static int64_t draw(struct chaos *c, int64_t below)
@@ -44,7 +46,7 @@ static void limit_files(void)
 
 static void become(struct chaos *c, unsigned who, const char *log)
 {
-	char journal[PATH], conf[PATH], blobs[PATH], name[16], path[PROC_PATH];
+	char journal[PATH], conf[PATH], blobs[PATH], watch[PATH], name[16], path[PROC_PATH];
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -56,6 +58,8 @@ static void become(struct chaos *c, unsigned who, const char *log)
 	snprintf(conf, sizeof conf, "%s/nats.conf", c->dir);
 	snprintf(blobs, sizeof blobs, "%s/blobs", c->dir);
 	snprintf(name, sizeof name, "cpu-%u", who);
+	snprintf(watch, sizeof watch, "%s/%u.clock", c->dir, who);
+	setenv("SPU_TEST_CLOCK", watch, 1);
 	if (who == VICTIM_NATS) {
 		const char *server = getenv("NATS_SERVER");
 
@@ -66,7 +70,9 @@ static void become(struct chaos *c, unsigned who, const char *log)
 			limit_files();
 		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
 			"router-1", "--journal", journal, "--lease", "4s", "--suspect", "2s",
-			"--backoff", "100ms", "--attempts-cpu", "100", (char *)NULL);
+			"--backoff", "100ms", "--attempts-cpu", "100",
+			/* While no router runs time passes by the machine's clock. */
+			"--deadline", "12h", (char *)NULL);
 	} else if (who == VICTIM_STORE) {
 		execl(proc_path("spu-store", path), "spu-store", "--url", c->url, "--name",
 			"store-1", "--dir", blobs, (char *)NULL);
@@ -121,13 +127,27 @@ static const char *folder(void)
 	return tmp == NULL ? "/tmp" : tmp;
 }
 
-int chaos_open(struct chaos *c, uint64_t seed)
+static int open_watches(struct chaos *c)
+{
+	char path[PATH];
+
+	for (unsigned i = 0; i < VICTIMS; i++) {
+		snprintf(path, sizeof path, "%s/%u.clock", c->dir, i);
+		c->member[i].watch = watch_open(path);
+		if (c->member[i].watch == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+int chaos_open(struct chaos *c, uint64_t seed, int64_t every_ns)
 {
 	char path[PATH];
 	FILE *conf;
 
 	memset(c, 0, sizeof *c);
 	prng_seed(&c->prng, seed);
+	c->every_ns = every_ns;
 	snprintf(c->dir, sizeof c->dir, "%.160s/torture.XXXXXX", folder());
 	if (mkdtemp(c->dir) == NULL) {
 		perror(c->dir);
@@ -137,8 +157,10 @@ int chaos_open(struct chaos *c, uint64_t seed)
 	snprintf(c->url, sizeof c->url, "nats://127.0.0.1:%u", c->port);
 	snprintf(path, sizeof path, "%s/nats.conf", c->dir);
 	conf = fopen(path, "we");
-	if (conf == NULL)
+	if (conf == NULL || open_watches(c) < 0) {
+		perror(c->dir);
 		return -1;
+	}
 	fprintf(conf, "listen: \"127.0.0.1:%u\"\nmax_payload: 1MB\n", c->port);
 	fclose(conf);
 	for (unsigned i = 0; i < VICTIMS; i++)
@@ -156,7 +178,7 @@ static void kill_one(struct chaos *c, unsigned who, int64_t now_ns, bool full)
 	waitpid(m->pid, NULL, 0);
 	m->pid = 0;
 	m->full_disk = full;
-	m->back_ns = now_ns + draw(c, DEAD_NS);
+	m->back_ns = now_ns + draw(c, DEAD(c->every_ns));
 	c->kills++;
 	c->full += full;
 }
@@ -166,15 +188,21 @@ static void stop_one(struct chaos *c, unsigned who, int64_t now_ns)
 	struct member *m = &c->member[who];
 
 	kill(m->pid, SIGSTOP);
-	m->go_on_ns = now_ns + draw(c, STOPPED_NS);
+	m->go_on_ns = now_ns + draw(c, STOPPED(c->every_ns));
 	c->stops++;
 }
 
 static void deed(struct chaos *c, int64_t now_ns)
 {
 	unsigned who = (unsigned)draw(c, VICTIMS);
-	int64_t what = draw(c, 8);
+	int64_t what = draw(c, 10);
 
+	/* also of one that is dead: the next life begins with it */
+	if (what >= 8 && who != VICTIM_NATS) {
+		watch_set(c->member[who].watch, &c->prng);
+		c->sets++;
+		return;
+	}
 	if (c->member[who].pid == 0 || c->member[who].go_on_ns != 0)
 		return;
 	if (what <= 1 && who == VICTIM_ROUTER)
@@ -207,7 +235,7 @@ void chaos_turn(struct chaos *c, int64_t now_ns)
 	if (!c->calm && now_ns >= c->next_ns) {
 		if (c->next_ns != 0)
 			deed(c, now_ns);
-		c->next_ns = now_ns + BETWEEN_NS + draw(c, SPREAD_NS);
+		c->next_ns = now_ns + LEAST(c->every_ns) + draw(c, SPREAD(c->every_ns));
 	}
 	for (unsigned i = 0; i < VICTIMS; i++)
 		look_after(c, i, now_ns);
@@ -235,6 +263,7 @@ void chaos_close(struct chaos *c, bool keep)
 		if (pid != 0 && c->member[VICTIMS - 1 - i].go_on_ns != 0)
 			kill(pid, SIGCONT);
 		(void)proc_end(pid, SIGTERM, 5000);
+		watch_close(c->member[VICTIMS - 1 - i].watch);
 	}
 	if (keep) {
 		fprintf(stderr, "the folder is kept: %s\n", c->dir);

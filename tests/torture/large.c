@@ -63,7 +63,7 @@ void large_put(struct large *l, uint32_t number)
 	snprintf(upload, sizeof upload, "t%u", number);
 	conf.size = LARGE_BYTES;
 	conf.upload = span_str(upload);
-	conf.keep_until_ns = l->loop->now_ns + 3600 * NS_PER_S;
+	conf.keep_until_ns = l->loop->now_ns + 24 * 3600 * NS_PER_S;
 	l->transfer = blob_put(&conf);
 }
 

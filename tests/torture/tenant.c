@@ -22,7 +22,10 @@
 #define OPEN_MAX 400u  /* accepted and not heard to have ended: then no new ones */
 #define PATIENCE_NS (1500 * NS_PER_MS)
 #define SLEEP_MS 300 /* a task takes so long at most */
+#define TOLD_MAX 20u /* ends that are written about */
 #define ARENA_MAX (4u << 20)
+#define DEADLINE_NS (12 * 3600 * NS_PER_S) /* far beyond what clocks are wrong by */
+#define DEADLINES 4 /* one task of so many names that, as a moment of the wall clock */
 #define LARGE_EVERY_NS (250 * NS_PER_MS) /* a task whose input and result go through the store */
 
 struct owed {
@@ -57,6 +60,7 @@ struct tenant {
 	uint32_t next_check;
 	bool checking;
 	uint64_t asked;
+	unsigned told_ends;
 	struct arena arena;
 	struct large large;
 	struct owed *moving; /* whose bytes are on their way */
@@ -68,6 +72,11 @@ static void key_of(const struct owed *o, char to[16])
 	snprintf(to, 16, "k%u", o->number);
 }
 
+static int64_t deadline_ms(const struct owed *o)
+{
+	return o->number % DEADLINES == 0 ? (clocks_wall() + DEADLINE_NS) / NS_PER_MS : 0;
+}
+
 static void break_rule(struct owed *o, const char *what)
 {
 	char id[ULID_TEXT + 1];
@@ -76,6 +85,20 @@ static void break_rule(struct owed *o, const char *what)
 	ulid_text(o->id, id);
 	fprintf(stderr, "task k%u %s: %s (told %s, found %s)\n", o->number, id, what,
 		state_name(o->told), state_name(o->found));
+}
+
+/* Why a task did not succeed, of the first of them. */
+static void tell_end(struct tenant *t, const struct owed *o, const struct query_reply *r)
+{
+	const struct fail *why = r->fail.code != 0 ? &r->fail : &r->result.fail;
+	char id[ULID_TEXT + 1];
+
+	if (t->told_ends++ >= TOLD_MAX)
+		return;
+	ulid_text(o->id, id);
+	fprintf(stderr, "task k%u %s: %s after %u attempts, %s %s %s\n", o->number, id,
+		state_name(o->found), o->attempts, err_row(why->code)->name, why->field,
+		why->detail);
 }
 
 /* --- submits ------------------------------------------------------------------------------------------ */
@@ -105,7 +128,7 @@ static void submit(struct tenant *t, struct owed *o)
 {
 	CLEANUP(buf_done) struct buf body, message;
 	char key[16];
-	struct submit s = { .kind = SPAN_LIT("util.echo"), .deadline_ms = 0 };
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .deadline_ms = deadline_ms(o) };
 	struct item item = { 0 };
 
 	key_of(o, key);
@@ -251,6 +274,8 @@ static void on_result(void *ctx, int err, const struct bus_msg *m)
 	/* Between subscriptions there is no order: an answer from before the end may come after it. */
 	if (o->told != STATE_NONE && state_is_final(o->found) && o->told != o->found)
 		break_rule(o, "its end was told otherwise");
+	if (o->lost || (state_is_final(o->found) && o->found != STATE_SUCCEEDED))
+		tell_end(t, o, &r);
 	if (o->found == STATE_SUCCEEDED && !o->is_right)
 		break_rule(o, "its result is not its own");
 }
@@ -365,6 +390,29 @@ bool tenant_is_explained(const struct tenant *t)
 	return true;
 }
 
+static bool is_finished(const struct owed *o)
+{
+	return o->lost || state_is_final(o->found);
+}
+
+void tenant_tell_unfinished(const struct tenant *t)
+{
+	char id[ULID_TEXT + 1];
+	unsigned told = 0;
+
+	for (uint32_t i = 0; i < t->n && told < TOLD_MAX; i++) {
+		const struct owed *o = &t->owed[i];
+
+		if (is_finished(o))
+			continue;
+		told++;
+		ulid_text(o->id, id);
+		fprintf(stderr, "task k%u %s is unfinished: %s%s%s, told %s, found %s\n", o->number,
+			id, o->accepted ? "accepted" : "not accepted", o->is_large ? ", large" : "",
+			o->is_put ? ", put" : "", state_name(o->told), state_name(o->found));
+	}
+}
+
 void tenant_judge(const struct tenant *t, struct outcome *ret)
 {
 	*ret = (struct outcome){ .asked = t->asked };
@@ -374,7 +422,7 @@ void tenant_judge(const struct tenant *t, struct outcome *ret)
 		ret->accepted += o->accepted;
 		ret->lost += o->lost;
 		ret->doubled += o->doubled;
-		ret->unfinished += !o->lost && !state_is_final(o->found);
+		ret->unfinished += !is_finished(o);
 		ret->succeeded += o->is_right;
 		ret->large += o->is_right && o->is_large;
 		ret->again += o->attempts > 1;

@@ -5,7 +5,7 @@
  *
  *	main.c     time, and the verdict        chaos.c    the processes, and what is done to them
  *	tenant.c   submits, asks again, checks   rolling.c  or: told to end and started again, in turn
- *	large.c    inputs through the store
+ *	large.c    inputs through the store     watches.c  the clock of each process, which is set
  */
 #pragma once
 #include <stdbool.h>
@@ -15,6 +15,7 @@
 #include "base/prng.h"
 #include "base/ulid.h"
 #include "run/blob.h"
+#include "run/clocks.h"
 #include "run/loop.h"
 
 /* --- chaos.c */
@@ -29,11 +30,12 @@ enum victim {
 };
 
 struct member {
-	pid_t pid;        /* 0: dead */
-	int64_t back_ns;  /* dead: when it is started again */
-	int64_t go_on_ns; /* stopped: when it goes on; 0: it runs */
-	bool full_disk;   /* its next life has no room on the disk */
-	bool was_full;    /* this one has none */
+	pid_t pid;                 /* 0: dead */
+	int64_t back_ns;           /* dead: when it is started again */
+	int64_t go_on_ns;          /* stopped: when it goes on; 0: it runs */
+	bool full_disk;            /* its next life has no room on the disk */
+	bool was_full;             /* this one has none */
+	struct clocks_test *watch; /* what its clocks are set by, in all of its lives */
 };
 
 struct chaos {
@@ -41,13 +43,15 @@ struct chaos {
 	char dir[192], url[64];
 	uint16_t port;
 	struct member member[VICTIMS];
+	int64_t every_ns;                  /* between deeds, on average */
 	int64_t next_ns;                   /* the next deed */
 	uint64_t kills, stops, full, ends; /* ends: of processes that ended by themselves */
+	uint64_t sets;                     /* of clocks */
 	bool calm;                         /* nothing is done any more */
 };
 
 /* Start everything in a folder of its own. 0 or -1 after a message. */
-int chaos_open(struct chaos *c, uint64_t seed);
+int chaos_open(struct chaos *c, uint64_t seed, int64_t every_ns);
 /* What is due: deeds, returns, deaths. */
 void chaos_turn(struct chaos *c, int64_t now_ns);
 /* From now on everybody lives. */
@@ -57,6 +61,16 @@ void chaos_close(struct chaos *c, bool keep);
 
 /* Start a process that is not there. */
 void chaos_start(struct chaos *c, unsigned who);
+
+/* --- watches.c */
+
+#define WATCH_OFF_NS (2 * 3600 * NS_PER_S) /* a wall clock is that wrong at most, ahead or behind */
+
+/* The file of a process's clocks, made and mapped, or NULL. */
+struct clocks_test *watch_open(const char *path);
+void watch_close(struct clocks_test *w);
+/* Set them: the wall clock, and at times the monotonic clock forward, as on a machine that slept. */
+void watch_set(struct clocks_test *w, struct prng *prng);
 
 /* --- rolling.c */
 
@@ -119,4 +133,6 @@ bool tenant_is_checked(const struct tenant *t);
 /* Ask why tasks were given out more than once. */
 void tenant_explain(struct tenant *t);
 bool tenant_is_explained(const struct tenant *t);
+/* Write about tasks that have not ended. */
+void tenant_tell_unfinished(const struct tenant *t);
 void tenant_judge(const struct tenant *t, struct outcome *ret);

@@ -36,6 +36,20 @@ static void test_own_time(void **state)
 		clock_now(&c, 100 + BEAT + CLOCK_PAUSE_NS + HOUR) == 1000 + BEAT + CLOCK_PAUSE_NS);
 }
 
+/* It stands where it was, and not where the last beat was. */
+static void test_own_time_never_goes_back(void **state)
+{
+	struct clock c = { 0 };
+	int64_t at = HOUR;
+
+	(void)state;
+	clock_beat(&c, at);
+	assert_true(clock_now(&c, at + BEAT - 1) == at + BEAT - 1);
+	clock_beat(&c, at + HOUR);
+	assert_true(clock_now(&c, at + HOUR) == at + BEAT - 1);
+	assert_true(clock_now(&c, at + HOUR + BEAT) == at + 2 * BEAT - 1);
+}
+
 /* --- a core whose clocks are set ---------------------------------------------------------------------- */
 
 /* Of the router's machine: the process's clock and the wall clock, ahead of the rig's time. */
@@ -181,9 +195,13 @@ static void test_standing_still_is_nobodys_fault(void **state)
 	struct ulid usual = submit(g, 0), named = submit(g, HOUR);
 
 	pass(g, NS_PER_S);
+	g->now_ns += BEAT - 1; /* after the last beat */
+	int64_t last_ns = router_core_now(g->core);
+
 	g->now_ns += 2 * HOUR;
 	pass(g, NS_PER_S);
 	assert_state(g, usual, STATE_ASSIGNED);
+	assert_true(router_core_now(g->core) >= last_ns);
 	assert_state(g, named, STATE_EXPIRED); /* that moment has passed */
 	assert_int_equal(router_counts(router_core_machine(g->core))->lost, 0);
 	/* and time goes on */
@@ -244,6 +262,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_time),
+		cmocka_unit_test(test_own_time_never_goes_back),
 		TEST(test_the_wall_clock_is_set_forward),
 		TEST(test_the_wall_clock_is_set_back),
 		TEST(test_noise_is_no_step),
