@@ -191,10 +191,30 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 
 /* --- what is kept ------------------------------------------------------------------------------------ */
 
+int finish_check_keep(const struct router *r, int64_t keep_ms, struct fail *why)
+{
+	int64_t most_ms = r->conf.keep_max_ns / NS_PER_MS;
+
+	return keep_ms <= most_ms ? 0
+				  : fail_set(why, ERR_INVALID, "keep_ms", most_ms,
+					    "no ended task is kept for so long");
+}
+
+int64_t finish_forget_ns(const struct router *r, const struct task *t)
+{
+	int64_t keep_ns = t->keep_ns > 0 ? t->keep_ns : r->conf.keep_ns;
+
+	return keep_ns > INT64_MAX - t->ended_ns ? INT64_MAX : t->ended_ns + keep_ns;
+}
+
 void finish_keep(struct router *r, struct task *t)
 {
-	list_push(&r->tasks.ended, &t->kept);
-	task_touch(&r->tasks, t);
+	if (t->keep_ns > 0) {
+		list_push(&r->tasks.ended_own, &t->kept);
+		tasks_wake_by(&r->tasks, t, finish_forget_ns(r, t));
+	} else {
+		list_push(&r->tasks.ended, &t->kept);
+	}
 	t->kept_bytes = task_bytes(t);
 	r->tasks.ended_n++;
 	r->tasks.ended_bytes += t->kept_bytes;
@@ -210,28 +230,49 @@ static void expect_drop(const struct router *r, const struct task *t)
 	__builtin_prefetch(t->result);
 	__builtin_prefetch(t->stream);
 	__builtin_prefetch(t->explain.block);
-	if (&next->kept == &r->tasks.ended)
+	if (&next->kept == &r->tasks.ended || &next->kept == &r->tasks.ended_own)
 		return;
 	for (size_t at = 0; at < sizeof *next; at += CACHE_LINE)
 		__builtin_prefetch((const char *)next + at);
 }
 
+void finish_forget(struct router *r, struct task *t)
+{
+	r->counts.evicted++;
+	router_drop_task(r, t);
+}
+
+static struct task *first_of(const struct list *ended)
+{
+	return list_is_empty(ended) ? NULL : CONTAINER(ended->next, struct task, kept);
+}
+
+/* Which goes next for want of room. */
+static struct task *oldest(const struct tasks *ts)
+{
+	struct task *usual = first_of(&ts->ended), *own = first_of(&ts->ended_own);
+
+	return usual == NULL || (own != NULL && own->ended_ns < usual->ended_ns) ? own : usual;
+}
+
+static bool has_room(const struct router *r)
+{
+	return r->tasks.ended_n <= r->conf.results_max &&
+	       r->tasks.ended_bytes <= r->conf.results_bytes_max;
+}
+
 void finish_evict(struct router *r)
 {
+	struct task *t;
 	bool dropped = false;
 
-	while (!list_is_empty(&r->tasks.ended)) {
-		struct task *t = CONTAINER(r->tasks.ended.next, struct task, kept);
-
-		if (r->tasks.ended_n <= r->conf.results_max &&
-			r->tasks.ended_bytes <= r->conf.results_bytes_max &&
-			r->now_ns < t->ended_ns + r->conf.keep_ns) {
-			if (dropped)
-				expect_drop(r, t);
-			return;
-		}
+	while ((t = first_of(&r->tasks.ended)) != NULL &&
+		r->now_ns >= t->ended_ns + r->conf.keep_ns)
+		finish_forget(r, t);
+	while ((t = oldest(&r->tasks)) != NULL && !has_room(r)) {
+		finish_forget(r, t);
 		dropped = true;
-		r->counts.evicted++;
-		router_drop_task(r, t);
 	}
+	if (dropped && t != NULL)
+		expect_drop(r, t);
 }

@@ -36,6 +36,7 @@ static void put_order(struct buf *b, const struct router *r, const struct task *
 		.ladder = t->ladder,
 		.max_price_ucr = t->max_price_ucr,
 		.start_within_ns = t->start_within_ns,
+		.keep_ns = t->keep_ns,
 		.accepted_ns = t->accepted_ns,
 		.deadline_is_wall = t->deadline_is_wall && !is_kept(t),
 		.priority = t->priority,
@@ -157,7 +158,7 @@ static void hand_out(struct router *r, struct task *t)
 		t->row = r->next_row++;
 	image.row = t->row;
 	if (image.life == JOURNAL_KEPT)
-		image.forget_ns = t->ended_ns + r->conf.keep_ns;
+		image.forget_ns = finish_forget_ns(r, t);
 	int err = encode(r, &r->arena, &r->image, t, first || is_kept(t), &cut);
 
 	if (err == 0) {
@@ -240,6 +241,7 @@ static bool restore_order(struct router *r, struct task *t, const struct task_or
 	t->depth = (uint8_t)o->depth;
 	t->max_price_ucr = o->max_price_ucr;
 	t->start_within_ns = o->start_within_ns;
+	t->keep_ns = o->keep_ns;
 	t->accepted_ns = o->accepted_ns;
 	t->deadline_is_wall = o->deadline_is_wall;
 	t->deadline_ns = o->deadline_ns - (o->deadline_is_wall ? r->skew_ns : 0);

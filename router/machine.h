@@ -199,6 +199,12 @@ void split_release(struct router *r, struct task *parent);
 /* End a task by this event. fail: why, or NULL if it succeeded. */
 void finish(struct router *r, struct task *t, enum task_event e, const struct fail *why);
 void finish_keep(struct router *r, struct task *t);
+/* May a submitter ask for this (0: it did not)? 0 or ERR_INVALID. */
+int finish_check_keep(const struct router *r, int64_t keep_ms, struct fail *why) MUST_USE;
+/* An ended task is kept until then. */
+int64_t finish_forget_ns(const struct router *r, const struct task *t);
+/* The time of an ended one has come. */
+void finish_forget(struct router *r, struct task *t);
 /* Drop kept tasks beyond number, bytes and age. Only at the end of a step: nothing else may hold them. */
 void finish_evict(struct router *r);
 /* Remember the last failure of a task. */

@@ -28,6 +28,7 @@ static int copy_order(struct router *r, struct task *t, const struct task *from)
 	t->max_price_ucr = from->max_price_ucr;
 	t->start_within_ns = from->start_within_ns;
 	deadline_again(r, t, from);
+	t->keep_ns = from->keep_ns;
 	t->body = mem_dup(span_of(from->body, from->body_len));
 	t->body_len = from->body_len;
 	t->model = from->model == NULL ? NULL : mem_str(span_str(from->model));

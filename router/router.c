@@ -24,7 +24,8 @@ void router_conf_default(struct router_conf *conf)
 		.results_max = 100000,
 		.results_bytes_max = 64u << 20,
 		.tenants_max = 4096,
-		.keep_ns = 24 * 3600 * NS_PER_S,
+		.keep_ns = DAY_NS,
+		.keep_max_ns = 7 * DAY_NS,
 		.lease_ns = 30 * NS_PER_S,
 		.deadline_ns = 600 * NS_PER_S,
 		.human_deadline_ns = 24 * 3600 * NS_PER_S,
@@ -162,6 +163,7 @@ static int fill(struct router *r, struct task *t, const struct router_event *e)
 	t->max_price_ucr = s->max_price_ucr;
 	t->start_within_ns = peer_ns(s->start_within_ms, LIMIT_DEADLINE_DAYS * DAY_NS);
 	deadline_set(r, t, s->deadline_ms);
+	t->keep_ns = s->keep_ms * NS_PER_MS;
 	t->body = mem_dup(s->body);
 	t->body_len = (uint32_t)s->body.len;
 	t->stream = s->stream.len > 0 ? mem_str(s->stream) : NULL;
@@ -228,6 +230,8 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 	if (err != 0)
 		return err;
 	err = deadline_check(r, e->submit->deadline_ms, why);
+	if (err == 0)
+		err = finish_check_keep(r, e->submit->keep_ms, why);
 	if (err < 0)
 		return err;
 	if (ladder.n == 0)
@@ -353,6 +357,10 @@ static void expire(struct router *r, struct task *t)
 /* Look at one task whose time has come, and say when to look again. */
 static void task_due(struct router *r, struct task *t)
 {
+	if (state_is_final(t->state)) {
+		finish_forget(r, t);
+		return;
+	}
 	if (r->now_ns >= t->deadline_ns) {
 		expire(r, t);
 		return;
@@ -459,8 +467,8 @@ int64_t router_wake(const struct router *r)
 	if (!list_is_empty(&r->tasks.ended)) {
 		const struct task *t = CONTAINER(r->tasks.ended.next, struct task, kept);
 
-		if (t->ended_ns + r->conf.keep_ns < wake)
-			wake = t->ended_ns + r->conf.keep_ns;
+		if (finish_forget_ns(r, t) < wake)
+			wake = finish_forget_ns(r, t);
 	}
 	return wake;
 }

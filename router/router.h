@@ -26,6 +26,7 @@ struct router_conf {
 	const struct tenant_weight *weights; /* of tenants; they outlive the machine */
 	uint32_t weights_n;
 	int64_t keep_ns;                /* how long ended tasks are kept */
+	int64_t keep_max_ns;            /* how long a submitter may ask for */
 	int64_t lease_ns;               /* silence after which an attempt is lost */
 	int64_t deadline_ns;            /* of a task that sets none */
 	int64_t human_deadline_ns;      /* the same, where a person may be asked */

@@ -264,6 +264,7 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 		.lease_ms = r->conf.lease_ns / NS_PER_MS,
 		.deadline_ms = router_wall_ms(r, t->deadline_ns),
 		.left_ms = deadline_left_ms(r, t),
+		.keep_ms = t->keep_ns / NS_PER_MS,
 		.body = span_of(t->body, t->body_len),
 	};
 

@@ -49,6 +49,8 @@ const struct conf_row settings_rows[] = {
 		NULL, "memory for the ended tasks that are kept" },
 	{ "keep", CONF_TIME, AT(keep_ns), "24h", NS_PER_S, 365 * DAY_NS, NULL,
 		"how long ended tasks are kept" },
+	{ "keep_max", CONF_TIME, AT(keep_max_ns), "7d", NS_PER_S, 365 * DAY_NS, NULL,
+		"the same, where the submit says how long; it may not say more" },
 	{ "nodes_max", CONF_INT, AT(nodes_max), "16384", 1, NODES_MOST, NULL,
 		"nodes known at once" },
 	{ "lease", CONF_TIME, AT(lease_ns), "30s", NS_PER_S, 3600 * NS_PER_S, NULL,
@@ -141,6 +143,7 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 	conf->results_max = (uint32_t)s->results_max;
 	conf->results_bytes_max = (uint64_t)s->results_bytes_max;
 	conf->keep_ns = s->keep_ns;
+	conf->keep_max_ns = s->keep_max_ns;
 	conf->registry.nodes_max = (uint32_t)s->nodes_max;
 	conf->lease_ns = s->lease_ns;
 	conf->registry.suspect_ns = s->suspect_ns;

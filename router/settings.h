@@ -29,6 +29,7 @@ struct settings {
 	int64_t results_max;
 	int64_t results_bytes_max;
 	int64_t keep_ns;
+	int64_t keep_max_ns;
 	int64_t nodes_max;
 	int64_t lease_ns;
 	int64_t suspect_ns;

@@ -77,6 +77,7 @@ static struct task *add_child(struct router *r, struct task *parent, struct span
 	t->deadline_ns = parent->deadline_ns;
 	t->deadline_is_wall = parent->deadline_is_wall;
 	t->paused_ns = parent->paused_ns == 0 ? 0 : r->now_ns;
+	t->keep_ns = parent->keep_ns;
 	t->body = body;
 	t->body_len = (uint32_t)body_len;
 	router_count_open(r, t);
@@ -378,6 +379,7 @@ static void release(struct router *r, struct ulid id)
 	child->result = NULL;
 	child->result_len = 0;
 	finish_keep(r, child);
+	task_touch(&r->tasks, child);
 }
 
 void split_release(struct router *r, struct task *parent)

@@ -61,6 +61,7 @@ void tasks_init(struct tasks *ts, uint32_t max)
 	map_init(&ts->by_key);
 	heap_init(&ts->due);
 	list_init(&ts->ended);
+	list_init(&ts->ended_own);
 	list_init(&ts->touched);
 }
 

@@ -96,6 +96,7 @@ struct task {
 	int64_t accepted_ns;
 	int64_t deadline_ns;
 	int64_t start_within_ns; /* on each rung; 0: the rung's default */
+	int64_t keep_ns;         /* after its end; 0: the router's default */
 	int64_t rung_ns;         /* when it came to this rung */
 	int64_t start_by_ns;     /* QUEUED: not placed by then, it leaves the rung */
 	int64_t lease_ns;        /* ASSIGNED, RUNNING: when the attempt is lost */
@@ -138,7 +139,7 @@ struct task {
 	struct list queued;  /* in a level there */
 	int64_t paid_us;     /* of node time, by its tenant's share, for the current attempt */
 	uint64_t kept_bytes; /* counted in the table's ended_bytes */
-	struct list kept;    /* ended ones, the oldest first */
+	struct list kept;    /* in ended or ended_own, the oldest first */
 };
 
 struct tasks {
@@ -146,9 +147,10 @@ struct tasks {
 	struct map by_id;
 	struct map by_key;
 	struct heap due;
-	struct list touched; /* by the step that runs; `fast` ones never */
-	struct list ended;
-	uint32_t ended_n;
+	struct list touched;   /* by the step that runs; `fast` ones never */
+	struct list ended;     /* that are kept for the usual time */
+	struct list ended_own; /* for a time of their own: due then */
+	uint32_t ended_n;      /* in both */
 	uint64_t ended_bytes;
 	uint32_t count[STATES];
 };

@@ -27,7 +27,8 @@ struct submission {
 };
 
 /* What a task's inputs are kept for beyond its deadline: it may be replayed. */
-#define KEEP_NS (25 * INT64_C(3600) * NS_PER_S)
+#define KEEP_NS (24 * INT64_C(3600) * NS_PER_S) /* the router's default */
+#define KEEP_MORE_NS (INT64_C(3600) * NS_PER_S)
 #define DEADLINE_NS (24 * INT64_C(3600) * NS_PER_S) /* the router's default, at most */
 #define REFERENCE_BYTES 512u /* of an item that is in the store, usually much less */
 #define GRAPH_BYTES 65536u   /* of a graph besides its files */
@@ -38,12 +39,14 @@ static int put_blob(void *ctx, const struct blobs_source *source, struct blob_ha
 {
 	struct submission *s = ctx;
 	int64_t deadline_ns = s->c->opts.deadline_ns >= 0 ? s->c->opts.deadline_ns : DEADLINE_NS;
+	int64_t keep_ns = s->c->opts.keep_ns > 0 ? s->c->opts.keep_ns : KEEP_NS;
 	struct blob_end end;
 
 	if (s->c->client == NULL)
 		s->exit = cli_open(s->c);
 	if (s->exit == 0)
-		s->exit = blobs_put(s->c, source, clocks_wall() + deadline_ns + KEEP_NS, &end);
+		s->exit = blobs_put(s->c, source,
+			clocks_wall() + deadline_ns + keep_ns + KEEP_MORE_NS, &end);
 	if (s->exit != 0)
 		return fail_set(why, ERR_CLOSED, NULL, 0, NULL);
 	*ret = end.hash;
@@ -108,6 +111,8 @@ static int build_submit(const struct submission *s, struct submit *ret, struct f
 		ret->deadline_ms = (clocks_wall() + o->deadline_ns) / NS_PER_MS;
 	if (o->start_within_ns >= 0)
 		ret->start_within_ms = o->start_within_ns / NS_PER_MS;
+	if (o->keep_ns > 0)
+		ret->keep_ms = o->keep_ns / NS_PER_MS;
 	if (o->allow != NULL && ladder_parse(span_str(o->allow), &ret->allow) < 0)
 		return fail_set(why, ERR_INVALID, "allow", 0,
 			"--allow %s: rungs are cpu, gpu, api, split, human", o->allow);

@@ -212,6 +212,7 @@ int opts_parse(struct opts *o, int argc, char **argv, struct fail *why)
 		.price_ucr = -1,
 		.priority = -1,
 		.start_within_ns = -1,
+		.keep_ns = -1,
 		.limit = -1,
 		.port = -1,
 		.cpu_nodes = -1,

@@ -135,6 +135,8 @@ static void submit_one(struct client *c)
 		s.deadline_ms = now_ms - 5;
 	if (prng_chance(p, 1, 5))
 		s.start_within_ms = 1 + (int64_t)prng_below(p, 5000);
+	if (prng_chance(p, 1, 5))
+		s.keep_ms = 24 * 3600 * 1000 + (int64_t)prng_below(p, 5 * 24 * 3600 * 1000);
 	if (prng_chance(p, 1, 6)) {
 		s.allow.n = 1;
 		s.allow.rung[0] = (uint8_t)(1 + prng_below(p, 5));

@@ -94,7 +94,8 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(t->role == ROLE_TASK || is_final || t->paused_ns != 0 ||
 		tasks_at(&r->tasks, t->parent)->paused_ns == 0);
 	CHECK(is_final == !t->is_counted);
-	CHECK(is_final == !heap_has(&r->tasks.due, t->index));
+	CHECK(heap_has(&r->tasks.due, t->index) ==
+		(!is_final || (t->keep_ns > 0 && !list_is_empty(&t->kept))));
 	CHECK(!is_final || t->ended_ns > 0);
 	/* What may be replayed keeps its body. */
 	CHECK(t->body == NULL || !is_final ||
@@ -194,7 +195,8 @@ static inline void router_model_check(const struct router *r)
 	}
 	CHECK(memcmp(count, r->tasks.count, sizeof count) == 0);
 	CHECK(twins == r->stragglers.twins_n);
-	CHECK(kept == r->tasks.ended_n && kept == model_length(&r->tasks.ended));
+	CHECK(kept == r->tasks.ended_n &&
+		kept == model_length(&r->tasks.ended) + model_length(&r->tasks.ended_own));
 	CHECK(kept <= r->conf.results_max);
 	CHECK(router_open(r) <= r->conf.tasks_max);
 	model_registry(&r->registry);

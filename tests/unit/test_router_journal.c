@@ -161,6 +161,40 @@ static void push_out(struct core_rig *g)
 	}
 }
 
+/* What is only in the journal is fetched again and again; to fetch is not to write. */
+static void test_a_result_is_fetched_any_number_of_times(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .keep_ms = 7 * 3600 * 1000 };
+	struct query q = { .kind = QUERY_CANCEL };
+	uint64_t appended;
+
+	g->conf.machine.results_max = RESULTS_MAX;
+	restart(g, false);
+	q.task = core_submit(g, "t", &s).task;
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	q.kind = QUERY_RESULT;
+	push_out(g);
+	g->now_ns += NS_PER_S; /* ids of the same moment and seed are the same */
+	restart(g, true);
+	push_out(g);
+	appended = g->journal->appended;
+	push_out(g);
+	appended = g->journal->appended - appended;
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = g->journal->appended;
+
+		for (int k = 0; k < 3; k++)
+			assert_int_equal(core_ask(g, "t", &q).result.state, STATE_CANCELLED);
+		push_out(g);
+		assert_int_equal(g->journal->appended - before, appended);
+	}
+	/* Its own time counts from its end, not from when it was read. */
+	g->now_ns += 7 * 3600 * NS_PER_S;
+	core_pump(g);
+	assert_null(router_task(router_core_machine(g->core), SPAN_LIT("t"), false, q.task));
+}
+
 /* Whether a key was used cannot be known: the submit is refused, and nothing is doubled. */
 static void test_a_key_that_cannot_be_looked_up(void **state)
 {
@@ -253,6 +287,7 @@ int main(void)
 		TEST(test_an_answer_waits_until_it_is_safe),
 		TEST(test_what_is_behind_refuses),
 		TEST(test_a_restart_goes_on),
+		TEST(test_a_result_is_fetched_any_number_of_times),
 		TEST(test_a_key_that_cannot_be_looked_up),
 		TEST(test_a_key_whose_row_is_damaged),
 		TEST(test_what_was_not_safe_did_not_happen),

@@ -262,6 +262,92 @@ static void test_results_are_kept_by_bytes(void **state)
 	assert_int_equal(k->r->tasks.ended_n, 1);
 }
 
+static struct task *end_with_keep(struct kit *k, int64_t keep_ms)
+{
+	struct submit s = kit_task("util.echo");
+	struct task *t;
+
+	s.keep_ms = keep_ms;
+	t = kit_submit_as(k, "t", &s);
+	assert_int_equal(cancel(k, "t", t->id), 0);
+	return t;
+}
+
+static bool is_kept(const struct kit *k, struct ulid id)
+{
+	return tasks_find(&k->r->tasks, id) != NULL;
+}
+
+static void few_results(struct router_conf *conf)
+{
+	conf->results_max = 3;
+	conf->keep_ns = 100 * SEC;
+	conf->keep_max_ns = 1000 * SEC;
+}
+
+/* Whoever ended first: each goes when its own time has come, and the machine is woken for it. */
+static void test_a_task_is_kept_as_long_as_it_asks(void **state)
+{
+	struct kit *k = *state;
+	struct submit s = kit_task("util.echo");
+	struct ulid longer, usual, shorter;
+
+	kit_free(k);
+	*state = k = kit_new(few_results);
+	s.keep_ms = 1000001;
+	refused(k, &s, ERR_INVALID, "keep_ms");
+	assert_int_equal(k->reply.fail.limit, 1000000);
+	s.keep_ms = INT64_MAX;
+	refused(k, &s, ERR_INVALID, "keep_ms");
+	longer = end_with_keep(k, 1000000)->id;
+	usual = end_with_keep(k, 0)->id;
+	shorter = end_with_keep(k, 50000)->id;
+	assert_int_equal(router_wake(k->r), k->now_ns + 50 * SEC);
+	kit_pass(k, 50 * SEC - MS);
+	assert_true(is_kept(k, shorter));
+	kit_pass(k, MS);
+	assert_false(is_kept(k, shorter));
+	kit_pass(k, 50 * SEC - MS);
+	assert_true(is_kept(k, usual));
+	kit_pass(k, MS);
+	assert_false(is_kept(k, usual));
+	kit_pass(k, 900 * SEC - MS);
+	assert_true(is_kept(k, longer));
+	kit_pass(k, MS);
+	assert_false(is_kept(k, longer));
+	assert_int_equal(k->r->counts.evicted, 3);
+}
+
+/* For want of room the oldest goes, whatever it asked for. */
+static void test_the_oldest_goes_for_want_of_room(void **state)
+{
+	struct kit *k = *state;
+	struct ulid ids[6];
+
+	kit_free(k);
+	*state = k = kit_new(few_results);
+	for (int i = 0; i < 6; i++) {
+		ids[i] = end_with_keep(k, i % 2 == 0 ? 900000 : 0)->id;
+		k->now_ns += SEC;
+		for (int n = 0; n <= i; n++)
+			assert_int_equal(is_kept(k, ids[n]), n > i - 3);
+	}
+}
+
+static void test_a_replay_is_kept_alike(void **state)
+{
+	struct kit *k = *state;
+	struct ulid again;
+	const struct task *t = end_with_keep(k, 90000);
+
+	assert_int_equal(kit_step(k, &(struct router_event){ .kind = ROUTER_REPLAY,
+					     .who = SPAN_LIT("t"),
+					     .task = t->id,
+					     .ret_task = &again }),
+		0);
+	assert_int_equal(tasks_find(&k->r->tasks, again)->keep_ns, 90 * SEC);
+}
+
 static void test_too_many_nodes(void **state)
 {
 	struct kit *k = smaller(state);
@@ -350,6 +436,9 @@ int main(void)
 		TEST(test_too_many_tenants),
 		TEST(test_results_are_kept_by_number_and_age),
 		TEST(test_results_are_kept_by_bytes),
+		TEST(test_a_task_is_kept_as_long_as_it_asks),
+		TEST(test_the_oldest_goes_for_want_of_room),
+		TEST(test_a_replay_is_kept_alike),
 		TEST(test_too_many_nodes),
 		TEST(test_no_memory),
 	};

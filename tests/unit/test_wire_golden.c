@@ -43,6 +43,7 @@ static void test_submits(void **state)
 			.allow = { { RUNG_GPU, RUNG_API, RUNG_SPLIT }, 3 },
 			.fast = true,
 			.start_within_ms = 2500,
+			.keep_ms = 604800000,
 			.body = T("body"),
 		},
 		{ .kind = T("a") },

@@ -113,6 +113,8 @@ static void test_submit_rules(void **state)
 	expect_submit(f, &s, ERR_INVALID, "max_price_ucr", 0);
 	s = ok, s.start_within_ms = -1;
 	expect_submit(f, &s, ERR_INVALID, "start_within_ms", 0);
+	s = ok, s.keep_ms = -1;
+	expect_submit(f, &s, ERR_INVALID, "keep_ms", 0);
 	s = ok, s.body = xs(f, LIMIT_BODY_BYTES + 1);
 	expect_submit(f, &s, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES);
 	s = ok, s.allow = (struct ladder){ { 1, 1 }, 2 };

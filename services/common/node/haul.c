@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/fmt.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "node/job.h"
@@ -16,6 +17,7 @@
 
 #define MOVING_MAX 4u /* a transfer takes about 1 MiB */
 #define ARENA_BYTES ((size_t)4 << 20)
+#define KEEP_MORE_NS (3600 * NS_PER_S) /* beyond the time for which the router keeps the task */
 
 struct haul {
 	struct list link;
@@ -197,6 +199,18 @@ static int open_out(struct haul *x, struct fail *why)
 		LIMIT_BODY_BYTES);
 }
 
+/* As long as anybody may ask for the task, and then some: clocks differ. */
+static int64_t keep_until(const struct hauls *h, const struct worker_about *about)
+{
+	int64_t from_ns = clocks_now(&h->conf.loop->clocks), keep_ns = h->conf.keep_ns;
+
+	if (about->deadline_ns < INT64_MAX && about->deadline_ns > from_ns)
+		from_ns = about->deadline_ns;
+	if (about->keep_ns > 0 && about->keep_ns + KEEP_MORE_NS > keep_ns)
+		keep_ns = about->keep_ns + KEEP_MORE_NS;
+	return keep_ns > INT64_MAX - from_ns ? INT64_MAX : from_ns + keep_ns;
+}
+
 int hauls_out(struct hauls *h, const struct worker_event *done, const struct worker_about *about,
 	struct buf *body, struct fail *why)
 {
@@ -207,10 +221,7 @@ int hauls_out(struct hauls *h, const struct worker_event *done, const struct wor
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	x->is_out = true;
 	x->done = *done;
-	x->keep_until_ns = clocks_now(&h->conf.loop->clocks);
-	if (about->deadline_ns < INT64_MAX && about->deadline_ns > x->keep_until_ns)
-		x->keep_until_ns = about->deadline_ns;
-	x->keep_until_ns += h->conf.keep_ns;
+	x->keep_until_ns = keep_until(h, about);
 	x->body = *body;
 	buf_init(body, body->max);
 	haul_wait(x);

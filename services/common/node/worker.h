@@ -113,6 +113,7 @@ struct worker_about {
 	const char *tenant; /* lives as long as the attempt is held */
 	uint32_t tag;
 	int64_t deadline_ns; /* INT64_MAX: none */
+	int64_t keep_ns;     /* of the result, from the end on; 0: the usual time */
 };
 /* False if there is no such attempt. */
 bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,

@@ -28,6 +28,7 @@ struct attempt {
 	int64_t began_ns;
 	int64_t paused_ns;   /* since when it stands still; 0: it runs */
 	int64_t deadline_ns; /* INT64_MAX: none */
+	int64_t keep_ns;     /* of its result; 0: the usual time */
 	int64_t lease_ns;    /* counts while the bus is lost */
 	uint64_t chunks;     /* sent so far */
 	enum killed killed;

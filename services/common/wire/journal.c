@@ -34,6 +34,7 @@ void task_order_put(struct buf *b, const struct task_order *o)
 	pb_int(b, 16, o->depth);
 	pb_bytes(b, 17, o->body);
 	pb_int(b, 18, o->deadline_is_wall);
+	pb_int(b, 19, (uint64_t)o->keep_ns);
 }
 
 static void split_put(struct buf *b, unsigned field, const struct split_state *s)
@@ -116,6 +117,7 @@ int task_order_decode(struct arena *a, struct span bytes, struct task_order *ret
 	ret->accepted_ns = pb_take_count(&in, "accepted_ns", m->accepted_ns);
 	ret->deadline_ns = pb_take_count(&in, "deadline_ns", m->deadline_ns);
 	ret->deadline_is_wall = m->deadline_is_wall != 0;
+	ret->keep_ns = pb_take_count(&in, "keep_ns", m->keep_ns);
 	ret->role = m->role;
 	ret->part = m->part;
 	ret->parent = pb_take_ulid_or_none(&in, "parent", m->parent);

@@ -20,6 +20,7 @@ struct task_order {
 	struct ladder ladder;
 	int64_t max_price_ucr;
 	int64_t start_within_ns;
+	int64_t keep_ns;
 	int64_t accepted_ns;
 	int64_t deadline_ns;
 	bool deadline_is_wall; /* of the wall clock; else of the router's own time, as all others */

@@ -126,6 +126,7 @@ static void submit_fields(struct pb_in *in, const Spu__V1__Submit *m, struct sub
 	s->deadline_ms = pb_take_count(in, "deadline_ms", m->deadline_ms);
 	s->max_price_ucr = pb_take_count(in, "max_price_ucr", m->max_price_ucr);
 	s->start_within_ms = pb_take_count(in, "start_within_ms", m->start_within_ms);
+	s->keep_ms = pb_take_count(in, "keep_ms", m->keep_ms);
 	s->priority = pb_take_max(in, "priority", m->priority, LIMIT_PRIORITY);
 	ladder_read(in, "allow", m->allow, m->n_allow, &s->allow);
 	s->fast = m->fast != 0;
@@ -167,6 +168,7 @@ void submits_put(struct buf *b, const struct submit *s)
 	pb_int(b, 8, s->fast);
 	pb_int(b, 9, (uint64_t)s->start_within_ms);
 	pb_bytes(b, 10, s->body);
+	pb_int(b, 11, (uint64_t)s->keep_ms);
 	pb_close(b, m);
 }
 

@@ -63,6 +63,7 @@ struct submit {
 	int64_t deadline_ms;     /* Unix time; 0: default */
 	int64_t max_price_ucr;   /* 0: only what is free */
 	int64_t start_within_ms; /* 0: default */
+	int64_t keep_ms;         /* after its end; 0: default */
 	uint32_t priority;
 	struct ladder allow; /* n = 0: the kind's own */
 	bool fast;
