@@ -38,7 +38,7 @@ static int blake2b_of(const struct cpu_call *call, struct span data, unsigned ch
 	for (size_t at = 0; at < data.len; at += SLICE) {
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
-		keys_stream_add(&s, span_part(data, at, at + SLICE));
+		keys_stream_add(&s, span_part(data, at, SLICE));
 	}
 	keys_stream_end(&s, ret);
 	return 0;
@@ -52,7 +52,7 @@ static int sha256_of(const struct cpu_call *call, struct span data, unsigned cha
 	for (size_t at = 0; at < data.len; at += SLICE) {
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
-		keys_sha256_add(&s, span_part(data, at, at + SLICE));
+		keys_sha256_add(&s, span_part(data, at, SLICE));
 	}
 	keys_sha256_end(&s, ret);
 	return 0;

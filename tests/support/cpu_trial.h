@@ -77,7 +77,7 @@ static inline int trial_run(struct trial *t, const char *kind, uint32_t attempt)
 	buf_reset(&t->out);
 	t->why = (struct fail){ 0 };
 	assert_int_equal(buf_err(&t->in), 0);
-	assert_int_equal(body_decode(&t->result_arena, buf_span(&t->in), &in, NULL), 0);
+	assert_int_equal(body_view(&t->result_arena, buf_span(&t->in), &in, NULL), 0);
 	call.in = &in;
 	r = cpu_kind_run(row, &call);
 	assert_int_equal(t->why.code, r);

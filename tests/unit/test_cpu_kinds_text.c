@@ -182,6 +182,29 @@ static void test_hash(void **state)
 	trial_close(&t);
 }
 
+/* Longer than a slice; checked against another implementation. */
+static void test_hash_of_much(void **state)
+{
+	static unsigned char data[3000000];
+	struct trial t;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (unsigned char)(i * 7 % 251);
+	trial_open(&t);
+	buf_done(&t.in);
+	buf_init(&t.in, sizeof(data) + 1000);
+	trial_item(&t, "m", span_of(data, sizeof(data)));
+	assert_int_equal(trial_run(&t, "data.hash", 1), 0);
+	expect_item(&t, 0, "hashes",
+		"ed2ea460a4db29ef08f6e2ae2ad7f0cf6909969b347f6d482fbfd47cf1184f90  m\n");
+	trial_param(&t, "algorithm", "sha256");
+	assert_int_equal(trial_run(&t, "data.hash", 1), 0);
+	expect_item(&t, 0, "hashes",
+		"3f373df6c0a5a6c30b2e54e392d4914341a43be89d43bacde82bd48506cba305  m\n");
+	trial_close(&t);
+}
+
 static void test_diff(void **state)
 {
 	struct trial t;
@@ -262,6 +285,7 @@ int main(void)
 		cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_language),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hash_of_much),
 		cmocka_unit_test(test_diff),
 		cmocka_unit_test(test_bad_input),
 		cmocka_unit_test(test_want_of_memory),
