@@ -221,6 +221,7 @@ int main(int argc, char **argv)
 	int option, r = 0;
 	const char *name = strrchr(argv[0], '/');
 
+	setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, between those of others */
 	now.seed = 1;
 	while ((option = getopt(argc, argv, "n:S:")) != -1) {
 		if (option == '?')

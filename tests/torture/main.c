@@ -77,6 +77,7 @@ int main(int argc, char **argv)
 	bool bad, is_rolling = false;
 	int o;
 
+	setvbuf(stdout, NULL, _IOLBF, 0); /* whole lines, between those of others */
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (o == 's')
 			seconds = strtoll(optarg, NULL, 10);
