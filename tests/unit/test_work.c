@@ -137,6 +137,25 @@ static void an_end_may_post_the_job_again(void **state)
 	assert_int_equal(bench.jobs[0].post_again, ERR_CLOSED);
 }
 
+static void waiting_calls_the_ends_in_order(void **state)
+{
+	(void)state;
+	bench.pool = work_open(&bench.loop, 1, 4);
+	assert_non_null(bench.pool);
+	assert_false(work_wait(bench.pool));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(work_post(bench.pool, &job(i, on_run)->work), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(bench.jobs[i].ended, 0);
+		assert_true(work_wait(bench.pool));
+		assert_true(bench.jobs[i].ran);
+		assert_int_equal(bench.jobs[i].ended, 1);
+	}
+	assert_false(work_wait(bench.pool));
+	work_close(bench.pool);
+	assert_int_equal(bench.ended, 4);
+}
+
 /* Most likely after work_close has begun; if not, all jobs are run before it. */
 static void *open_gate_later(void *arg)
 {
@@ -191,6 +210,7 @@ int main(void)
 		TEST(runs_jobs_on_threads_and_ends_them_on_the_owner),
 		TEST(refuses_jobs_beyond_the_limit),
 		TEST(an_end_may_post_the_job_again),
+		TEST(waiting_calls_the_ends_in_order),
 		TEST(closing_waits_and_ends_every_job),
 		TEST(opens_without_memory_or_not_at_all),
 	};

@@ -5,6 +5,7 @@
  */
 #include "run/work.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -178,4 +179,17 @@ int work_post(struct work_pool *p, struct work_job *job)
 	CHECK(pthread_cond_signal(&p->wake) == 0);
 	CHECK(pthread_mutex_unlock(&p->lock) == 0);
 	return 0;
+}
+
+bool work_wait(struct work_pool *p)
+{
+	struct pollfd ended = { .fd = p->ended.fd, .events = POLLIN };
+	struct work_job *job;
+
+	if (p->open == 0)
+		return false;
+	while ((job = mailbox_take(&p->ended)) == NULL)
+		(void)poll(&ended, 1, -1);
+	end_job(p, job);
+	return true;
 }

@@ -25,3 +25,6 @@ struct work_pool *work_open(struct loop *l, unsigned threads, uint32_t queue_max
 void work_close(struct work_pool *p);
 /* Owner only. ERR_BUSY when queue_max jobs have not ended; ERR_CLOSED from an on_end that work_close calls. */
 int work_post(struct work_pool *p, struct work_job *job) MUST_USE;
+/* Owner only, not from on_end: sleep until a job has run, and call its end, in the order in which jobs ended. False
+ * at once if no job is left. */
+bool work_wait(struct work_pool *p);
