@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "router/backlog.h"
 
+#include "base/fmt.h"
+
 #include "base/pure.h"
 
-#define NS_PER_MS INT64_C(1000000)
 #define AFTER_LEAST_MS 20
 #define AFTER_MOST_MS 30000
 #define AFTER_UNKNOWN_MS 1000 /* before the first group was measured */
+#define AFTER_ROOM_MS 5000    /* somebody has to make room */
 #define FADE 8                /* a group counts for about so many */
 
 void backlog_init(struct backlog *b, const struct backlog_conf *conf)
@@ -57,5 +59,20 @@ int backlog_admit(const struct backlog *b, int64_t now_ns, uint64_t rows, uint64
 		(unsigned long long)rows, (unsigned long long)bytes);
 	if (why != NULL)
 		why->retry_after_ms = after_ms(b, now_ns, rows);
+	return r;
+}
+
+int backlog_room(const struct backlog *b, int64_t room_bytes, struct fail *why)
+{
+	char left[24], least[24];
+	int r;
+
+	if (room_bytes >= b->conf.room_bytes)
+		return 0;
+	r = fail_set(why, ERR_BUSY, "journal_room", b->conf.room_bytes,
+		"the journal's disk is nearly full: %s are free; tasks are taken again from %s on",
+		fmt_bytes_text(room_bytes, left), fmt_bytes_text(b->conf.room_bytes, least));
+	if (why != NULL)
+		why->retry_after_ms = AFTER_ROOM_MS;
 	return r;
 }

@@ -34,7 +34,8 @@ struct router_metrics {
 	uint64_t submits, submit_errors; /* messages, and those that were malformed */
 	uint64_t queries, query_errors;
 	uint64_t ups, up_errors;
-	uint64_t behind; /* submits and replays refused because the journal was behind */
+	uint64_t
+		behind; /* submits and replays refused: the journal was behind, or its disk nearly full */
 	uint64_t unread; /* submits and queries refused because the journal could not be read */
 	uint64_t unsent; /* replies, events and orders that could not be sent */
 	/* Copied from the machine by router_core_measure. */

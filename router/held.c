@@ -18,9 +18,11 @@ int held_admit(const struct held *h, int64_t now_ns, struct fail *why)
 {
 	const struct journal *j = h->journal;
 
-	return j == NULL
-		       ? 0
-		       : backlog_admit(&h->backlog, now_ns, j->waiting_rows, j->waiting_bytes, why);
+	int err = j == NULL ? 0 : backlog_room(&h->backlog, j->room_bytes, why);
+
+	if (j == NULL || err < 0)
+		return err;
+	return backlog_admit(&h->backlog, now_ns, j->waiting_rows, j->waiting_bytes, why);
 }
 
 static int next_group(struct held *h, int64_t now_ns)

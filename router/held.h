@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * held: what a router says about tasks of its journal waits here until the journal is safe up to there, so that
- * nothing is acknowledged that may be lost. While one group is written the next one gathers, up to a limit. Without
+ * nothing is acknowledged that may be lost. While one group is written the next one gathers, up to a limit; and where the
+ * disk is nearly full, nothing is added. Without
  * a journal (NULL) nothing needs to wait, and nothing may be put here.
  */
 #pragma once

@@ -74,6 +74,8 @@ struct journal {
 	uint64_t waiting_bytes;
 	uint64_t next_row; /* after the highest that is known; set by open */
 	uint64_t kept;     /* rows of ended tasks, about: 0 means that find is not worth a call */
+	/* Free on its disk when it was last looked, which is at least once a second. INT64_MAX: it does not say. */
+	int64_t room_bytes;
 	/* Told on the owner thread, from the loop, when safe has grown or an error stands; may be NULL. */
 	void (*on_safe)(void *ctx);
 	void *safe_ctx;

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "router/journal_look.h"
@@ -398,4 +399,14 @@ int journal_file_open(const char *path, const char *vfs, enum journal_file_mode 
 	}
 	*ret = db;
 	return 0;
+}
+
+int64_t journal_file_room(const char *path)
+{
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) != 0 || fs.f_blocks == 0 || fs.f_frsize == 0 ||
+		fs.f_bavail > (uint64_t)INT64_MAX / fs.f_frsize)
+		return INT64_MAX;
+	return (int64_t)(fs.f_bavail * fs.f_frsize);
 }

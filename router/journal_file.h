@@ -29,6 +29,8 @@ int journal_file_open(const char *path, const char *vfs, enum journal_file_mode 
 	struct fail *why) MUST_USE;
 /* All is written: take the mark away. 0 or *why; then it is to be closed as after a failed write. */
 int journal_file_leave(sqlite3 *db, struct fail *why) MUST_USE;
+/* Bytes that may still be written to the disk of this file; INT64_MAX: it does not say. */
+int64_t journal_file_room(const char *path);
 /* Close; NULL is allowed. After a failed write nothing more is written: not even what SQLite would do on leaving. */
 void journal_file_close(sqlite3 *db, bool failed);
 /* What a result of SQLite means: fills *why (may be NULL) and returns its code. */

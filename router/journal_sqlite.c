@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "router/journal_db.h"
+#include "router/journal_file.h"
 #include "router/journal_read.h"
 #include "run/mailbox.h"
 
@@ -27,6 +28,7 @@ struct job {
 	struct fail why;
 	bool more; /* TEND: there is more to forget. WRITE: the log is long */
 	int64_t kept;
+	int64_t room_bytes;
 };
 
 struct journal_sqlite {
@@ -91,6 +93,7 @@ static void run_job(struct journal_sqlite *s, struct job *job)
 		break;
 	}
 	job->kept = s->db.kept_rows;
+	job->room_bytes = journal_file_room(s->conf.path);
 }
 
 static struct job *wait_for(struct mailbox *m)
@@ -191,6 +194,7 @@ static void end_job(struct journal_sqlite *s, const struct job *job)
 
 	s->busy = false;
 	s->kept = ended.kept;
+	s->base.room_bytes = ended.room_bytes;
 	if (ended.err < 0) {
 		s->why = ended.why;
 		(void)stand(s, ended.err);
@@ -459,6 +463,7 @@ static int open_files(struct journal_sqlite *s, struct fail *why)
 		err = journal_read_open(&s->read, s->conf.path, s->conf.vfs, why);
 	s->base.next_row = s->db.high + 1;
 	s->kept = s->db.kept_rows;
+	s->base.room_bytes = journal_file_room(s->conf.path);
 	return err;
 }
 

@@ -17,6 +17,8 @@ struct process {
 	struct journal *journal;  /* NULL: none */
 	struct loop_timer wake;
 	int64_t wake_ns; /* what the timer is set to */
+	int64_t journal_room;
+	bool is_short; /* the journal's disk has less */
 	int status;
 };
 
@@ -60,6 +62,19 @@ static void on_turn(void *ctx, int64_t now_ns)
 	set_timer(p);
 }
 
+/* Who runs the router learns of it once, and once that it is over. */
+static void watch_room(struct process *p)
+{
+	bool is_short = p->journal != NULL && p->journal->room_bytes < p->journal_room;
+
+	if (is_short && !p->is_short)
+		log_warn("the journal's disk is nearly full: new tasks are refused", "free",
+			LOG_INT(p->journal->room_bytes), "journal_room", LOG_INT(p->journal_room));
+	else if (!is_short && p->is_short)
+		log_info("the journal's disk has room again");
+	p->is_short = is_short;
+}
+
 static void on_control(void *ctx, int64_t now_ns)
 {
 	struct process *p = ctx;
@@ -69,6 +84,7 @@ static void on_control(void *ctx, int64_t now_ns)
 		return;
 	router_core_beat(p->core);
 	router_core_measure(p->core);
+	watch_room(p);
 }
 
 static void on_bus(void *ctx, enum bus_state state)
@@ -134,6 +150,7 @@ static int open_journal(struct process *p, const struct settings *s, struct jour
 		return refuse("the journal cannot be opened", &why);
 	(*ret)->on_safe = on_safe;
 	p->journal = *ret;
+	p->journal_room = s->journal_room;
 	return 0;
 }
 
@@ -153,7 +170,8 @@ static int serve(struct process *p, const struct settings *s)
 	struct router_core_conf conf = {
 		.bus = p->daemon.bus,
 		.journal = journal,
-		.backlog = { (uint64_t)s->journal_wait_rows, (uint64_t)s->journal_wait_bytes },
+		.backlog = { (uint64_t)s->journal_wait_rows, (uint64_t)s->journal_wait_bytes,
+			s->journal_room },
 		.name = p->daemon.name,
 		.operators = s->operators,
 		.now = loop_now,

@@ -21,6 +21,9 @@ const struct conf_row settings_rows[] = {
 		"busy" },
 	{ "journal_wait_bytes", CONF_BYTES, AT(journal_wait_bytes), "256M", 1 << 20,
 		INT64_C(1) << 29, NULL, "of tasks that wait for the journal's flush, too" },
+	{ "journal_room", CONF_BYTES, AT(journal_room), "64M", 0, INT64_C(1) << 50, NULL,
+		"free bytes on the journal's disk; with less, new tasks are refused as busy, and "
+		"those that were accepted go on" },
 	{ "check_journal", CONF_BOOL, AT(check_journal), "no", 0, 0, NULL,
 		"only read the journal, say what it holds and what is wrong with it, and exit" },
 	{ "policy", CONF_CHOICE, AT(policy), "p2c", 0, 0, "p2c,least-loaded,round-robin,cost",

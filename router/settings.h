@@ -17,6 +17,7 @@ struct settings {
 	int64_t journal_bytes;
 	int64_t journal_wait_rows;
 	int64_t journal_wait_bytes;
+	int64_t journal_room;
 	bool check_journal;
 	int policy;
 	int64_t tasks_max;

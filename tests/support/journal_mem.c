@@ -328,6 +328,7 @@ struct journal *journal_mem_open(void)
 		return NULL;
 	m->base.ops = &ops;
 	m->base.next_row = 1;
+	m->base.room_bytes = INT64_MAX;
 	slots_init(&m->rows, sizeof(struct row *), ROWS_MAX);
 	map_init(&m->by_row);
 	map_init(&m->by_task);

@@ -120,6 +120,38 @@ static void test_what_is_behind_refuses(void **state)
 	assert_int_equal(g->journal->waiting_rows, 0);
 }
 
+/* Before the disk is full new tasks are refused; what was accepted goes on, and so does all when there is room. */
+static void test_a_disk_that_is_nearly_full(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("first") };
+	struct query q = { .kind = QUERY_CANCEL };
+	struct submit_reply r;
+
+	g->conf.backlog.room_bytes = 1000;
+	restart(g, false);
+	g->journal->room_bytes = 1000;
+	q.task = core_submit(g, "t", &s).task;
+	assert_false(ulid_is_zero(q.task));
+	g->journal->room_bytes = 999;
+	s.key = SPAN_LIT("second");
+	r = core_submit(g, "t", &s);
+	assert_int_equal(r.fail.code, ERR_BUSY);
+	assert_string_equal(r.fail.field, "journal_room");
+	assert_int_equal(r.fail.limit, 1000);
+	assert_true(r.fail.retry_after_ms > 0);
+	s.key = SPAN_LIT("first");
+	assert_true(core_submit(g, "t", &s).existing);
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_CANCELLED);
+	q.kind = QUERY_REPLAY;
+	assert_int_equal(core_ask(g, "t", &q).fail.code, ERR_BUSY);
+	g->journal->room_bytes = 1000;
+	assert_int_equal(core_ask(g, "t", &q).task.state, STATE_QUEUED);
+	s.key = SPAN_LIT("second");
+	assert_int_equal(core_submit(g, "t", &s).fail.code, 0);
+	g->journal->room_bytes = INT64_MAX;
+}
+
 static void test_a_restart_goes_on(void **state)
 {
 	struct core_rig *g = *state;
@@ -286,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_answer_waits_until_it_is_safe),
 		TEST(test_what_is_behind_refuses),
+		TEST(test_a_disk_that_is_nearly_full),
 		TEST(test_a_restart_goes_on),
 		TEST(test_a_result_is_fetched_any_number_of_times),
 		TEST(test_a_key_that_cannot_be_looked_up),
