@@ -154,7 +154,7 @@ checks: all ## layers, purity, sizes, documents
 	$(Q)scripts/check-size
 	$(Q)scripts/check-docs $(B)
 unit: all $(UNIT) ## unit tests, in parallel (TEST="a b" runs test_a and test_b only)
-	$(Q)$(RUN_TESTS) -n unit -t 120 $(if $(TEST),$(TEST:%=$(B)/unit/test_%),$(filter-out $(LEFT_OUT_$(VARIANT):%=$(B)/unit/test_%),$(UNIT)))
+	$(Q)$(RUN_TESTS) -n unit -t 300 $(if $(TEST),$(TEST:%=$(B)/unit/test_%),$(filter-out $(LEFT_OUT_$(VARIANT):%=$(B)/unit/test_%),$(UNIT)))
 sim: $(SIM) ## the mesh in one process: SEEDS=200 runs from SEED=1
 	$(Q)$(RUN_TESTS) -n sim -t 3600 $(SIM:%="% --seeds $(SEEDS) --seed $(SEED)")
 fuzz: $(FUZZ) ## replay the fuzz corpus and RUNS=20000 mutations of it

@@ -17,7 +17,7 @@
 
 #define CPU_RIG_SLOTS 4
 #define CPU_RIG_QUEUE_BYTES 4096
-#define CPU_RIG_PATIENCE_NS (20 * NS_PER_S) /* for what takes milliseconds, under any sanitizer */
+#define CPU_RIG_PATIENCE_NS (100 * NS_PER_S) /* for what takes milliseconds, under any sanitizer and load */
 
 struct cpu_rig {
 	struct cpu_conf conf;

@@ -69,8 +69,9 @@ static void become(struct chaos *c, unsigned who, const char *log)
 		if (c->member[who].full_disk)
 			limit_files();
 		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
-			"router-1", "--journal", journal, "--lease", "4s", "--suspect", "2s",
-			"--backoff", "100ms", "--attempts-cpu", "100",
+			"router-1", "--journal", journal, "--lease", c->every_ns > 0 ? "4s" : "30s",
+			"--suspect", c->every_ns > 0 ? "2s" : "15s", "--backoff", "100ms",
+			"--attempts-cpu", "100",
 			/* While no router runs time passes by the machine's clock. */
 			"--deadline", "12h", (char *)NULL);
 	} else if (who == VICTIM_STORE) {

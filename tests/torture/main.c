@@ -91,7 +91,7 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (every_ms < EVERY_LEAST_MS || keys_open() < 0 || loop_open(&loop) < 0 ||
-		chaos_open(&chaos, seed, every_ms * NS_PER_MS) < 0)
+		chaos_open(&chaos, seed, is_rolling ? 0 : every_ms * NS_PER_MS) < 0)
 		return 2;
 	tenant = tenant_open(&loop, chaos.url, seed);
 	if (tenant == NULL)

@@ -43,7 +43,7 @@ struct chaos {
 	char dir[192], url[64];
 	uint16_t port;
 	struct member member[VICTIMS];
-	int64_t every_ns;                  /* between deeds, on average */
+	int64_t every_ns;                  /* between deeds, on average; 0: there are none */
 	int64_t next_ns;                   /* the next deed */
 	uint64_t kills, stops, full, ends; /* ends: of processes that ended by themselves */
 	uint64_t sets;                     /* of clocks */
