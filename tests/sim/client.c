@@ -52,6 +52,7 @@ bool client_open(struct client *c, struct world *w, unsigned i)
 
 	c->world = w;
 	snprintf(c->tenant, sizeof c->tenant, "tenant%u", i);
+	c->greedy = prng_chance(&w->prng, 1, 4);
 	c->bus = bus_mem_open(w->net, c->tenant);
 	if (c->bus == NULL)
 		return false;
@@ -203,7 +204,7 @@ void client_turn(struct client *c)
 	if (c->left == 0 || c->world->now_ns < c->next_ns)
 		return;
 	c->left--;
-	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, 800 * MS);
+	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, c->greedy ? 20 * MS : 800 * MS);
 	if (prng_chance(p, 1, 4))
 		act_on_one(c);
 	submit_one(c);

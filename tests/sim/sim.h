@@ -73,6 +73,7 @@ struct client {
 	struct bus *bus;
 	int64_t next_ns; /* of its next deed */
 	uint32_t left;   /* submits still to do */
+	bool greedy;     /* hands them over all but at once */
 	uint64_t submitted, answered, ended;
 };
 

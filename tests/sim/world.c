@@ -177,6 +177,8 @@ static int64_t router_clock(void *ctx)
 	return w->now_ns + w->router_off_ns;
 }
 
+static const struct tenant_weight weights[] = { { "tenant0", 3 }, { "tenant1", 7 } };
+
 static bool make_router(struct world *w)
 {
 	struct fail why = { 0 };
@@ -194,6 +196,12 @@ static bool make_router(struct world *w)
 	conf.machine.seed = w->seed;
 	conf.machine.policy = draw(w, 4);
 	conf.machine.tasks_max = 20 + draw(w, 2000);
+	if (draw(w, 3) == 0)
+		conf.machine.of_tenant.tasks = 1 + draw(w, 200);
+	if (draw(w, 3) == 0)
+		conf.machine.of_tenant.rate = 1 + draw(w, 20);
+	conf.machine.weights = weights;
+	conf.machine.weights_n = draw(w, 1 + ARRAY_LEN(weights));
 	conf.machine.results_max = 1 + draw(w, 200);
 	conf.machine.incarnation = 1;
 	w->router_bus = bus_mem_open(w->net, "router");
