@@ -11,14 +11,20 @@
 	(INT64_C(30) * 24 * 3600 * 1000000) /* peers name times: these stay far from overflow */
 #define SCALE 1000
 #define SCALE_MOST                                                                                 \
-	(1000 * SCALE)   /* input of more than a thousand times the usual counts as so much */
-#define BYTES_SHIFT 3    /* of the moving average: an eighth of the new value */
-#define DONE_PERCENT 75  /* siblings that must be done */
-#define PAYS_PERCENT 120 /* of the time of a new attempt, at least that is left */
+	(1000 * SCALE) /* input of more than a thousand times the usual counts as so much */
+#define BYTES_MOST (UINT64_C(1) << 50) /* and sizes: a thousand times as much still fits */
+#define BYTES_SHIFT 3                  /* of the moving average: an eighth of the new value */
+#define DONE_PERCENT 75                /* siblings that must be done */
+#define PAYS_PERCENT 120               /* of the time of a new attempt, at least that is left */
 
 static int64_t clip(int64_t us)
 {
 	return us < 0 ? 0 : us > US_MOST ? US_MOST : us;
+}
+
+static uint64_t clip_bytes(uint64_t bytes)
+{
+	return bytes > BYTES_MOST ? BYTES_MOST : bytes;
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -60,6 +66,7 @@ static void figures(struct late_past *p)
 
 void late_note(struct late_past *p, int64_t us, uint64_t bytes)
 {
+	bytes = clip_bytes(bytes);
 	p->us[p->n % LATE_PAST] = clip(us);
 	if (p->n == 0)
 		p->bytes = bytes;
@@ -80,12 +87,13 @@ void late_note(struct late_past *p, int64_t us, uint64_t bytes)
 static int64_t scale_of(const struct late_past *p, const struct late_run *run)
 {
 	uint64_t usual = p->bytes > 0 ? p->bytes : 1;
+	uint64_t bytes = clip_bytes(run->bytes);
 
-	if (run->bytes <= usual)
+	if (bytes <= usual)
 		return SCALE;
-	if (run->bytes / usual >= SCALE_MOST / SCALE)
+	if (bytes / usual >= SCALE_MOST / SCALE)
 		return SCALE_MOST;
-	return (int64_t)(run->bytes / usual * SCALE + run->bytes % usual * SCALE / usual);
+	return (int64_t)(bytes * SCALE / usual);
 }
 
 static bool is_known(const struct late_past *p, const struct late_run *run)
