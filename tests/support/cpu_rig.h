@@ -4,6 +4,8 @@
  * on a bus in memory. What came up is read back as lines of text.
  */
 #pragma once
+#include <stdlib.h>
+
 #include "tests/support/test.h"
 
 #include <string.h>
@@ -173,6 +175,37 @@ static inline void cpu_rig_expect_seen(const char *lines)
 	assert_string_equal((const char *)cpu_rig.seen.at, lines);
 	buf_reset(&cpu_rig.seen);
 	cpu_rig.ends = 0;
+}
+
+static inline int cpu_rig_line_order(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+	int r = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
+
+	return r != 0 ? r : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Ends of different tasks that threads computed may come in any order. lines: sorted. */
+static inline void cpu_rig_expect_sorted(const char *lines)
+{
+	struct span all = buf_span(&cpu_rig.seen), line[32];
+	struct buf sorted;
+	size_t n = 0;
+
+	for (; all.len > 0; n++) {
+		assert_true(n < ARRAY_LEN(line));
+		line[n] = span_cut(&all, '\n');
+	}
+	qsort(line, n, sizeof(*line), cpu_rig_line_order);
+	buf_init(&sorted, cpu_rig.seen.max);
+	for (size_t i = 0; i < n; i++) {
+		buf_add(&sorted, line[i]);
+		buf_byte(&sorted, '\n');
+	}
+	buf_reset(&cpu_rig.seen);
+	buf_add(&cpu_rig.seen, buf_span(&sorted));
+	buf_done(&sorted);
+	cpu_rig_expect_seen(lines);
 }
 
 static inline void cpu_rig_expect_idle(void)

@@ -79,7 +79,7 @@ static void test_equal_tasks_in_flight(void **state)
 	cpu_rig_assign('D', "compute.montecarlo", "samples", "50000000", (struct span){ 0 });
 	assert_int_equal(cpu_rig.backend.pooled_n, 2);
 	cpu_rig_turn_until_ends(4);
-	cpu_rig_expect_seen("done B hit\ndone C hit\ndone A\ndone D\n");
+	cpu_rig_expect_sorted("done A\ndone B hit\ndone C hit\ndone D\n");
 	cpu_rig_expect_idle();
 }
 
@@ -93,8 +93,8 @@ static void test_equal_tasks_fail_together(void **state)
 	assert_int_equal(cpu_rig.backend.pooled_n, 2);
 	cpu_rig_cancel('A');
 	cpu_rig_turn_until_ends(3);
-	cpu_rig_expect_seen(
-		"failed A CANCELLED  0\nfailed C MALFORMED  0\nfailed B MALFORMED  0\n");
+	cpu_rig_expect_sorted(
+		"failed A CANCELLED  0\nfailed B MALFORMED  0\nfailed C MALFORMED  0\n");
 	cpu_rig_turn_until_runs(0);
 	cpu_rig_expect_idle();
 }
