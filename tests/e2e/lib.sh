@@ -82,9 +82,9 @@ fails() {
 	fi
 }
 
-# within SECONDS WHAT COMMAND...: tried again until it succeeds
+# within SECONDS WHAT COMMAND...: tried again until it succeeds; on a slow machine that may take four times as long
 within() {
-	local until=$((SECONDS + $1)) what=$2
+	local until=$((SECONDS + 4 * $1)) what=$2
 	shift 2
 	until "$@" >/dev/null 2>&1; do
 		if ((SECONDS > until)); then
