@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct split_want want = {
 		.parts_max = 1 + (uint32_t)(size % 13),
 		.part_min = 1 + size % 7,
+		.lines = size % 2 == 0,
 	};
 	struct span rest = span_of(data, size), docs[DOCS_MAX];
 	size_t docs_n = 0, n, doc = 0, at = 0;
@@ -39,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			pieces[i].text.at == docs[doc].at + at);
 		CHECK(pieces[i].text.len > 0 && pieces[i].part < want.parts_max);
 		at += pieces[i].text.len;
+		CHECK(!want.lines || at == docs[doc].len || docs[doc].at[at - 1] == '\n');
 	}
 	while (doc < docs_n && at == docs[doc].len) {
 		doc++;

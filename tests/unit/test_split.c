@@ -57,6 +57,42 @@ static void fill(unsigned char *to, size_t n, struct prng *p)
 	}
 }
 
+/* However long they are, lines stay whole, and parts similar where lines are short. */
+static void test_lines_stay_whole(void **state)
+{
+	static unsigned char text[DOC_BYTES_MAX];
+	struct prng prng;
+
+	(void)state;
+	rand_start(&prng);
+	for (unsigned round = 0; round < 500; round++) {
+		struct split_want want = {
+			.parts_max = 1 + (uint32_t)prng_below(&prng, 20),
+			.part_min = 1,
+			.lines = true,
+		};
+		size_t line_max = 1 + prng_below(&prng, 200), n;
+		struct split_piece *pieces;
+		struct arena a;
+		struct span docs[2];
+
+		for (size_t i = 0; i < sizeof(text); i++)
+			text[i] = prng_chance(&prng, 1, (uint32_t)line_max) ? '\n' : 'x';
+		docs[0] = span_of(text, prng_below(&prng, sizeof(text)));
+		docs[1] = span_of(text + docs[0].len, sizeof(text) - docs[0].len);
+		arena_init(&a, 1 << 20);
+		assert_int_equal(split_docs(&a, docs, 2, &want, &pieces, &n), 0);
+		assert_in_range(check_whole(docs, 2, pieces, n), 1, want.parts_max);
+		for (size_t i = 0; i < n; i++) {
+			const unsigned char *end = pieces[i].text.at + pieces[i].text.len;
+			struct span doc = docs[pieces[i].doc];
+
+			assert_true(end == doc.at + doc.len || end[-1] == '\n');
+		}
+		arena_done(&a);
+	}
+}
+
 static void test_no_byte_is_lost(void **state)
 {
 	static unsigned char bytes[DOCS_MAX][DOC_BYTES_MAX];
@@ -219,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_byte_is_lost),
+		cmocka_unit_test(test_lines_stay_whole),
 		cmocka_unit_test(test_similar_sizes),
 		cmocka_unit_test(test_borders),
 		cmocka_unit_test(test_small_is_one_part),

@@ -117,6 +117,25 @@ static size_t cut_near(const struct span *docs, size_t docs_n, size_t target, si
 	return target;
 }
 
+/* The first end of a line or document at target or behind it, in the joined text. */
+static size_t cut_line(const struct span *docs, size_t docs_n, size_t target)
+{
+	size_t start = 0;
+
+	for (size_t i = 0; i < docs_n; start += docs[i++].len) {
+		size_t at = target > start ? target - start : 0;
+		const unsigned char *end;
+
+		if (at > docs[i].len)
+			continue;
+		if (at == 0 || at == docs[i].len)
+			return start + at;
+		end = memchr(docs[i].at + at - 1, '\n', docs[i].len - at + 1);
+		return start + (end == NULL ? docs[i].len : (size_t)(end - docs[i].at) + 1);
+	}
+	return start;
+}
+
 /* The pieces of the joined text's bytes from..to. */
 static size_t put_pieces(const struct span *docs, size_t docs_n, size_t from, size_t to,
 	struct split_piece *ret)
@@ -154,9 +173,10 @@ int split_docs(struct arena *a, const struct span *docs, size_t docs_n,
 	if (pieces == NULL)
 		return ERR_NO_MEMORY;
 	for (size_t i = 1; i <= parts; i++) {
-		size_t to = i == parts
-				    ? total
-				    : cut_near(docs, docs_n, total * i / parts, total / parts / 4);
+		size_t target = total / parts * i + total % parts * i / parts;
+		size_t to = i == parts    ? total
+			    : want->lines ? cut_line(docs, docs_n, target)
+					  : cut_near(docs, docs_n, target, total / parts / 4);
 		size_t put = put_pieces(docs, docs_n, from, to, pieces + n);
 
 		for (size_t k = 0; k < put; k++)

@@ -4,6 +4,7 @@
  * between paragraphs, lines, sentences, words. No byte is lost, none is in two parts.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -13,6 +14,7 @@
 struct split_want {
 	uint32_t parts_max; /* >= 1 */
 	size_t part_min;    /* bytes: no more parts than would have this size on average; >= 1 */
+	bool lines;         /* cut behind ends of lines only, however long a line is */
 };
 
 /* A run of bytes of one document; a part has one or more, in order. */
