@@ -95,11 +95,14 @@ int run_montecarlo(const struct cpu_call *call)
 {
 	uint64_t samples = (uint64_t)kind_int(call->kind, call->in, "samples");
 	uint64_t seed = (uint64_t)kind_int(call->kind, call->in, "seed");
+	uint64_t first = (uint64_t)kind_int(call->kind, call->in, "first");
 	struct drawing *d = cpu_state(call, sizeof *d);
 	char pi[MONTECARLO_PI_BYTES];
 
 	if (d == NULL)
 		return cpu_no_memory(call);
+	if (montecarlo_check(first, call->why) < 0)
+		return call->why->code;
 	while (d->done < samples) {
 		uint64_t slice = samples - d->done < SAMPLES_PER_SLICE ? samples - d->done
 								       : SAMPLES_PER_SLICE;
@@ -108,7 +111,7 @@ int run_montecarlo(const struct cpu_call *call)
 			return cpu_cancelled(call);
 		if (cpu_is_paused(call))
 			return CPU_PAUSED;
-		d->inside += montecarlo_ref(slice, seed, d->done);
+		d->inside += montecarlo_ref(slice, seed, first + d->done);
 		d->done += slice;
 		cpu_progress(call, d->done, samples);
 	}

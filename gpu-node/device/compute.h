@@ -9,6 +9,7 @@
 #include "gpu-node/device/device.h"
 #include "gpu-node/device/pace.h"
 #include "kernel/filter.h"
+#include "kernel/montecarlo.h"
 
 struct matmul_shape {
 	uint32_t m;
@@ -20,8 +21,8 @@ struct matmul_shape {
 int compute_matmul(struct device *d, struct matmul_shape shape, const float *a, const float *b,
 	float *c, const struct pace *pace, struct fail *why) MUST_USE;
 
-/* How many of the samples 0 .. samples - 1 are inside; samples is in 1..2^60. */
-int compute_montecarlo(struct device *d, uint64_t samples, uint64_t seed, uint64_t *ret_inside,
+/* How many of the points are inside; first and samples are up to 2^60, samples at least 1. */
+int compute_montecarlo(struct device *d, struct montecarlo_points points, uint64_t *ret_inside,
 	const struct pace *pace, struct fail *why) MUST_USE;
 
 struct filter_what {

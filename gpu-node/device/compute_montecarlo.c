@@ -46,16 +46,16 @@ static int count(struct device *d, struct run *run, uint64_t first, uint64_t n, 
 	return r;
 }
 
-static int count_all(struct device *d, struct run *run, uint64_t samples, uint64_t *ret_inside,
-	const struct pace *pace, struct fail *why)
+static int count_all(struct device *d, struct run *run, const struct montecarlo_points *points,
+	uint64_t *ret_inside, const struct pace *pace, struct fail *why)
 {
 	const uint64_t turn = (uint64_t)run->groups * GROUP * ITEM_SAMPLES;
-	struct steps steps = steps_of(samples, turn, turn, turn * TURNS_MAX);
+	struct steps steps = steps_of(points->samples, turn, turn, turn * TURNS_MAX);
 	uint64_t n, inside = 0;
 
 	for (n = steps_next(&steps); n > 0; n = steps_next(&steps)) {
 		int64_t ns;
-		int r = count(d, run, steps.done, n, &inside, &ns, why);
+		int r = count(d, run, points->first + steps.done, n, &inside, &ns, why);
 
 		if (r < 0)
 			return r;
@@ -66,19 +66,20 @@ static int count_all(struct device *d, struct run *run, uint64_t samples, uint64
 	return 0;
 }
 
-int compute_montecarlo(struct device *d, uint64_t samples, uint64_t seed, uint64_t *ret_inside,
+int compute_montecarlo(struct device *d, struct montecarlo_points points, uint64_t *ret_inside,
 	const struct pace *pace, struct fail *why)
 {
 	struct run run = {
 		.groups = groups_for(d),
-		.key = { .s = { (cl_uint)seed, (cl_uint)(seed >> 32) } },
+		.key = { .s = { (cl_uint)points.seed, (cl_uint)(points.seed >> 32) } },
 	};
 	int r;
 
-	CHECK(samples > 0 && samples <= UINT64_C(1) << 60);
+	CHECK(points.samples > 0 && points.samples <= UINT64_C(1) << 60);
+	CHECK(points.first % 2 == 0 && points.first <= UINT64_C(1) << 60);
 	r = device_take(d, run.groups * sizeof(uint32_t), &run.counts, why);
 	if (r == 0)
-		r = count_all(d, &run, samples, ret_inside, pace, why);
+		r = count_all(d, &run, &points, ret_inside, pace, why);
 	device_drop(d, &run.counts);
 	return r;
 }

@@ -105,9 +105,14 @@ static int run_montecarlo(struct job *j, struct fail *why)
 {
 	const uint64_t samples = (uint64_t)kind_int(j->row, j->body, "samples");
 	const uint64_t seed = (uint64_t)kind_int(j->row, j->body, "seed");
+	const uint64_t first = (uint64_t)kind_int(j->row, j->body, "first");
 	char pi[MONTECARLO_PI_BYTES];
 	uint64_t inside;
-	int r = compute_montecarlo(j->device, samples, seed, &inside, j->pace, why);
+	int r = montecarlo_check(first, why);
+
+	if (r == 0)
+		r = compute_montecarlo(j->device,
+			(struct montecarlo_points){ first, samples, seed }, &inside, j->pace, why);
 
 	if (r < 0)
 		return r;

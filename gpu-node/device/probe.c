@@ -90,19 +90,20 @@ static void probe_matmul(struct device *d, struct probe *p)
 /* Also measures its speed. */
 static int try_montecarlo(struct device *d, struct probe *p, struct fail *why)
 {
-	const uint64_t samples = 100003, speed_samples = UINT64_C(1) << 22;
 	const uint64_t seed = SEED | UINT64_C(1) << 62;
+	const struct montecarlo_points points = { 4, 100003, seed },
+				       many = { 0, UINT64_C(1) << 22, seed };
 	uint64_t inside = 0;
 	int64_t started_ns;
-	int r = compute_montecarlo(d, samples, seed, &inside, &no_pace, why);
+	int r = compute_montecarlo(d, points, &inside, &no_pace, why);
 
 	if (r < 0)
 		return r;
-	if (inside != montecarlo_ref(samples, seed, 0))
+	if (inside != montecarlo_ref(points.samples, seed, points.first))
 		return wrong(why, device_kernel_name(KERNEL_MONTECARLO));
 	started_ns = clocks_mono();
-	r = compute_montecarlo(d, speed_samples, seed, &inside, &no_pace, why);
-	p->montecarlo_per_s = (int64_t)speed_samples * NS_PER_S / (clocks_mono() - started_ns + 1);
+	r = compute_montecarlo(d, many, &inside, &no_pace, why);
+	p->montecarlo_per_s = (int64_t)many.samples * NS_PER_S / (clocks_mono() - started_ns + 1);
 	return r;
 }
 

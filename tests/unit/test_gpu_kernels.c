@@ -140,12 +140,15 @@ static void test_matmul_vector(void **state)
 
 /* montecarlo */
 
-static void check_montecarlo(uint64_t samples, uint64_t seed)
+static void check_montecarlo(uint64_t samples, uint64_t seed, uint64_t first)
 {
-	uint64_t inside = 0, expected = montecarlo_ref(samples, seed, 0);
+	uint64_t inside = 0, expected = montecarlo_ref(samples, seed, first);
 	struct fail why = { 0 };
 
-	assert_int_equal(compute_montecarlo(&device, samples, seed, &inside, &no_pace, &why), 0);
+	assert_int_equal(compute_montecarlo(&device,
+				 (struct montecarlo_points){ first, samples, seed }, &inside,
+				 &no_pace, &why),
+		0);
 	if (inside != expected)
 		fail_msg("%llu samples, seed %llu: %llu inside, not %llu",
 			(unsigned long long)samples, (unsigned long long)seed,
@@ -162,16 +165,19 @@ static void test_montecarlo_is_exact(void **state)
 	rand_start(&rng);
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
 		for (size_t j = 0; j < ARRAY_LEN(seeds); j++)
-			check_montecarlo(counts[i], seeds[j]);
+			check_montecarlo(counts[i], seeds[j], 0);
+	check_montecarlo(99999, 1, 6);
+	check_montecarlo(99999, 1, UINT64_C(1) << 59);
 	for (unsigned i = 0; i < 20; i++)
-		check_montecarlo(1 + prng_below(&rng, 200000), prng_next(&rng) >> 1);
+		check_montecarlo(1 + prng_below(&rng, 200000), prng_next(&rng) >> 1,
+			2 * prng_below(&rng, 1000000));
 }
 
 /* Enough for several steps of different sizes. */
 static void test_montecarlo_in_steps(void **state)
 {
 	(void)state;
-	check_montecarlo(30000001, 42);
+	check_montecarlo(30000001, 42, 0);
 }
 
 /* filters */
@@ -270,7 +276,8 @@ static void test_nothing_is_refused(void **state)
 	volatile int r = 0;
 
 	(void)state;
-	expect_assert_failure(r = compute_montecarlo(&device, 0, 1, &inside, &no_pace, &why));
+	expect_assert_failure(r = compute_montecarlo(&device, (struct montecarlo_points){ 0, 0, 1 },
+				      &inside, &no_pace, &why));
 	expect_assert_failure(r = compute_matmul(&device, (struct matmul_shape){ 0, 1, 1 }, &x, &x,
 				      &x, &no_pace, &why));
 	expect_assert_failure(
@@ -302,7 +309,9 @@ static void test_cancel_between_steps(void **state)
 	(void)state;
 	rand_start(&rng);
 	fill_picture(&rng, &in, 5, 5, 3);
-	assert_int_equal(compute_montecarlo(&device, UINT64_C(1) << 40, 1, &inside, &pace, &why),
+	assert_int_equal(compute_montecarlo(&device,
+				 (struct montecarlo_points){ 0, UINT64_C(1) << 40, 1 }, &inside,
+				 &pace, &why),
 		ERR_CANCELLED);
 	assert_int_equal(compute_matmul(&device, (struct matmul_shape){ 1, 1, 1 }, x, x + 1, x + 2,
 				 &pace, &why),
@@ -343,7 +352,9 @@ static void test_progress_grows_to_the_end(void **state)
 	struct fail why;
 
 	(void)state;
-	assert_int_equal(compute_montecarlo(&device, 30000000, 1, &inside, &pace, &why), 0);
+	assert_int_equal(compute_montecarlo(&device, (struct montecarlo_points){ 0, 30000000, 1 },
+				 &inside, &pace, &why),
+		0);
 	assert_int_equal(heard.last, 1000);
 	assert_true(heard.n > 2);
 	heard = (struct heard){ 0 };

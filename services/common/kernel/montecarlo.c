@@ -40,6 +40,11 @@ uint64_t montecarlo_ref(uint64_t samples, uint64_t seed, uint64_t first)
 	return inside;
 }
 
+int montecarlo_check(uint64_t first, struct fail *why)
+{
+	return first % 2 == 0 ? 0 : fail_set(why, ERR_INVALID, "first", 0, "an even number");
+}
+
 char *montecarlo_pi(uint64_t inside, uint64_t samples, char to[MONTECARLO_PI_BYTES])
 {
 	char *at = to;

@@ -10,8 +10,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/check.h"
+#include "base/err.h"
+
+struct montecarlo_points {
+	uint64_t first; /* even */
+	uint64_t samples;
+	uint64_t seed;
+};
+
 /* How many of the samples first .. first + samples - 1 are inside. */
 uint64_t montecarlo_ref(uint64_t samples, uint64_t seed, uint64_t first);
+
+/* The first point of a task, from whoever asks: ERR_INVALID if it is odd, since two points have one block. */
+int montecarlo_check(uint64_t first, struct fail *why) MUST_USE;
 
 #define MONTECARLO_PI_BYTES 16
 /* 4 * inside / samples as decimal text with nine digits after the point, cut off, not rounded. samples is in
