@@ -2,7 +2,7 @@
  *
  * split: the rung where a task is cut into parts. A CPU node plans (kind task.split), the parts run as tasks
  * of their own, a last one joins their results; its result is the parent's. If any of them does not succeed
- * the rest is called off and the parent goes down the ladder.
+ * the rest is called off and the parent goes down the ladder; a task.map, which is its parts, ends.
  *
  *	parent SPLIT:  plan -> parts, all at once -> join -> SUCCEEDED
  *
@@ -14,6 +14,8 @@
 #include "wire/node.h"
 
 #include "base/pure.h"
+
+#define MAP_KIND "task.map"
 
 static struct task *parent_of(struct router *r, const struct task *child)
 {
@@ -95,12 +97,28 @@ struct task *split_add_child(struct router *r, struct task *parent, struct span 
 	return add_child(r, parent, kind, role, body, len);
 }
 
+/* Is there nothing to it but its parts? Nobody offers such a kind: the other rungs of its ladder are theirs. */
+static bool is_map(const struct router *r, const struct task *t)
+{
+	return strcmp(registry_kind_at(&r->registry, t->kind)->name, MAP_KIND) == 0;
+}
+
 /* Give the split up: what runs is called off, the parent leaves the rung. */
 static void give_up(struct router *r, struct task *parent, int code, const char *reason)
 {
+	struct fail why = { 0 };
+
 	split_release(r, parent);
 	task_move(&r->tasks, parent, TASK_BACK);
-	rung_hop(r, parent, code, reason);
+	if (!is_map(r, parent)) {
+		rung_hop(r, parent, code, reason);
+		return;
+	}
+	if (parent->fail != NULL)
+		why = *parent->fail;
+	else
+		fail_set(&why, code, NULL, 0, "%s", reason);
+	finish(r, parent, retry_end(why.code), &why);
 }
 
 /* --- plan --------------------------------------------------------------------------------------------- */
@@ -138,7 +156,7 @@ void split_begin(struct router *r, struct task *t)
 		graph_begin(r, t);
 		return;
 	}
-	if (r->settled && !has_planner(r)) {
+	if (r->settled && !has_planner(r) && !is_map(r, t)) {
 		rung_hop(r, t, ERR_NO_NODE, "no CPU node can split it");
 		return;
 	}

@@ -115,6 +115,29 @@ static void test_each_child_may_fail(void **state)
 	}
 }
 
+/* A task.map is its parts: it fails with them, and waits for a planner as a task waits for a node. */
+static void test_map_ends_with_its_parts(void **state)
+{
+	struct kit *k = *state;
+	struct task *t = kit_submit(k, "task.map");
+
+	assert_int_equal(t->state, STATE_SPLIT);
+	kit_offer(k, WORKER);
+	kit_fails(k, child(k, t, ROLE_PLAN, 0), ERR_INVALID);
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(t->fail->code, ERR_INVALID);
+	t = kit_submit(k, "task.map");
+	plan(k, t, 2, "text.extract", "task.reduce");
+	kit_fails(k, child(k, t, ROLE_PART, 1), ERR_INVALID);
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(router_open(k->r), 0);
+	t = kit_submit(k, "task.map");
+	plan(k, t, 1, "no.such.kind", "task.reduce");
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(t->fail->code, ERR_UNKNOWN);
+	assert_int_equal(router_open(k->r), 0);
+}
+
 static void test_cancel_of_the_parent(void **state)
 {
 	struct kit *k = *state;
@@ -351,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_plan_parts_join),
 		TEST(test_each_child_may_fail),
+		TEST(test_map_ends_with_its_parts),
 		TEST(test_cancel_of_the_parent),
 		TEST(test_cancel_of_a_part),
 		TEST(test_expiry),
