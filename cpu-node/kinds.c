@@ -27,6 +27,7 @@ static const struct cpu_kind rows[] = {
 	{ "data.diff", run_diff, SMALL, NULL, CACHED },
 	{ "task.split", run_split, SMALL, NULL, 0 },
 	{ "task.reduce", run_reduce, SMALL, NULL, CACHED },
+	{ "task.chain", run_chain, SMALL, NULL, CACHED },
 	{ "image.filter", run_image, 0, NULL, CACHED },
 	{ "compute.matmul", run_matmul, 0, NULL, CACHED | PAUSES },
 	{ "compute.montecarlo", run_montecarlo, 0, NULL, CACHED | PAUSES },
@@ -104,6 +105,14 @@ int cpu_texts(const struct cpu_call *call, struct span **ret)
 	}
 	*ret = texts;
 	return 0;
+}
+
+size_t cpu_items_before(const struct cpu_call *call)
+{
+	const struct param *p = body_param(call->in, "split.item");
+	int64_t n;
+
+	return p != NULL && fmt_int(p->value, &n) == 0 && n >= 0 && n < LIMIT_ITEMS ? (size_t)n : 0;
 }
 
 bool cpu_is_body(const struct item *item)

@@ -78,6 +78,8 @@ static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint
 int cpu_need_items(const struct cpu_call *call) MUST_USE;
 /* The data of all items, as texts: ERR_UNSUPPORTED if one is not UTF-8. */
 int cpu_texts(const struct cpu_call *call, struct span **ret) MUST_USE;
+/* How many items of the task came before those of this part of it. */
+size_t cpu_items_before(const struct cpu_call *call);
 /* Whether an item is an encoded body of its own. */
 bool cpu_is_body(const struct item *item);
 /* Decode such an item, the i-th of the call: ERR_INVALID with field "items" if it is malformed. */
@@ -100,6 +102,8 @@ int run_text_compress(const struct cpu_call *call);
 int run_text_expand(const struct cpu_call *call);
 int run_split(const struct cpu_call *call);
 int run_reduce(const struct cpu_call *call);
+int reduce_summary(const struct cpu_call *call); /* its summary, of texts */
+int run_chain(const struct cpu_call *call);
 int run_image(const struct cpu_call *call);
 int run_matmul(const struct cpu_call *call);
 int run_montecarlo(const struct cpu_call *call);

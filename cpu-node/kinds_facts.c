@@ -53,7 +53,7 @@ int run_stats(const struct cpu_call *call)
 static void put_language(struct buf *lines, const struct cpu_call *call, size_t i,
 	const struct language *l)
 {
-	buf_fmt(lines, "{\"item\":%zu,\"name\":", i + 1);
+	buf_fmt(lines, "{\"item\":%zu,\"name\":", cpu_items_before(call) + i + 1);
 	buf_json(lines, call->in->items[i].name);
 	buf_fmt(lines,
 		",\"language\":\"%s\",\"script\":\"%s\",\"letters\":%u,\"sure_permille\":%u}\n",

@@ -34,7 +34,7 @@ static void put_hit(struct buf *to, const struct cpu_call *call, const struct se
 {
 	bool whole = kind_choice(call->kind, call->in, "unit") == SEARCH_DOCUMENTS;
 
-	buf_fmt(to, "{\"item\":%u,\"name\":", unit->doc + 1);
+	buf_fmt(to, "{\"item\":%zu,\"name\":", cpu_items_before(call) + unit->doc + 1);
 	buf_json(to, call->in->items[unit->doc].name);
 	buf_fmt(to, ",\"score_milli\":%lld,\"terms\":%u,\"offset\":%zu,\"bytes\":%zu",
 		(long long)hit->score, hit->terms, (size_t)(unit->text.at - docs[unit->doc].at),

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kinds_split: task.split. What it can cut is llm.chat about documents: each part is an extract of some of
- * the text, and the join an extract of the extracts. Other tasks are refused, so that they go on down their
- * ladder.
+ * kinds_split: task.split. What it can cut is task.map (kinds_map.c), and llm.chat about documents: each part is an
+ * extract of some of the text, and the join an extract of the extracts. Other tasks are refused, so that they go on
+ * down their ladder.
  */
 #include "base/fmt.h"
 #include "cpu-node/kinds.h"
+#include "cpu-node/kinds_plan.h"
 #include "policy/split.h"
 #include "policy/text.h"
 #include "wire/node.h"
@@ -160,18 +161,19 @@ static int unwrap_task(const struct cpu_call *call, const struct kind_row *kind,
 int run_split(const struct cpu_call *call)
 {
 	struct span name = kind_text(call->kind, call->in, "split.kind");
-	const struct kind_row *chat = kind_find(SPAN_LIT("llm.chat"));
+	int64_t parts = kind_int(call->kind, call->in, "split.parts");
+	bool is_map = span_is(name, "task.map");
 	struct cpu_call inner = *call;
 	struct body task;
 	int r;
 
-	if (!span_is(name, chat->name))
+	if (!is_map && !span_is(name, "llm.chat"))
 		return fail_set(call->why, ERR_UNSUPPORTED, "split.kind", 0, "%.*s cannot be split",
 			(int)name.len, (const char *)name.at);
-	r = unwrap_task(call, chat, &task);
+	inner.kind = kind_find(name);
+	r = unwrap_task(call, inner.kind, &task);
 	if (r < 0)
 		return r;
-	inner.kind = chat;
 	inner.in = &task;
-	return split_chat(&inner, kind_int(call->kind, call->in, "split.parts"));
+	return is_map ? split_map(&inner, parts) : split_chat(&inner, parts);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kinds_text: text.extract and task.reduce: what to keep of texts.
+ * kinds_text: text.extract, and the summary of task.reduce: what to keep of texts.
  */
 #include "base/fmt.h"
 #include "base/limits.h"
@@ -89,7 +89,7 @@ static int64_t fact_of_split(const struct cpu_call *call, const char *key, int64
 	return p != NULL && fmt_int(p->value, &n) == 0 && n >= 0 ? n : otherwise;
 }
 
-static int reduce_summary(const struct cpu_call *call)
+int reduce_summary(const struct cpu_call *call)
 {
 	struct select_want want = {
 		.query = kind_text(call->kind, call->in, "query"),
@@ -105,79 +105,4 @@ static int reduce_summary(const struct cpu_call *call)
 	facts.sentences_in = fact_of_split(call, "split.sentences_in", facts.sentences_in);
 	put_facts(call->out, &facts);
 	return 0;
-}
-
-/* All items' bytes as one item. */
-static int reduce_concat(const struct cpu_call *call)
-{
-	CLEANUP(buf_done) struct buf all;
-
-	buf_init(&all, call->out->max);
-	for (size_t i = 0; i < call->in->items_n; i++)
-		buf_add(&all, call->in->items[i].data);
-	if (buf_err(&all) < 0)
-		return fail_set(call->why, buf_err(&all), "result", (int64_t)all.max, NULL);
-	body_put_item(call->out, call->in->items[0].name, call->in->items[0].media, buf_span(&all));
-	return 0;
-}
-
-/* Add n items to ret's, which have room for LIMIT_ITEMS. */
-static int add_items(const struct cpu_call *call, struct body *ret, const struct item *items,
-	size_t n)
-{
-	if (ret->items_n + n > LIMIT_ITEMS)
-		return fail_set(call->why, ERR_TOO_BIG, "items", LIMIT_ITEMS,
-			"the parts have more than %d items together", LIMIT_ITEMS);
-	for (size_t i = 0; i < n; i++)
-		ret->items[ret->items_n++] = items[i];
-	return 0;
-}
-
-/* Add what the i-th item has inside. */
-static int add_part(const struct cpu_call *call, struct body *ret, size_t i)
-{
-	struct body part;
-	int r = cpu_unwrap(call, i, &part);
-
-	if (r < 0)
-		return r;
-	for (size_t k = 0; k < part.items_n; k++) {
-		if (cpu_is_body(&part.items[k]))
-			return fail_set(call->why, ERR_INVALID, "items", 0,
-				"item %zu is a body with another body inside", i + 1);
-	}
-	return add_items(call, ret, part.items, part.items_n);
-}
-
-/* The call's body with each item that is a body replaced by that one's items: what parts found. */
-static int unwrap_parts(const struct cpu_call *call, struct body *ret)
-{
-	int r = 0;
-
-	*ret = *call->in;
-	ret->items_n = 0;
-	ret->items = arena_raw(call->arena, LIMIT_ITEMS * sizeof(*ret->items));
-	if (ret->items == NULL)
-		return cpu_no_memory(call);
-	for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
-		const struct item *item = &call->in->items[i];
-
-		r = cpu_is_body(item) ? add_part(call, ret, i) : add_items(call, ret, item, 1);
-	}
-	return r;
-}
-
-int run_reduce(const struct cpu_call *call)
-{
-	struct cpu_call inner = *call;
-	struct body in;
-	int r = unwrap_parts(call, &in);
-
-	inner.in = &in;
-	if (r == 0)
-		r = cpu_need_items(&inner);
-	if (r < 0)
-		return r;
-	return kind_choice(call->kind, call->in, "how") == 0 ? reduce_summary(&inner)
-							     : reduce_concat(&inner);
 }
