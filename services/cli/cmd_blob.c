@@ -183,6 +183,7 @@ int cmd_blob(struct cli *c)
 		return cli_usage("blob %s: it is put, get or stat", what);
 	if (!is_get && third != NULL)
 		return cli_usage("blob %s: %s: unexpected argument", what, third);
+	blob_keep_memory();
 	exit = cli_open(c);
 	if (exit != 0)
 		return exit;

@@ -4,6 +4,7 @@
  */
 #include "services/store/service.h"
 
+#include "run/blob.h"
 #include "run/keys.h"
 #include "run/log.h"
 #include "services/store/lane.h"
@@ -136,6 +137,7 @@ int service_main(const struct service_conf *conf)
 	const struct daemon_hooks hooks = { .on_control = on_control, .ctx = &s };
 	int status, r;
 
+	blob_keep_memory();
 	r = keys_open();
 	if (r == 0)
 		r = daemon_open(&s.daemon, "store", &conf->base, &hooks);

@@ -6,6 +6,7 @@
 #include "run/blob.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "base/fmt.h"
@@ -20,6 +21,8 @@
 #define HOUR_NS (3600 * NS_PER_S)
 #define ARENA_BYTES ((size_t)2 << 20)
 #define INBOX_BYTES 40u
+#define FREE_BYTES (8 << 20)                   /* kept by the process */
+#define MAPPED_BYTES (2 * LIMIT_MESSAGE_BYTES) /* a block of so many is the system's matter */
 
 enum { ANSWERS_OPEN = 'o', ANSWERS_PIECE = 'p', ANSWERS_COMMIT = 'c' };
 
@@ -45,6 +48,13 @@ struct blob_transfer {
 	struct buf out;
 	unsigned char piece[LIMIT_BLOB_CHUNK_BYTES];
 };
+
+void blob_keep_memory(void)
+{
+	/* A refusal only costs time. */
+	(void)mallopt(M_TRIM_THRESHOLD, FREE_BYTES);
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+}
 
 struct blob_keeper blob_keeper(int64_t until_ns)
 {

@@ -10,6 +10,10 @@
 
 struct blob_transfer;
 
+/* Once at the start of a program that moves many blobs, on either side: pieces of a message's size, taken and freed all
+ * the time, stay with the process (8 MiB at most) instead of going back to the system, which would fill each anew. */
+void blob_keep_memory(void);
+
 /* A reference that keeps a blob at least until then: named by the hour in which it ends, so that all who need the
  * blob for about as long share it, and nobody's shortens another's. */
 struct blob_keeper {
