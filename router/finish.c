@@ -261,6 +261,15 @@ static bool has_room(const struct router *r)
 	       r->tasks.ended_bytes <= r->conf.results_bytes_max;
 }
 
+void finish_make_room(struct router *r)
+{
+	struct task *t;
+
+	while ((t = oldest(&r->tasks)) != NULL &&
+		(r->tasks.ended_n >= r->conf.results_max || !has_room(r)))
+		finish_forget(r, t);
+}
+
 void finish_evict(struct router *r)
 {
 	struct task *t;

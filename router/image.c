@@ -363,6 +363,8 @@ int router_restore(struct router *r, const struct journal_image *image, struct f
 	struct task *t, *parent = NULL;
 	int err;
 
+	if (image->life == JOURNAL_KEPT)
+		finish_make_room(r);
 	arena_reset(&r->arena);
 	err = task_order_decode(&r->arena, image->order, &order, why);
 	if (err == 0)

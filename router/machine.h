@@ -205,6 +205,8 @@ int finish_check_keep(const struct router *r, int64_t keep_ms, struct fail *why)
 int64_t finish_forget_ns(const struct router *r, const struct task *t);
 /* The time of an ended one has come. */
 void finish_forget(struct router *r, struct task *t);
+/* Drop kept tasks until one more is within their number: before one is read back. Not within a step. */
+void finish_make_room(struct router *r);
 /* Drop kept tasks beyond number, bytes and age. Only at the end of a step: nothing else may hold them. */
 void finish_evict(struct router *r);
 /* Remember the last failure of a task. */

@@ -227,6 +227,36 @@ static void test_a_result_is_fetched_any_number_of_times(void **state)
 	assert_null(router_task(router_core_machine(g->core), SPAN_LIT("t"), false, q.task));
 }
 
+/* What is read back takes the place of what was kept, not one more: also where open tasks leave none. */
+static void test_results_are_fetched_where_all_is_full(void **state)
+{
+	struct core_rig *g = *state;
+	const struct submit s = { .kind = SPAN_LIT("util.echo") };
+	struct submit keyed = { .kind = SPAN_LIT("util.echo"), .key = SPAN_LIT("k") };
+	const struct router *r;
+	struct query q[2] = { { .kind = QUERY_CANCEL }, { .kind = QUERY_CANCEL } };
+
+	g->conf.machine.results_max = RESULTS_MAX;
+	g->conf.machine.tasks_max = 2;
+	restart(g, false);
+	for (int i = 0; i < 2; i++) {
+		q[i].task = core_submit(g, "t", i == 0 ? &s : &keyed).task;
+		assert_int_equal(core_ask(g, "t", &q[i]).task.state, STATE_CANCELLED);
+		q[i].kind = QUERY_RESULT;
+	}
+	push_out(g);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(core_submit(g, "t", &s).fail.code, 0);
+	assert_int_equal(core_submit(g, "t", &s).fail.code, ERR_BUSY);
+	r = router_core_machine(g->core);
+	assert_int_equal(router_tasks(r)->ended_n, RESULTS_MAX);
+	assert_int_equal(core_ask(g, "t", &q[0]).result.state, STATE_CANCELLED);
+	assert_true(core_submit(g, "t", &keyed).existing);
+	assert_int_equal(core_ask(g, "t", &q[1]).result.state, STATE_CANCELLED);
+	assert_int_equal(router_tasks(r)->ended_n, RESULTS_MAX);
+	assert_int_equal(router_core_metrics(g->core)->unread, 0);
+}
+
 /* Whether a key was used cannot be known: the submit is refused, and nothing is doubled. */
 static void test_a_key_that_cannot_be_looked_up(void **state)
 {
@@ -321,6 +351,7 @@ int main(void)
 		TEST(test_a_disk_that_is_nearly_full),
 		TEST(test_a_restart_goes_on),
 		TEST(test_a_result_is_fetched_any_number_of_times),
+		TEST(test_results_are_fetched_where_all_is_full),
 		TEST(test_a_key_that_cannot_be_looked_up),
 		TEST(test_a_key_whose_row_is_damaged),
 		TEST(test_what_was_not_safe_did_not_happen),
