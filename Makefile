@@ -134,6 +134,7 @@ $(SIM): $(call obj,$(SIM_SRC) tests/support/journal_mem.c) $(INSIDES)
 $(RAW): $(call obj,$(RAW_SRC)) $(LIBSPU)
 $(TORTURE): $(call obj,$(TORTURE_SRC) tests/support/proc.c) $(LIBSPU)
 $(UNIT) $(FUZZ) $(BENCH) $(SIM): LIBS += $(TEST_LIBS)
+$(BENCH): LIBS += -lz
 # the calls of the journal's own that tests/support/fault_sys.c makes fail
 $(B)/unit/test_journal_faults: LINK += $(addprefix -Wl$(comma)--wrap=,open close stat fstat pread link unlink)
 ifeq ($(VARIANT),fuzz)

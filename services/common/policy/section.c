@@ -75,10 +75,14 @@ static bool has_level(struct span s)
 {
 	static const char *const levels[] = { "CRITICAL", "DEBUG", "ERROR", "FATAL", "INFO",
 		"NOTICE", "TRACE", "WARN" };
+	unsigned char first = s.at[0] & (unsigned char)~0x20;
 
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
-		size_t n = strlen(levels[i]);
+		size_t n;
 
+		if (first != (unsigned char)levels[i][0])
+			continue;
+		n = strlen(levels[i]);
 		if (s.len > n && strncasecmp((const char *)s.at, levels[i], n) == 0)
 			return s.at[n] == ' ' || s.at[n] == ':' || s.at[n] == ']' ||
 			       s.at[n] == 'I' || s.at[n] == '\t' || s.at[n] == '|';
@@ -95,11 +99,13 @@ bool section_is_log_line(struct span line)
 		line = span_part(line, 1, line.len);
 	if (line.len < 8 || line.at[0] <= ' ')
 		return false;
-	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+	/* What has neither a number first nor one behind a short word is no time: most lines. */
+	for (size_t i = 0; (is_digit(line.at[0]) || line.at[3] == ' ') && i < ARRAY_LEN(patterns);
+		i++) {
 		if (is_like(line, patterns[i]))
 			return true;
 	}
-	return has_level(line) || is_address(line);
+	return has_level(line) || (is_digit(line.at[0]) && is_address(line));
 }
 
 /* What goes on with the line before: a trace of the stack, a wrapped line. */

@@ -4,6 +4,8 @@
  */
 #include "policy/stem.h"
 
+#include <endian.h>
+
 #include "base/check.h"
 
 #include "base/pure.h"
@@ -157,7 +159,18 @@ static size_t cut_adverb(const char *word, size_t len)
 
 static int order_of(const void *key, const void *row)
 {
-	return strcmp(key, ((const struct irregular *)row)->form);
+	const char *a = key, *b = ((const struct irregular *)row)->form;
+	uint64_t x, y;
+	uint32_t u, v;
+
+	_Static_assert(FORM_BYTES == sizeof(x) + sizeof(u), "a form is compared as two numbers");
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	if (x != y)
+		return be64toh(x) < be64toh(y) ? -1 : 1;
+	memcpy(&u, a + sizeof(x), sizeof(u));
+	memcpy(&v, b + sizeof(x), sizeof(v));
+	return u == v ? 0 : be32toh(u) < be32toh(v) ? -1 : 1;
 }
 
 static size_t base_form(char *word, size_t len)

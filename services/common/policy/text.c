@@ -52,14 +52,24 @@ struct span text_line(struct span s, size_t *ret_next)
 	return span_part(s, 0, len);
 }
 
+/* s without white space at its start. */
+static struct span trim_left(struct span s)
+{
+	while (s.len > 0 && is_space(s.at[0])) {
+		s.at++;
+		s.len--;
+	}
+	return s;
+}
+
 bool text_is_blank(struct span line)
 {
-	return span_trim(line).len == 0;
+	return trim_left(line).len == 0;
 }
 
 bool text_is_fence(struct span line)
 {
-	line = span_trim(line);
+	line = trim_left(line);
 	return line.len >= 3 && (memcmp(line.at, "```", 3) == 0 || memcmp(line.at, "~~~", 3) == 0);
 }
 
@@ -77,6 +87,9 @@ bool text_is_heading(struct span line)
 {
 	size_t n = 0;
 
+	line = trim_left(line);
+	if (line.len == 0 || line.at[0] != '#')
+		return false;
 	line = span_trim(line);
 	while (n < line.len && line.at[n] == '#')
 		n++;
@@ -87,6 +100,9 @@ bool text_is_item(struct span line)
 {
 	size_t n;
 
+	line = trim_left(line);
+	if (line.len < 2 || is_alpha(line.at[0]))
+		return false;
 	line = span_trim(line);
 	if (line.len < 2)
 		return false;

@@ -7,6 +7,7 @@
 #include "policy/tokens.h"
 
 #include "base/check.h"
+#include "policy/letters.h"
 
 #include "base/pure.h"
 
@@ -130,11 +131,6 @@ static uint64_t wide_cost(const struct cost *cost, struct span s, size_t at, siz
 	return *ret_len == 1 ? NO_CHARACTER : cost->wide[script_of(s.at + at)];
 }
 
-static uint64_t word_cost(const struct cost *cost, size_t n)
-{
-	return cost->word + (n > cost->letters ? (n - cost->letters) * (uint64_t)cost->letter : 0);
-}
-
 static uint64_t sign_cost(size_t n)
 {
 	return SIGN_FIRST +
@@ -147,6 +143,21 @@ static size_t run_end(struct span s, size_t at, unsigned char class)
 	while (at < s.len && classes[s.at[at]] == class)
 		at++;
 	return at;
+}
+
+/* Words with single blanks between them, which are a part of the word behind them. */
+static size_t words_end(const struct cost *cost, struct span s, size_t at, struct tokens *sum)
+{
+	for (;;) {
+		size_t end = letters_end(s, at + 1), n = end - at;
+
+		sum->text += cost->word;
+		if (n > cost->letters)
+			sum->text += (n - cost->letters) * (uint64_t)cost->letter;
+		if (end + 1 >= s.len || s.at[end] != ' ' || classes[s.at[end + 1]] != LETTER)
+			return end;
+		at = end + 1;
+	}
 }
 
 struct tokens tokens_of(enum tokens_family family, struct span s)
@@ -163,11 +174,13 @@ struct tokens tokens_of(enum tokens_family family, struct span s)
 			end = at + n;
 			continue;
 		}
+		if (class == LETTER) {
+			end = words_end(cost, s, at, &sum);
+			continue;
+		}
 		end = run_end(s, at + 1, class);
 		n = end - at;
-		if (class == LETTER)
-			sum.text += word_cost(cost, n);
-		else if (class == SIGN)
+		if (class == SIGN)
 			sum.text += sign_cost(n);
 		else if (class == DIGIT)
 			sum.text += (n + cost->digits - 1) / cost->digits * 1000;

@@ -8,13 +8,11 @@
 
 #define FIRST_ROWS 256u
 
-void *rows_grow(struct arena *a, void *rows, uint32_t n, uint32_t *cap, size_t row_bytes)
+void *rows_more(struct arena *a, void *rows, uint32_t n, uint32_t *cap, size_t row_bytes)
 {
 	uint32_t more = *cap == 0 ? FIRST_ROWS : *cap * 2;
 	void *grown;
 
-	if (n < *cap)
-		return rows;
 	if (more <= *cap)
 		return NULL;
 	grown = arena_raw(a, more * row_bytes);

@@ -48,5 +48,12 @@ struct units {
 
 /* A new row at the end, zeroed but for needs (UNIT_NONE) and lines (1); NULL without memory. */
 struct unit *units_add(struct units *u) MUST_USE;
+/* The array with room for one row more than n, for rows_grow. */
+void *rows_more(struct arena *a, void *rows, uint32_t n, uint32_t *cap, size_t row_bytes) MUST_USE;
+
 /* Room for one row more than n in an array that grows in an arena; the array, which may have moved, or NULL. */
-void *rows_grow(struct arena *a, void *rows, uint32_t n, uint32_t *cap, size_t row_bytes) MUST_USE;
+static inline MUST_USE void *rows_grow(struct arena *a, void *rows, uint32_t n, uint32_t *cap,
+	size_t row_bytes)
+{
+	return n < *cap ? rows : rows_more(a, rows, n, cap, row_bytes);
+}

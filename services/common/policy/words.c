@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
+#include "policy/letters.h"
 
 #include "base/pure.h"
 
@@ -97,7 +98,7 @@ static enum class class_at(struct span s, size_t *ret_len) {
 /* The end of the word at the start of s. */
 static size_t word_end(struct span s, bool *ret_ascii)
 {
-	size_t len = 0, n;
+	size_t len = letters_end(s, 0), n;
 
 	for (*ret_ascii = true;; *ret_ascii = false, len += n) {
 		while (len < s.len && byte_kinds[s.at[len]] == BYTE_LETTER)
@@ -108,12 +109,12 @@ static size_t word_end(struct span s, bool *ret_ascii)
 	}
 }
 
-/* "'s", "n't" and the like belong to no word. */
+/* "'s", "n't" and the like belong to no word; s.at[len] is the apostrophe, and something follows. */
 static size_t skip_apostrophe(struct span s, size_t len)
 {
 	size_t end = len + 1;
 
-	if (len + 1 >= s.len || s.at[len] != '\'' || byte_kinds[s.at[len + 1]] != BYTE_LETTER)
+	if (byte_kinds[s.at[len + 1]] != BYTE_LETTER)
 		return len;
 	while (end < s.len && end < len + 3 && byte_kinds[s.at[end]] == BYTE_LETTER)
 		end++;
@@ -164,7 +165,8 @@ bool words_next_form(struct words *w, struct form *ret)
 		len = word_end(w->rest, &ret->ascii);
 		ret->text = span_of(w->rest.at, len);
 		ret->hash = span_hash(ret->text, 0);
-		len = skip_apostrophe(w->rest, len);
+		if (len + 1 < w->rest.len && w->rest.at[len] == '\'')
+			len = skip_apostrophe(w->rest, len);
 		w->rest = span_of(w->rest.at + len, w->rest.len - len);
 		return true;
 	}
