@@ -43,6 +43,20 @@ free_port() {
 	echo "$port"
 }
 
+# what tests/e2e/raw.c sends: protobuf in hex: a number, a text, and a message or bytes that are hex already
+hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
+varint() {
+	local n=$1
+	while ((n > 127)); do
+		printf '%02x' $((n & 127 | 128))
+		n=$((n >> 7))
+	done
+	printf '%02x' "$n"
+}
+num() { printf '%s%s' "$(varint $(($1 << 3)))" "$(varint "$2")"; }
+msg() { printf '%s%s%s' "$(varint $(($1 << 3 | 2)))" "$(varint $((${#2} / 2)))" "$2"; }
+str() { msg "$1" "$(hex "$2")"; }
+
 ok() { tests=$((tests + 1)); echo "ok $tests - $1"; }
 not_ok() { tests=$((tests + 1)) bad=$((bad + 1)); echo "not ok $tests - $1"; }
 skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }

@@ -9,9 +9,11 @@
  *   raw URL flood SUBJECT N SEED [HEX]  publish N messages of random bytes, some of them after HEX
  *
  * Without HEX the payload is standard input. Answers are printed as lines: of a submit `accepted TASK` or the
- * error, of a query or a question `ok` or the error, of anything else as they are; `silence` if none came.
+ * error, of a query or a question `ok` or the error, of the store numbers or the error, of anything else as they are;
+ * `silence` if none came.
  */
 #include <ctype.h>
+#include <inttypes.h>
 #include <nats/nats.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "wire/blob.h"
 #include "wire/query.h"
 #include "wire/task.h"
 
@@ -82,6 +85,22 @@ static void print_submit_replies(struct arena *a, struct span bytes)
 	}
 }
 
+static void print_blob_replies(struct arena *a, struct span bytes)
+{
+	struct blob_reply *replies;
+	struct fail why = { 0 };
+	size_t n = 0;
+
+	if (blob_replies_decode(a, bytes, &replies, &n, &why) < 0)
+		print_fail(&why);
+	for (size_t i = 0; i < n; i++)
+		if (replies[i].fail.code != 0)
+			print_fail(&replies[i].fail);
+		else
+			printf("size=%" PRIu64 " offset=%" PRIu64 " references=%" PRIu32 "\n",
+				replies[i].size, replies[i].offset, replies[i].references);
+}
+
 static void print_answer(const char *subject, struct span bytes)
 {
 	struct arena a;
@@ -100,6 +119,8 @@ static void print_answer(const char *subject, struct span bytes)
 		if (ask_reply_decode(&a, bytes, &ask, &fail) == 0)
 			fail = ask.fail;
 		fail.code != 0 ? print_fail(&fail) : (void)puts("ok");
+	} else if (strncmp(subject, "spu.blob.", 9) == 0) {
+		print_blob_replies(&a, bytes);
 	} else {
 		fwrite(bytes.at, 1, bytes.len, stdout);
 	}
