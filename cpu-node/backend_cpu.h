@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "cpu-node/results.h"
+#include "cpu-node/told.h"
 #include "node/node.h"
 #include "run/work.h"
 
@@ -33,6 +34,7 @@ struct cpu_backend {
 	unsigned threads;       /* of the pool */
 	int64_t held_bytes;     /* of the inputs of runs */
 	struct loop_timer beat; /* progress reports, while something runs */
+	struct told_box told;   /* pieces of results, before those are whole */
 	struct arena arena;     /* of calls on the owner thread */
 	struct buf out;         /* the same */
 	struct results results;

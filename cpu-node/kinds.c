@@ -13,6 +13,7 @@
 
 static const struct cpu_kind rows[] = {
 	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, PAUSES },
+	{ "util.count", run_count, 0, NULL, 0 },
 	{ "blob.compress", run_compress, 0, NULL, CACHED },
 	{ "blob.decompress", run_decompress, 0, NULL, CACHED },
 	{ "text.extract", run_extract, SMALL, NULL, CACHED },

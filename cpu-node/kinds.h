@@ -28,6 +28,9 @@ struct cpu_call {
 	_Atomic uint32_t *permille; /* progress; or leave it alone */
 	const _Atomic bool *pause;  /* becomes true when it is to stand still; or NULL */
 	void **state;               /* cpu_state's; or NULL */
+	/* Where pieces of the result go before it is whole, or NULL: see cpu_chunk. */
+	void (*chunk)(const struct cpu_call *call, void *ctx, struct span data);
+	void *chunk_ctx;
 };
 
 #define CPU_CACHED                                                                                 \
@@ -74,6 +77,14 @@ static inline void cpu_progress(const struct cpu_call *call, uint64_t done, uint
 		memory_order_relaxed);
 }
 
+/* Give out a piece of the result, copied: all pieces together are the result, or a preview of it. It waits while too
+ * much is on its way. */
+static inline void cpu_chunk(const struct cpu_call *call, struct span data)
+{
+	if (call->chunk != NULL && data.len > 0)
+		call->chunk(call, call->chunk_ctx, data);
+}
+
 /* ERR_INVALID if the body has no item. */
 int cpu_need_items(const struct cpu_call *call) MUST_USE;
 /* The data of all items, as texts: ERR_UNSUPPORTED if one is not UTF-8. */
@@ -94,6 +105,7 @@ int cpu_cancelled(const struct cpu_call *call);
 #define CPU_LINES_MEDIA "application/x-ndjson"
 
 int run_echo(const struct cpu_call *call);
+int run_count(const struct cpu_call *call);
 int64_t delay_echo(const struct kind_row *kind, const struct body *in);
 int run_compress(const struct cpu_call *call);
 int run_decompress(const struct cpu_call *call);

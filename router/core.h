@@ -40,8 +40,9 @@ struct router_metrics {
 	uint64_t unsent; /* replies, events and orders that could not be sent */
 	/* Copied from the machine by router_core_measure. */
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
-	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted;
+	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted, resends;
 	uint64_t twins, twins_won;
+	int64_t streams, stream_bytes;
 	int64_t queued, running, split, kept, nodes, nodes_up;
 	struct hist place_us; /* a step that took a submit in, placement included */
 };

@@ -26,20 +26,26 @@ void finish_note_fail(struct task *t, const struct fail *why)
 
 /* --- events ------------------------------------------------------------------------------------------ */
 
-static void send(struct router *r, struct task *t, struct event *e)
+static void hand_out(struct router *r, struct task *t, struct event *e)
 {
 	char id[ULID_TEXT + 1];
 
 	e->task = t->id;
-	e->seq = ++t->seq;
-	if (t->seq > t->seq_kept) {
-		t->seq_kept = t->seq + SEQ_AHEAD;
-		task_touch(&r->tasks, t);
-	}
+	e->seq = t->seq;
 	if (t->stream == NULL)
 		ulid_text(t->id, id);
 	r->out->on_event(r->out->ctx, router_tenant(r, t->tenant),
 		t->stream == NULL ? id : t->stream, e, t->fast);
+}
+
+static void send(struct router *r, struct task *t, struct event *e)
+{
+	t->seq++;
+	if (t->seq > t->seq_kept) {
+		t->seq_kept = t->seq + SEQ_AHEAD;
+		task_touch(&r->tasks, t);
+	}
+	hand_out(r, t, e);
 }
 
 static struct span node_name(struct router *r, const struct task *t)
@@ -80,15 +86,22 @@ void event_progress(struct router *r, struct task *t)
 	send(r, t, &e);
 }
 
-void event_chunk(struct router *r, struct task *t, const struct up *u)
+void event_chunk(struct router *r, struct task *t, uint64_t seq, struct span data)
 {
-	struct event e = { .kind = EVENT_CHUNK };
+	struct event e = { .kind = EVENT_CHUNK,
+		.chunk_seq = seq,
+		.data = data,
+		.attempt = t->attempt };
 
-	if (t->role != ROLE_TASK)
-		return;
-	e.chunk_seq = u->chunk_seq;
-	e.data = u->data;
 	send(r, t, &e);
+}
+
+/* It is no news, so it does not count: its number is that of the last event. */
+void event_beat(struct router *r, struct task *t, uint32_t attempt, uint64_t chunks)
+{
+	struct event e = { .kind = EVENT_BEAT, .chunk_seq = chunks, .attempt = attempt };
+
+	hand_out(r, t, &e);
 }
 
 void finish_result(const struct router *r, const struct task *t, struct result *ret)
@@ -103,6 +116,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.cache_hit = t->cache_hit,
 		.cache_age_ms = t->cache_age_ms,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
+		.chunks = t->chunks,
 	};
 	ret->node = router_node_name(r, t);
 	if (t->state == STATE_SUCCEEDED)
@@ -181,6 +195,7 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 	}
 	count(r, t);
 	announce(r, t);
+	flow_end(r, t);
 	if (t->split != NULL)
 		split_release(r, t);
 	if (t->role == ROLE_TASK)

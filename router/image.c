@@ -98,6 +98,7 @@ static void put_state(struct buf *b, const struct router *r, const struct task *
 		.cache_hit = t->cache_hit,
 		.cache_age_ms = t->cache_age_ms,
 		.seq = t->seq_kept,
+		.chunks = state_is_final(t->state) ? t->chunks : 0,
 		.rung_at = t->rung_at,
 		.tries = t->tries,
 		.attempt = t->attempt,
@@ -305,6 +306,7 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->twins = (uint8_t)s->twins;
 	t->paused_ns = state_is_final(s->state) ? 0 : s->paused_ns;
 	t->seq = t->seq_kept = s->seq;
+	t->chunks = s->chunks;
 	t->explain.dropped =
 		(uint16_t)(s->steps_dropped > UINT16_MAX ? UINT16_MAX : s->steps_dropped);
 	t->was_on = text(s->node, &ok);

@@ -9,6 +9,7 @@
  *   pause.c   tasks that stand still
  *   retry.c   what follows a failure (pure, with a header of its own)
  *   straggler.c  who gets a second attempt    twin.c    what becomes of it
+ *   flow.c    chunks of tasks that stream
  */
 #pragma once
 #include "base/arena.h"
@@ -34,6 +35,7 @@ struct router {
 	struct tenants tenants;
 	struct waits waits;
 	struct stragglers stragglers;
+	struct streams streams;
 	struct prng prng;
 	struct arena arena; /* for one step */
 	struct buf image;   /* an image that is encoded */
@@ -213,9 +215,30 @@ void finish_evict(struct router *r);
 void finish_note_fail(struct task *t, const struct fail *why);
 void event_change(struct router *r, struct task *t, const char *reason);
 void event_progress(struct router *r, struct task *t);
-void event_chunk(struct router *r, struct task *t, const struct up *u);
+void event_chunk(struct router *r, struct task *t, uint64_t seq, struct span data);
+void event_beat(struct router *r, struct task *t, uint32_t attempt, uint64_t chunks);
 /* Write a step into the record. */
 void note_step(struct router *r, struct task *t, struct explain_note note);
+
+/* --- flow.c */
+
+/* A chunk of the current attempt came. */
+void flow_chunk(struct router *r, struct task *t, const struct up *u);
+/* The node says that the current attempt has sent so many: what did not come is asked for. */
+void flow_listed(struct router *r, struct task *t, uint64_t chunks);
+/* The node says at the attempt's end that there were so many: as above; they may come behind the end. */
+void flow_counted(struct router *r, struct task *t, uint64_t chunks);
+/* A chunk that was asked for comes behind the end: it is kept, for those who ask. False if the report is something
+ * else. t may be NULL. */
+bool flow_late(struct router *r, const struct task *t, uint32_t node, const struct up *u);
+/* Another attempt begins. */
+void flow_anew(struct router *r, struct task *t);
+/* The task has ended. */
+void flow_end(struct router *r, struct task *t);
+/* The task is forgotten. */
+void flow_drop(struct router *r, const struct task *t);
+/* Say something of those that were silent for too long. */
+void flow_tick(struct router *r);
 
 /* --- router.c */
 

@@ -36,6 +36,9 @@ const struct metric_row router_metric_rows[] = {
 	ROW(evicted, METRIC_COUNTER, "", "ended tasks no longer kept"),
 	ROW(twins, METRIC_COUNTER, "", "second attempts, of stragglers"),
 	ROW(twins_won, METRIC_COUNTER, "", "of those, done first or left alone"),
+	ROW(resends, METRIC_COUNTER, "", "times that a node was asked for lost chunks of a stream"),
+	ROW(streams, METRIC_GAUGE, "", "streams whose chunks are kept"),
+	ROW(stream_bytes, METRIC_GAUGE, "bytes", "memory of these chunks"),
 	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
 	ROW(running, METRIC_GAUGE, "", "tasks and parts on nodes"),
 	ROW(split, METRIC_GAUGE, "", "tasks that wait for their parts"),
@@ -67,6 +70,9 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	m->evicted = n->evicted;
 	m->twins = n->twins;
 	m->twins_won = n->twins_won;
+	m->resends = n->resends;
+	m->streams = router_streams(r)->slots.used;
+	m->stream_bytes = (int64_t)router_streams(r)->bytes;
 	m->queued = ts->count[STATE_QUEUED];
 	m->running = ts->count[STATE_ASSIGNED] + ts->count[STATE_RUNNING];
 	m->split = ts->count[STATE_SPLIT];

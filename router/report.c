@@ -174,6 +174,7 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 		}
 		t->lease_ns = r->now_ns + r->conf.lease_ns;
 		t->offer_seq = o->seq;
+		flow_listed(r, t, o->running[i].chunks);
 		if (o->running[i].paused !=
 			(t->paused_ns != 0)) /* an order was lost, or is on its way */
 			pause_order(r, t);
@@ -346,6 +347,7 @@ static int keep_result(struct task *t, struct span result)
 static void on_done(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
+	flow_counted(r, t, u->chunk_seq);
 	if (!u->cache_hit)
 		straggler_done(r, t);
 	if (keep_result(t, u->body) < 0) {
@@ -367,6 +369,7 @@ static void on_failed(struct router *r, struct task *t, const struct up *u)
 		pause_failed(r, t);
 		return;
 	}
+	flow_counted(r, t, u->chunk_seq);
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
 	registry_ended(&r->registry, t->node, t->kind,
 		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
@@ -403,7 +406,7 @@ void report_attempt(struct router *r, struct task *t, const struct up *u)
 	case UP_CHUNK:
 		started(r, t);
 		straggler_streams(r, t);
-		event_chunk(r, t, u);
+		flow_chunk(r, t, u);
 		break;
 	case UP_DONE:
 		on_done(r, t, u);
@@ -451,7 +454,7 @@ int report_up(struct router *r, struct span name, const struct up *u)
 
 	if (is_current(t, node, u->attempt))
 		report_attempt(r, t, u);
-	else if (!twin_up(r, t, node, u))
+	else if (!twin_up(r, t, node, u) && !flow_late(r, t, node, u))
 		stale(r, name, u);
 	return 0;
 }

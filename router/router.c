@@ -43,6 +43,11 @@ void router_conf_default(struct router_conf *conf)
 			.suspect_ns = 15 * NS_PER_S,
 			.down_ns = 30 * NS_PER_S,
 			.forget_ns = 600 * NS_PER_S, },
+		.streams = { .max = 16384,
+			.bytes_max = 1 << 20,
+			.all_bytes_max = 32 << 20,
+			.beat_ns = 2 * NS_PER_S,
+			.keep_ns = 60 * NS_PER_S, },
 		.seed = 1,
 		.incarnation = 1,
 	};
@@ -64,6 +69,7 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	r->next_row = 1;
 	stragglers_init(&r->stragglers);
 	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
+	streams_init(&r->streams, &conf->streams);
 	tenants_init(&r->tenants, conf->tenants_max);
 	r->tenants.weights = conf->weights;
 	r->tenants.weights_n = conf->weights_n;
@@ -83,6 +89,7 @@ void router_free(struct router *r)
 		return;
 	waits_done(&r->waits);
 	stragglers_done(r);
+	streams_done(&r->streams);
 	tasks_done(&r->tasks);
 	registry_done(&r->registry);
 	tenants_done(&r->tenants);
@@ -148,6 +155,7 @@ void router_drop_task(struct router *r, struct task *t)
 {
 	uint32_t tenant = t->tenant;
 
+	flow_drop(r, t);
 	tasks_drop(&r->tasks, t);
 	tenant_at(&r->tenants, tenant)->tasks--;
 	tenants_drop_idle(&r->tenants, tenant);
@@ -403,6 +411,7 @@ static void tick(struct router *r)
 		heap_drop(&r->tasks.due, t->index);
 		task_due(r, t);
 	}
+	flow_tick(r);
 	if (!r->settled && r->now_ns >= r->started_ns + r->conf.settle_ns) {
 		r->settled = true;
 		waits_touch_all(&r->waits);
@@ -457,11 +466,14 @@ int64_t router_wake(const struct router *r)
 {
 	const struct heap_row *top = heap_top(&r->tasks.due);
 	int64_t wake = registry_wake(&r->registry), late = stragglers_wake(r);
+	int64_t beat = streams_wake(&r->streams);
 
 	if (top != NULL && top->key < wake)
 		wake = top->key;
 	if (late < wake)
 		wake = late;
+	if (beat < wake)
+		wake = beat;
 	if (!r->settled && r->started_ns + r->conf.settle_ns < wake)
 		wake = r->started_ns + r->conf.settle_ns;
 	if (!list_is_empty(&r->tasks.ended)) {
@@ -488,6 +500,11 @@ const struct tasks *router_tasks(const struct router *r)
 const struct registry *router_registry(const struct router *r)
 {
 	return &r->registry;
+}
+
+const struct streams *router_streams(const struct router *r)
+{
+	return &r->streams;
 }
 
 const struct place_policy *router_policy(const struct router *r)

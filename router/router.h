@@ -8,6 +8,7 @@
  * machine.
  */
 #pragma once
+#include "base/streams.h"
 #include "policy/late.h"
 #include "router/journal.h"
 #include "router/registry.h"
@@ -38,6 +39,7 @@ struct router_conf {
 	bool speculation;     /* stragglers get a second attempt */
 	struct late_conf late;
 	struct registry_conf registry;
+	struct streams_conf streams;
 	uint64_t seed;
 	uint64_t incarnation;
 };
@@ -107,7 +109,7 @@ struct router_event {
 
 struct router_counts {
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
-	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted;
+	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted, resends;
 	uint64_t twins, twins_won; /* of those, that took their tasks over or were done first */
 };
 
@@ -155,6 +157,9 @@ const struct router_counts *router_counts(const struct router *r);
 const struct tasks *router_tasks(const struct router *r);
 const struct registry *router_registry(const struct router *r);
 const struct place_policy *router_policy(const struct router *r);
+const struct streams *router_streams(const struct router *r);
+/* Of a task that streams or did, or NULL if nothing is known of that. */
+const struct stream *router_stream(const struct router *r, const struct task *t);
 int64_t router_started_ns(const struct router *r);
 uint64_t router_incarnation(const struct router *r);
 /* A step about this task comes soon: bring near what finds it. */

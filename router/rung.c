@@ -321,6 +321,7 @@ static void assign(struct router *r, struct task *t, const struct place_row *row
 	r->counts.placed++;
 	t->attempt = ++t->attempts;
 	t->permille = 0;
+	flow_anew(r, t);
 	t->node = node;
 	t->price_ucr = row->price_ucr;
 	t->assigned_ns = r->now_ns;

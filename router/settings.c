@@ -94,6 +94,16 @@ const struct conf_row settings_rows[] = {
 		"the same: second attempts at once, in percent of all, or of the nodes, if these "
 		"are more; "
 		"one is always allowed" },
+	{ "streams_max", CONF_INT, AT(streams_max), "16384", 1, 16777216, NULL,
+		"tasks whose chunks are kept at once, so that readers can go on after a loss" },
+	{ "stream_bytes", CONF_BYTES, AT(stream_bytes), "1M", 0, INT64_C(1) << 30, NULL,
+		"memory for the chunks of one of them; the oldest go first" },
+	{ "streams_bytes", CONF_BYTES, AT(streams_bytes), "32M", 0, INT64_C(1) << 40, NULL,
+		"memory for the chunks of all of them; those of ended tasks go first" },
+	{ "stream_beat", CONF_TIME, AT(stream_beat_ns), "2s", 10 * NS_PER_MS, 60 * NS_PER_S, NULL,
+		"a task that streams is heard of at least so often" },
+	{ "stream_keep", CONF_TIME, AT(stream_keep_ns), "60s", 0, DAY_NS, NULL,
+		"how long the chunks of an ended task are kept" },
 	CONF_INCLUDE(struct settings, base, conf_base_rows),
 	{ 0 },
 };
@@ -170,4 +180,11 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 	conf->speculation = s->speculation;
 	conf->late.after_us = s->speculation_after_ns / NS_PER_US;
 	conf->late.share_percent = (uint32_t)s->speculation_share;
+	conf->streams = (struct streams_conf){
+		.max = (uint32_t)s->streams_max,
+		.bytes_max = (size_t)s->stream_bytes,
+		.all_bytes_max = (size_t)s->streams_bytes,
+		.beat_ns = s->stream_beat_ns,
+		.keep_ns = s->stream_keep_ns,
+	};
 }

@@ -48,6 +48,11 @@ struct settings {
 	bool speculation;
 	int64_t speculation_after_ns;
 	int64_t speculation_share;
+	int64_t streams_max;
+	int64_t stream_bytes;
+	int64_t streams_bytes;
+	int64_t stream_beat_ns;
+	int64_t stream_keep_ns;
 };
 
 extern const struct conf_row settings_rows[];

@@ -111,8 +111,11 @@ struct task {
 	int64_t run_us;
 	int64_t cache_age_ms; /* of the result, if cache_hit */
 	uint64_t seq;         /* of its events */
-	uint64_t seq_kept;   /* what the journal has: not below seq; a restart goes on from there */
-	uint64_t offer_seq;  /* the last offer of the node that listed the attempt */
+	uint64_t chunks;      /* of the attempt: the highest number that is known */
+	struct slot_id
+		stream_id;  /* in the streams; not there: it has not streamed, or nothing is kept */
+	uint64_t seq_kept;  /* what the journal has: not below seq; a restart goes on from there */
+	uint64_t offer_seq; /* the last offer of the node that listed the attempt */
 	unsigned char *body; /* encoded; freed at the end */
 	uint32_t body_len;
 	uint32_t counted_bytes; /* of its body, at its tenant */

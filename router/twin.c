@@ -138,6 +138,7 @@ static void promote(struct router *r, struct task *t)
 
 	CHECK(list_is_empty(&t->on_node));
 	t->attempt = w->attempt;
+	flow_anew(r, t);
 	t->node = w->node;
 	t->permille = w->permille;
 	t->assigned_ns = w->assigned_ns;

@@ -7,6 +7,7 @@
 #include "base/fmt.h"
 #include "base/pure.h"
 
+#define STREAM_PART_BYTES (LIMIT_MESSAGE_BYTES / 4)
 #define ENDED_LIST_BYTES                                                                           \
 	(LIMIT_MESSAGE_BYTES / 2) /* a list is cut before its message gets too big */
 
@@ -372,6 +373,72 @@ static void answer_mesh(const struct view *v, struct query_reply *ret)
 	};
 }
 
+/* --- streams ------------------------------------------------------------------------------------------ */
+
+/* Chunks from this one on, as many as fit. */
+static bool view_chunks(const struct view *v, const struct chunks *c, uint64_t from,
+	struct stream_part *p)
+{
+	size_t bytes = 0;
+
+	p->chunks = arena_alloc(v->arena, (size_t)(c->last + 1 - from) * sizeof *p->chunks);
+	for (uint64_t seq = from; p->chunks != NULL && seq <= c->last; seq++) {
+		struct span data = chunks_at(c, seq);
+
+		bytes += data.len + CHUNK_COST;
+		if (p->chunks_n > 0 && bytes > STREAM_PART_BYTES)
+			break;
+		p->chunks[p->chunks_n++] = (struct chunk){ seq, data };
+	}
+	return p->chunks != NULL;
+}
+
+/* What is kept of the newest attempt. */
+static void stream_facts(const struct task *t, const struct stream *st, struct stream_part *p)
+{
+	p->ended = state_is_final(t->state);
+	p->attempt = t->attempt;
+	p->last = t->chunks;
+	p->oldest = st == NULL ? t->chunks + 1 : chunks_oldest(&st->chunks);
+}
+
+/* Which chunk the asker means; 0 and *why if it cannot be had. */
+static uint64_t stream_from(const struct stream_part *p, const struct query *q, struct fail *why)
+{
+	if (q->chunk_seq == 0 || (q->attempt != 0 && q->attempt != p->attempt))
+		return p->oldest;
+	if (q->chunk_seq < p->oldest)
+		fail_set(why, ERR_INVALID, "from_seq", (int64_t)p->oldest,
+			"the oldest chunk that is kept is %llu", (unsigned long long)p->oldest);
+	else if (p->ended && q->chunk_seq > p->last + 1)
+		fail_set(why, ERR_INVALID, "from_seq", (int64_t)p->last + 1,
+			"the stream has ended with chunk %llu", (unsigned long long)p->last);
+	return why->code == 0 ? q->chunk_seq : 0;
+}
+
+static void answer_stream(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	const struct task *t = router_task(v->router, v->tenant, v->is_operator, q->task);
+	const struct stream *st = t == NULL ? NULL : router_stream(v->router, t);
+	uint64_t from;
+
+	if (t == NULL || t->role != ROLE_TASK || (state_is_final(t->state) && t->chunks == 0)) {
+		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0, "%s",
+			t == NULL || t->role != ROLE_TASK
+				? "no such task of this tenant, or it is no longer kept"
+				: "it ended without a chunk");
+		return;
+	}
+	stream_facts(t, st, &ret->stream);
+	from = stream_from(&ret->stream, q, &ret->fail);
+	if (from == 0)
+		return;
+	if (st == NULL || from > st->chunks.last || view_chunks(v, &st->chunks, from, &ret->stream))
+		ret->kind = REPLY_STREAM;
+	else
+		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
+}
+
 /* --- dispatch ----------------------------------------------------------------------------------------- */
 
 static void answer_task(const struct view *v, const struct query *q, struct query_reply *ret)
@@ -422,6 +489,9 @@ void view_answer(const struct view *v, const struct query *q, struct query_reply
 		break;
 	case QUERY_MESH:
 		answer_mesh(v, ret);
+		break;
+	case QUERY_STREAM:
+		answer_stream(v, q, ret);
 		break;
 	case QUERY_NONE:
 		fail_set(&ret->fail, ERR_INVALID, "what", 0, "the query asks for nothing");

@@ -39,7 +39,12 @@ static void put_what(struct buf *b, const struct event *e)
 		text_safe(b, e->note);
 		return;
 	case EVENT_CHUNK:
-		buf_fmt(b, "chunk %llu, %zu bytes", (unsigned long long)e->chunk_seq, e->data.len);
+		buf_fmt(b, "chunk %llu of attempt %u, %zu bytes", (unsigned long long)e->chunk_seq,
+			e->attempt, e->data.len);
+		return;
+	case EVENT_BEAT:
+		buf_fmt(b, "silent since chunk %llu of attempt %u",
+			(unsigned long long)e->chunk_seq, e->attempt);
 		return;
 	case EVENT_END:
 		buf_fmt(b, "%s%s%s, %zu bytes", state_name(e->result.state),
@@ -69,7 +74,7 @@ static int print_line(const struct event *e)
 
 static int print_json(const struct event *e)
 {
-	static const char *const names[] = { "none", "change", "progress", "chunk", "end" };
+	static const char *const names[] = { "none", "change", "progress", "chunk", "end", "beat" };
 	static const struct body nothing;
 	CLEANUP(json_done) struct json j = { 0 };
 
@@ -91,7 +96,12 @@ static int print_json(const struct event *e)
 		json_int(&j, "permille", e->permille);
 		json_text(&j, "note", e->note);
 		break;
+	case EVENT_BEAT:
+		json_int(&j, "attempt", e->attempt);
+		json_int(&j, "chunks", (int64_t)e->chunk_seq);
+		break;
 	case EVENT_CHUNK:
+		json_int(&j, "attempt", e->attempt);
 		json_int(&j, "chunk", (int64_t)e->chunk_seq);
 		json_bytes(&j, "text", e->data);
 		break;

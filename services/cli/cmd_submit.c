@@ -233,6 +233,8 @@ int cmd_submit(struct cli *c)
 
 	if (c->opts.graph == NULL && c->opts.args.n == 0)
 		return cli_fail_text(ERR_INVALID, "what to submit: KIND, or --graph FILE");
+	if (c->opts.follow && c->opts.no_wait)
+		return cli_fail_text(ERR_INVALID, "--follow waits: not together with --no-wait");
 	if (c->opts.graph == NULL)
 		s.kind = c->opts.args.at[0];
 	exit = run_submission(&s);

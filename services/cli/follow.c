@@ -6,21 +6,27 @@
 #include "services/cli/result.h"
 #include "services/cli/view.h"
 
+static void on_settled(void *ctx);
+
 void follow_init(struct follow *f, struct cli *c)
 {
 	*f = (struct follow){ .c = c };
 	progress_init(&f->progress, !c->opts.quiet);
+	stream_init(&f->stream, c, &f->progress);
+	f->stream.on_settled = on_settled;
+	f->stream.ctx = f;
 }
 
 static void settle(struct follow *f)
 {
-	f->done = f->has_ended && !f->is_asking;
+	f->done = f->has_ended && !f->is_asking && !f->stream.reader.is_asking;
 }
 
 void follow_give_up(struct follow *f, int exit)
 {
 	progress_end(&f->progress);
 	loop_timer_stop(&f->c->loop, &f->timer);
+	stream_stop(&f->stream);
 	f->exit = exit;
 	f->has_ended = true;
 	settle(f);
@@ -30,7 +36,7 @@ static void end(struct follow *f, const struct result *r)
 {
 	size_t node = r->node.len;
 
-	if (f->has_ended)
+	if (f->has_ended || f->has_result)
 		return;
 	/* It is shown when the waiting is over: parts of it may still have to be fetched. */
 	buf_init(&f->kept, LIMIT_BODY_BYTES + LIMIT_TEXT_BYTES);
@@ -44,7 +50,20 @@ static void end(struct follow *f, const struct result *r)
 	f->result.node = span_part(buf_span(&f->kept), 0, node);
 	f->result.body = span_part(buf_span(&f->kept), node, f->kept.len);
 	f->has_result = true;
-	follow_give_up(f, 0);
+	if (!f->c->opts.follow || stream_end(&f->stream, r))
+		follow_give_up(f, 0);
+}
+
+/* The stream had an answer, or cannot be written. */
+static void on_settled(void *ctx)
+{
+	struct follow *f = ctx;
+
+	if (f->stream.exit != 0 && !f->has_ended)
+		follow_give_up(f, f->stream.exit);
+	else if (f->has_result && !f->has_ended && stream_reader_is_whole(&f->stream.reader))
+		follow_give_up(f, 0);
+	settle(f);
 }
 
 /* " on cpu-1 (cpu)", or nothing; to has 100 bytes. */
@@ -65,6 +84,8 @@ void follow_event(void *ctx, const struct event *e)
 	char place[100], state[VIEW_STATE];
 
 	f->task = e->task;
+	if (f->c->opts.follow && !f->has_ended && e->kind != EVENT_END)
+		stream_event(&f->stream, e);
 	switch (e->kind) {
 	case EVENT_CHANGE:
 		progress_say(&f->progress, "%s%s%s%.*s", view_state(e->state, e->paused, state),
@@ -79,6 +100,7 @@ void follow_event(void *ctx, const struct event *e)
 		end(f, &e->result);
 		return;
 	case EVENT_CHUNK:
+	case EVENT_BEAT:
 	case EVENT_NONE:
 		return;
 	}
@@ -149,6 +171,8 @@ static void on_status(void *ctx, const struct query_reply *r)
 		return;
 	}
 	view_state(t->state, t->paused, state);
+	if (f->c->opts.follow)
+		stream_check(&f->stream);
 	if (t->parts > 0)
 		progress_say(&f->progress, "%s%s %u of %u parts", state,
 			place_text(place, t->node, t->rung), t->parts_done, t->parts);
@@ -166,7 +190,8 @@ static void on_due(void *ctx, int64_t now_ns)
 	struct follow *f = ctx;
 
 	(void)now_ns;
-	ask(f, QUERY_STATUS, on_status);
+	if (!f->has_result)
+		ask(f, QUERY_STATUS, on_status);
 }
 
 int follow_ask(struct follow *f, struct ulid task, int64_t every_ns, int64_t most_ns)
@@ -178,9 +203,32 @@ int follow_ask(struct follow *f, struct ulid task, int64_t every_ns, int64_t mos
 	f->most_ns = most_ns;
 	f->timer.on_due = on_due;
 	f->timer.ctx = f;
+	if (f->c->opts.follow)
+		stream_begin(&f->stream, task, every_ns != most_ns);
 	/* Without events the first answer is wanted at once. */
 	return loop_timer_set(l, &f->timer,
 		clocks_now(&l->clocks) + (every_ns == most_ns ? every_ns : 0));
+}
+
+/* The chunks were the result, if all of them were written. */
+static int show(struct follow *f)
+{
+	struct result rest = f->result;
+	char id[ULID_TEXT + 1];
+	int exit;
+
+	if (f->stream.exit != 0)
+		return f->stream.exit;
+	if (!f->stream.shown || f->c->opts.json || f->c->opts.out != NULL ||
+		rest.state != STATE_SUCCEEDED)
+		return result_show(f->c, f->task, &f->result);
+	rest.body = (struct span){ NULL, 0 };
+	exit = result_show(f->c, f->task, &rest);
+	if (exit != 0 || !f->stream.torn)
+		return exit;
+	ulid_text(f->task, id);
+	return cli_fail_text(ERR_LOST,
+		"what was written is not the result; get it with: spu wait %s --out FILE", id);
 }
 
 int follow_wait(struct follow *f)
@@ -189,13 +237,14 @@ int follow_wait(struct follow *f)
 	int r = cli_wait(f->c, &f->done);
 
 	if (r == 0 && f->has_result)
-		f->exit = result_show(f->c, f->task, &f->result);
+		f->exit = show(f);
 	buf_done(&f->kept);
 	if (r == 0)
 		return f->exit;
 	progress_end(&f->progress);
 	loop_timer_stop(&f->c->loop, &f->timer);
 	/* Its callbacks must not come later, when the follow is gone, and have nothing to say. */
+	stream_stop(&f->stream);
 	f->has_ended = true;
 	client_close(f->c->client);
 	f->c->client = NULL;

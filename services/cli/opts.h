@@ -40,6 +40,7 @@ struct opts {
 	int64_t start_within_ns;
 	bool fast;
 	bool no_wait;
+	bool follow;
 	bool explain;
 	const char *state;
 	int64_t limit;

@@ -20,8 +20,11 @@ static void on_reply(void *ctx, const struct bus_msg *m)
 	if (submit_replies_decode(&a, m->data, &r, &n, NULL) == 0) {
 		c->answered += n;
 		for (size_t i = 0; i < n; i++)
-			if (r[i].fail.code == 0)
+			if (r[i].fail.code == 0) {
 				oracle_told(&c->world->oracle, r[i].task);
+				if (!r[i].existing)
+					follow_begin(c, r[i].task);
+			}
 	} else if (!m->no_responders)
 		oracle_break(&c->world->oracle, "every reply can be decoded", "%s", c->tenant);
 	arena_done(&a);
@@ -38,11 +41,13 @@ static void on_event(void *ctx, const struct bus_msg *m)
 	if (events_decode(&a, m->data, &e, &n, NULL) < 0)
 		oracle_break(&c->world->oracle, "every event can be decoded", "%s", c->tenant);
 	else
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
+			follow_event(c, &e[i]);
 			if (e[i].kind == EVENT_END) {
 				c->ended++;
 				oracle_told_end(&c->world->oracle, e[i].task, e[i].result.state);
 			}
+		}
 	arena_done(&a);
 }
 
@@ -58,6 +63,8 @@ bool client_open(struct client *c, struct world *w, unsigned i)
 		return false;
 	snprintf(subject, sizeof subject, "_INBOX.%s", c->tenant);
 	if (bus_subscribe(c->bus, subject, NULL, on_reply, c) == NULL)
+		return false;
+	if (!follow_open(c))
 		return false;
 	snprintf(subject, sizeof subject, "spu.event.%s.*", c->tenant);
 	return bus_subscribe(c->bus, subject, NULL, on_event, c) != NULL;
@@ -201,6 +208,7 @@ void client_turn(struct client *c)
 {
 	struct prng *p = &c->world->prng;
 
+	follow_turn(c);
 	if (c->left == 0 || c->world->now_ns < c->next_ns)
 		return;
 	c->left--;

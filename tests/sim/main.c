@@ -11,7 +11,7 @@
 
 struct sums {
 	uint64_t runs, clean, tasks, results, steps, lost, doubled, crashes, partitions, farewells,
-		router_crashes, recovered, slowed, twins, twins_won, pauses;
+		router_crashes, recovered, slowed, twins, twins_won, pauses, chunks, chunks_lost;
 };
 
 static void tell(const struct world *w, bool held)
@@ -53,6 +53,8 @@ static void add(struct sums *sums, const struct world *w)
 	sums->twins += w->twins;
 	sums->twins_won += w->twins_won;
 	sums->pauses += w->pauses;
+	sums->chunks += w->chunks;
+	sums->chunks_lost += w->chunks_lost;
 }
 
 static void run_one(uint64_t seed, bool verbose, struct sums *sums)
@@ -83,10 +85,12 @@ static void tell_sums(const struct sums *sums, uint64_t first)
 	       " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64
 	       " partitions, %" PRIu64 " farewells, %" PRIu64 " attempts paused, %" PRIu64
 	       " crashes of the router, %" PRIu64 " of them with hashes compared, %" PRIu64
-	       " nodes slow, %" PRIu64 " second attempts, %" PRIu64 " of them won\n",
+	       " nodes slow, %" PRIu64 " second attempts, %" PRIu64 " of them won, %" PRIu64
+	       " chunks read, %" PRIu64 " told lost\n",
 		sums->clean, sums->runs, first, sums->tasks, sums->results, sums->steps, sums->lost,
 		sums->doubled, sums->crashes, sums->partitions, sums->farewells, sums->pauses,
-		sums->router_crashes, sums->recovered, sums->slowed, sums->twins, sums->twins_won);
+		sums->router_crashes, sums->recovered, sums->slowed, sums->twins, sums->twins_won,
+		sums->chunks, sums->chunks_lost);
 }
 
 int main(int argc, char **argv)

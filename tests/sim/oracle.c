@@ -321,6 +321,8 @@ void oracle_end(struct world *w)
 	if (router_open(router_core_machine(w->router)) != 0)
 		oracle_break(o, "nothing stays open", "%u",
 			router_open(router_core_machine(w->router)));
+	for (uint32_t i = 0; i < w->clients_n; i++)
+		follow_check_end(&w->clients[i]);
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		for (int k = 0; k < JOBS_MAX; k++)
 			if (w->toys[i].jobs[k].taken)

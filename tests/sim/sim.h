@@ -7,6 +7,7 @@
  *
  *	world.c    time, faults, the turn        toy.c      a backend that works, fails, refuses, hangs
  *	crash.c    the router's end and its return        race.c    how much second attempts save
+ *	follow.c   tenants who read streams
  *	client.c   tenants who submit and cancel oracle.c   what must hold, after each step and at the end
  */
 #pragma once
@@ -15,6 +16,7 @@
 #include "node/core.h"
 #include "router/core.h"
 #include "run/bus_mem.h"
+#include "run/stream_reader.h"
 #include "tests/support/journal_mem.h"
 
 #define MS INT64_C(1000000)
@@ -24,9 +26,11 @@
 #define TASKS_MAX 400 /* submits in one run */
 #define JOBS_MAX 64   /* at once on one toy */
 #define TWINS_OF_A_TASK 2
+#define FOLLOWS_MAX 40 /* streams that one client reads */
 
 /* How rough a run is; drawn from its seed. Chances are in thousandths. */
 struct weather {
+	bool fair;                    /* nothing below happens, but delays */
 	uint32_t loss, doubled, late; /* of a message */
 	int64_t delay_ns, late_ns;
 	uint32_t crash, partition, farewell; /* in one virtual second */
@@ -44,6 +48,9 @@ struct toy_job {
 	int64_t paused_ns; /* 0: it works */
 	bool fails;
 	bool splits;
+	uint32_t chunks;  /* to be sent yet */
+	uint64_t chunk;   /* the next one's number */
+	int64_t chunk_ns; /* when it is due */
 	bool taken;
 };
 
@@ -67,6 +74,19 @@ struct toy {
 	struct toy_job jobs[JOBS_MAX];
 };
 
+/* A stream that is read. */
+struct follow {
+	struct client *client;
+	uint32_t index; /* of itself */
+	struct stream_reader reader;
+	uint32_t attempt; /* as this file has seen it */
+	uint64_t given;
+	uint32_t question; /* the number of the last one */
+	int64_t asked_ns;
+	int64_t result_ns; /* when the end is asked for */
+	bool over;         /* the task is known no more */
+};
+
 struct client {
 	struct world *world;
 	char tenant[16];
@@ -75,6 +95,8 @@ struct client {
 	uint32_t left;   /* submits still to do */
 	bool greedy;     /* hands them over all but at once */
 	uint64_t submitted, answered, ended;
+	struct follow follows[FOLLOWS_MAX];
+	uint32_t follows_n;
 };
 
 /* What the oracle knows of a task. */
@@ -124,6 +146,7 @@ struct world {
 	uint32_t clients_n;
 	int64_t next_fault_ns;
 	struct oracle oracle;
+	uint64_t chunks, chunks_lost;
 	uint64_t steps, messages_lost, messages_doubled, crashes, partitions, farewells, slowed,
 		pauses;
 	uint64_t twins, twins_won; /* of routers that have crashed */
@@ -164,6 +187,15 @@ bool race_run(void);
 /* client.c */
 bool client_open(struct client *c, struct world *w, unsigned i);
 void client_turn(struct client *c);
+
+/* follow.c */
+bool follow_open(struct client *c);
+void follow_begin(struct client *c, struct ulid task);
+void follow_event(struct client *c, const struct event *e);
+void follow_turn(struct client *c);
+int64_t follow_wake(const struct client *c);
+/* At the end of all. */
+void follow_check_end(const struct client *c);
 
 /* oracle.c */
 void oracle_watch(void *ctx, const struct journal_record *record);

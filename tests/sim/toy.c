@@ -85,6 +85,11 @@ static int toy_begin(void *self, const struct job *job, struct fail *why)
 	j->end_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 3 * SEC) *
 					       (t->world->now_ns < t->slow_until_ns ? 10 : 1);
 	j->splits = span_is(job->kind, "task.split");
+	if (!j->splits && prng_below(&t->world->prng, 2) == 0) {
+		j->chunks = 1 + (uint32_t)prng_below(&t->world->prng, 60);
+		j->chunk = 1;
+		j->chunk_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, SEC);
+	}
 	if (!calm) {
 		j->fails = chance(t, t->world->weather.fail);
 		if (chance(t, t->world->weather.hang))
@@ -103,6 +108,22 @@ static void put_plan(struct toy *t, struct buf *b)
 		split_plan_put_part(b, &part);
 	part.kind = SPAN_LIT("task.reduce");
 	split_plan_put_join(b, &part);
+}
+
+/* What names its attempt and itself, sometimes several at once. */
+static void send_chunks(struct toy *t, struct toy_job *j)
+{
+	uint64_t burst = 1 + prng_below(&t->world->prng, 8);
+	char text[32];
+
+	while (burst-- > 0 && j->chunks > 0) {
+		int n = snprintf(text, sizeof text, "%u %llu", j->attempt,
+			(unsigned long long)j->chunk++);
+
+		j->chunks--;
+		node_chunk(t->node, j->task, j->attempt, span_of(text, (size_t)n));
+	}
+	j->chunk_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 400 * MS);
 }
 
 static void end_job(struct toy *t, struct toy_job *j)
@@ -263,6 +284,9 @@ int64_t toy_wake(const struct toy *t)
 	for (int i = 0; i < JOBS_MAX; i++)
 		if (is_working(&t->jobs[i]) && t->jobs[i].end_ns < wake)
 			wake = t->jobs[i].end_ns;
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (is_working(&t->jobs[i]) && t->jobs[i].chunks > 0 && t->jobs[i].chunk_ns < wake)
+			wake = t->jobs[i].chunk_ns;
 	return wake;
 }
 
@@ -273,9 +297,14 @@ void toy_turn(struct toy *t)
 			toy_start(t);
 		return;
 	}
-	for (int i = 0; i < JOBS_MAX; i++)
-		if (is_working(&t->jobs[i]) && t->jobs[i].end_ns <= t->world->now_ns)
-			end_job(t, &t->jobs[i]);
+	for (int i = 0; i < JOBS_MAX; i++) {
+		struct toy_job *j = &t->jobs[i];
+
+		if (is_working(j) && j->chunks > 0 && j->chunk_ns <= t->world->now_ns)
+			send_chunks(t, j);
+		if (is_working(j) && j->end_ns <= t->world->now_ns)
+			end_job(t, j);
+	}
 	if (t->knows_cut)
 		toy_notice_cut(t);
 	node_core_turn(t->node);

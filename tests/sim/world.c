@@ -136,7 +136,8 @@ static void draw_weather(struct world *w)
 	f->late_ns = 1 + (int64_t)prng_below(&w->prng, 8 * SEC);
 	f->faults_end_ns = START_NS + FAULTS_NS;
 	f->disk_ns = draw(w, 3) == 0 ? 0 : 1 + (int64_t)prng_below(&w->prng, 50 * MS);
-	if (rough == 0)
+	f->fair = rough == 0;
+	if (f->fair)
 		return;
 	f->loss = draw(w, 100);
 	f->doubled = draw(w, 60);
@@ -279,9 +280,11 @@ static int64_t next_time(const struct world *w)
 	least(&next, disk_wake(w));
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		least(&next, toy_wake(&w->toys[i]));
-	for (uint32_t i = 0; i < w->clients_n; i++)
+	for (uint32_t i = 0; i < w->clients_n; i++) {
 		if (w->clients[i].left > 0)
 			least(&next, w->clients[i].next_ns);
+		least(&next, follow_wake(&w->clients[i]));
+	}
 	if (w->now_ns < w->weather.faults_end_ns)
 		least(&next, w->next_fault_ns);
 	return next;

@@ -33,6 +33,8 @@ struct cpu_rig {
 	struct buf seen; /* lines of what came up */
 	unsigned ends;   /* done, failed and refused */
 	unsigned progress;
+	uint64_t chunks; /* of one task */
+	size_t chunk_bytes;
 	uint32_t offered_slots;
 	uint32_t queued; /* of the last offer */
 	int64_t held;    /* blocks before set-up */
@@ -54,6 +56,11 @@ static inline void see_up(const struct up *u)
 		names[] = { [UP_REFUSE] = "refuse", [UP_DONE] = "done", [UP_FAILED] = "failed" };
 
 	cpu_rig.progress += u->kind == UP_PROGRESS;
+	if (u->kind == UP_CHUNK) {
+		assert_int_equal(u->chunk_seq, ++cpu_rig.chunks);
+		assert_int_equal(cpu_rig.ends, 0); /* pieces come before the end */
+		cpu_rig.chunk_bytes += u->data.len;
+	}
 	if (u->kind == UP_OFFER) {
 		cpu_rig.queued = u->offer->queued;
 		cpu_rig.offered_slots = u->offer->slots;

@@ -28,6 +28,7 @@ static void on_down(void *ctx, struct span node, const struct down *d, bool fast
 		.kind = (int)d->kind,
 		.task = d->task,
 		.attempt = d->attempt,
+		.chunk = d->chunk_seq,
 	};
 	span_copy(node, s->to, sizeof s->to);
 	span_copy(d->kind == DOWN_ASSIGN ? d->task_kind : d->reason, s->text, sizeof s->text);
@@ -46,6 +47,7 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 		.kind = (int)e->kind,
 		.task = e->task,
 		.attempt = e->attempt,
+		.chunk = e->chunk_seq,
 	};
 	snprintf(s->to, sizeof s->to, "%.*s/%s", (int)tenant.len, (const char *)tenant.at, stream);
 	s->state = e->kind == EVENT_END ? e->result.state : e->state;

@@ -19,6 +19,7 @@ struct kit_said {
 	int kind; /* enum down_kind, event_kind, journal_kind */
 	struct ulid task;
 	uint32_t attempt;
+	uint64_t chunk;    /* RESEND, CHUNK, BEAT: its number */
 	char to[KIT_TEXT]; /* node; tenant/stream */
 	enum state state;  /* CHANGE, END */
 	enum rung rung;

@@ -19,8 +19,10 @@ struct model_attempt {
 	bool killed;
 	bool paused;
 	bool accepted;
-	bool ending; /* its end is being stepped */
-	bool told;   /* how it ended */
+	bool ending;     /* its end is being stepped */
+	bool told;       /* how it ended */
+	uint64_t chunks; /* the highest that was sent */
+	uint64_t given;  /* by the backend */
 };
 
 struct model {
@@ -163,8 +165,15 @@ static void model_sent(struct model *m, const struct up *up)
 		a->accepted = true;
 		return;
 	case UP_PROGRESS:
-	case UP_CHUNK:
 		CHECK(a->held && a->accepted && !a->killed);
+		return;
+	case UP_CHUNK: /* sent again of one that ended, too */
+		CHECK(a->accepted && !a->killed && (a->held || up->chunk_seq <= a->chunks));
+		CHECK(up->chunk_seq >= 1 && up->chunk_seq <= a->chunks + 1);
+		CHECK(up->chunk_oldest <= up->chunk_seq);
+		CHECK(up->data.len == 1 && up->data.at[0] == (unsigned char)up->chunk_seq);
+		if (up->chunk_seq > a->chunks)
+			a->chunks = up->chunk_seq;
 		return;
 	case UP_REFUSE:
 		CHECK(a->ending || !a->started);
@@ -283,11 +292,28 @@ static void model_report(struct model *m, unsigned kind, unsigned which)
 		.attempt = 1 + which / MODEL_TASKS % MODEL_ATTEMPTS,
 		.permille = which,
 	};
+	struct model_attempt *a = model_find(m, e.task, e.attempt);
+	unsigned char number = 0;
 
+	if (e.kind == WORKER_CHUNK && a->held && !a->killed)
+		number = (unsigned char)++a->given;
+	e.body = span_of(&number, 1);
 	if (kind < 2)
 		model_end(m, e.kind, e.task, e.attempt);
 	else
 		model_step(m, &e);
+}
+
+static void model_resend(struct model *m, unsigned which)
+{
+	struct down d = {
+		.kind = DOWN_RESEND,
+		.task = model_task(which % MODEL_TASKS),
+		.attempt = 1 + which / MODEL_TASKS % MODEL_ATTEMPTS,
+		.chunk_seq = model_byte(m) % 8,
+	};
+
+	model_step(m, &(struct worker_event){ .kind = WORKER_RESEND, .down = &d });
 }
 
 static void model_world(struct model *m, unsigned kind, unsigned arg)
@@ -313,6 +339,8 @@ static void model_event(struct model *m)
 		model_report(m, kind - 4, arg);
 	else if (kind < 12)
 		model_world(m, kind - 8, arg);
+	else if (kind == 12)
+		model_resend(m, arg);
 	else if (kind < 15) {
 		m->now_ns += (int64_t)arg * 10000000;
 		model_tick(m);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/limits.h"
 #include "node/worker.h"
 #include "tests/support/test.h"
 
@@ -91,6 +92,10 @@ static inline void put_action(struct buf *b, const struct worker_action *a)
 	buf_fmt(b, "%s %c%u", ups[a->up.kind], (int)a->up.task.hi, a->up.attempt);
 	if (a->up.kind == UP_CHUNK)
 		buf_fmt(b, " %d", (int)a->up.chunk_seq);
+	if (a->up.kind == UP_CHUNK && a->up.chunk_oldest != 1)
+		buf_fmt(b, " oldest %d", (int)a->up.chunk_oldest);
+	if ((a->up.kind == UP_DONE || a->up.kind == UP_FAILED) && a->up.chunk_seq > 0)
+		buf_fmt(b, " of %d", (int)a->up.chunk_seq);
 	if (a->up.fail.code != 0)
 		buf_fmt(b, " %s", err_row(a->up.fail.code)->name);
 	if (a->up.kind == UP_DONE && a->up.run_us != 0)
@@ -120,6 +125,7 @@ static inline void read_event(const char *text, struct worker_event *e, struct d
 		{ "resume", WORKER_RESUME },
 		{ "drain", WORKER_DRAIN },
 		{ "ping", WORKER_PING },
+		{ "resend", WORKER_RESEND },
 		{ "started", WORKER_STARTED },
 		{ "refused", WORKER_REFUSED },
 		{ "done", WORKER_DONE },
@@ -151,6 +157,8 @@ static inline void read_event(const char *text, struct worker_event *e, struct d
 	for (i = 0; i < 2; i++) {
 		if (strcmp(key[i], "lease") == 0)
 			d->lease_ms = value[i];
+		if (strcmp(key[i], "from") == 0)
+			d->chunk_seq = (uint64_t)value[i];
 		if (strcmp(key[i], "deadline") == 0)
 			d->deadline_ms = BEGIN_MS + value[i];
 	}

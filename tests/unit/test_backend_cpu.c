@@ -2,6 +2,7 @@
 #include "tests/support/cpu_rig.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "base/mem.h"
@@ -54,6 +55,44 @@ static void test_results_of_the_pool(void **state)
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("failed B MALFORMED  0\n");
 	cpu_rig_expect_idle();
+}
+
+/* More pieces than may wait at once: the thread waits for the owner, and all come, in order, before the end. */
+static void test_streams(void **state)
+{
+	(void)state;
+	cpu_rig_assign('A', "util.count", "to", "40000", (struct span){ 0 });
+	cpu_rig_turn_until_ends(1);
+	cpu_rig_expect_seen("done A\n");
+	assert_int_equal(cpu_rig.chunks, 40000);
+	assert_int_equal(cpu_rig.chunk_bytes, 228894);
+	cpu_rig_expect_idle();
+}
+
+static void test_a_stream_is_cancelled(void **state)
+{
+	int64_t until_ns = cpu_rig_now(NULL) + CPU_RIG_PATIENCE_NS;
+
+	(void)state;
+	cpu_rig_assign('A', "util.count", "every_ms", "10", (struct span){ 0 });
+	while (cpu_rig.chunks < 2) {
+		assert_true(cpu_rig_now(NULL) < until_ns);
+		assert_int_equal(loop_turn(&cpu_rig.daemon.loop, 10 * NS_PER_MS), 0);
+		cpu_rig_pump();
+	}
+	cpu_rig_cancel('A');
+	cpu_rig_turn_until_ends(1);
+	cpu_rig_expect_seen("failed A CANCELLED  0\n");
+	assert_in_range(cpu_rig.chunks, 2, 10);
+	cpu_rig_expect_idle();
+}
+
+/* The node closes while a thread waits for room. */
+static void test_close_in_mid_stream(void **state)
+{
+	(void)state;
+	cpu_rig_assign('A', "util.count", "to", "50000", (struct span){ 0 });
+	usleep(50000);
 }
 
 static void test_a_sleep(void **state)
@@ -216,6 +255,9 @@ int main(void)
 		TEST(test_offer),
 		TEST(test_small_jobs_end_at_once),
 		TEST(test_results_of_the_pool),
+		TEST(test_streams),
+		TEST(test_a_stream_is_cancelled),
+		TEST(test_close_in_mid_stream),
 		TEST(test_a_sleep),
 		TEST(test_cancel),
 		TEST(test_progress_and_what_waits),

@@ -270,7 +270,8 @@ static void test_the_twin_is_listed(void **state)
 	struct task *t = twins_task(k);
 
 	for (int i = 0; i < 9; i++) {
-		struct attempt_ref first = { t->id, 1, false }, second = { t->id, 2, false };
+		struct attempt_ref first = { .task = t->id, .attempt = 1 },
+				   second = { .task = t->id, .attempt = 2 };
 		bool on_a = strcmp(kit_node(k, t), "a") == 0;
 
 		kit_pass(k, 5 * SEC);

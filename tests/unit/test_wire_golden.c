@@ -109,7 +109,9 @@ static void test_events(void **state)
 			.kind = EVENT_PROGRESS,
 			.permille = 500,
 			.note = T("half"), },
-		{ .task = id(7), .seq = 3, .kind = EVENT_CHUNK, .chunk_seq = 4, .data = T("\1\2") },
+		{ .task = id(7), .seq = 3, .kind = EVENT_CHUNK, .chunk_seq = 4,
+			.data = T("\1\2"), .attempt = 2 },
+		{ .task = id(7), .seq = 3, .kind = EVENT_BEAT, .chunk_seq = 4, .attempt = 2 },
 		{ .task = id(7),
 			.seq = 4,
 			.kind = EVENT_END,
@@ -121,7 +123,8 @@ static void test_events(void **state)
 				.attempts = 3,
 				.price_ucr = 77,
 				.run_us = 1000,
-				.total_us = 2000, }, },
+				.total_us = 2000,
+				.chunks = 4, }, },
 	};
 	struct event *rows;
 	size_t n;
@@ -130,7 +133,7 @@ static void test_events(void **state)
 		events_put(&g->out, &in[i]);
 	same(g);
 	assert_int_equal(events_decode(&g->arena, bytes, &rows, &n, NULL), 0);
-	assert_int_equal(n, 4);
+	assert_int_equal(n, ARRAY_LEN(in));
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(rows[i].kind, in[i].kind);
 		events_put(&g->out, &rows[i]);
@@ -138,11 +141,9 @@ static void test_events(void **state)
 	same(g);
 }
 
-static void test_ups(void **state)
+static const struct offer *golden_offer(void)
 {
-	struct golden *g = *state;
-	struct span bytes = load(g, "ups");
-	struct kind_offer kinds[] = {
+	static struct kind_offer kinds[] = {
 		{
 			.kind = T("llm.chat"),
 			.why = T("no model"),
@@ -152,8 +153,8 @@ static void test_ups(void **state)
 		},
 		{ .kind = T("image.filter"), .ready = true, .pauses = true },
 	};
-	struct attempt_ref running = { .task = id(7), .attempt = 1, .paused = true };
-	const struct offer offer = {
+	static struct attempt_ref running = { .attempt = 1, .chunks = 5, .paused = true };
+	static struct offer offer = {
 		.incarnation = UINT64_MAX,
 		.seq = 2,
 		.rung = RUNG_GPU,
@@ -168,9 +169,19 @@ static void test_ups(void **state)
 		.version = T("0.1.0"),
 		.health = 1000,
 		.load = 250,
+		.sent_ms = 1700000000123,
 	};
+
+	running.task = id(7);
+	return &offer;
+}
+
+static void test_ups(void **state)
+{
+	struct golden *g = *state;
+	struct span bytes = load(g, "ups");
 	const struct up in[] = {
-		{ .kind = UP_OFFER, .offer = &offer },
+		{ .kind = UP_OFFER, .offer = golden_offer() },
 		{ .kind = UP_ACCEPT, .task = id(7), .attempt = 1 },
 		{ .kind = UP_REFUSE, .task = id(7), .attempt = 2, .fail = { .code = ERR_BUSY } },
 		{ .kind = UP_PROGRESS,
@@ -178,12 +189,14 @@ static void test_ups(void **state)
 			.attempt = 3,
 			.permille = 1000,
 			.note = T("n"), },
-		{ .kind = UP_CHUNK, .task = id(7), .attempt = 4, .chunk_seq = 9, .data = T("d") },
+		{ .kind = UP_CHUNK, .task = id(7), .attempt = 4, .chunk_seq = 9, .chunk_oldest = 3,
+			.data = T("d") },
 		{ .kind = UP_DONE,
 			.task = id(7),
 			.attempt = 5,
 			.body = T("body"),
-			.run_us = 123456, },
+			.run_us = 123456,
+			.chunk_seq = 9, },
 		{ .kind = UP_FAILED,
 			.task = id(7),
 			.attempt = 6,
@@ -191,7 +204,8 @@ static void test_ups(void **state)
 				.field = "m",
 				.limit = -1,
 				.detail = "out of range", },
-			.run_us = 7, },
+			.run_us = 7,
+			.chunk_seq = 2, },
 		{ .kind = UP_BYE, .incarnation = 42, .reason = T("stopping") },
 	};
 	struct up *rows;
@@ -230,6 +244,7 @@ static void test_downs(void **state)
 		{ .kind = DOWN_PING, .router = 99 },
 		{ .kind = DOWN_PAUSE, .task = id(7), .attempt = 3 },
 		{ .kind = DOWN_RESUME, .task = id(7), .attempt = 4 },
+		{ .kind = DOWN_RESEND, .task = id(7), .attempt = 2, .chunk_seq = 300 },
 	};
 	struct down *rows;
 	size_t n;

@@ -24,6 +24,8 @@ static void test_query(void **state)
 		{ "query_nodes", { .kind = QUERY_NODES, .limit = 1000 } },
 		{ "query_drain", { .kind = QUERY_DRAIN, .node = T("cpu-1"), .on = true } },
 		{ "query_mesh", { .kind = QUERY_MESH } },
+		{ "query_stream",
+			{ .kind = QUERY_STREAM, .task = id(7), .chunk_seq = 300, .attempt = 2 } },
 	};
 	struct query q;
 
@@ -181,6 +183,21 @@ static void test_query_reply(void **state)
 		&(struct query_reply){ .kind = REPLY_NODES, .nodes = nodes, .nodes_n = 2 });
 }
 
+static void test_query_reply_stream(void **state)
+{
+	struct golden *g = *state;
+	struct chunk chunks[] = { { 3, T("three") }, { 4, span_of("", 1) }, { 5, T("") } };
+
+	check_reply(g, "query_reply_stream",
+		&(struct query_reply){ .kind = REPLY_STREAM,
+			.stream = { .attempt = 2,
+				.oldest = 3,
+				.last = 5,
+				.ended = true,
+				.chunks = chunks,
+				.chunks_n = ARRAY_LEN(chunks), }, });
+}
+
 static void test_query_reply_mesh(void **state)
 {
 	struct golden *g = *state;
@@ -258,6 +275,7 @@ int main(void)
 		TEST(test_ask),
 		TEST(test_ask_reply),
 		TEST(test_query_reply),
+		TEST(test_query_reply_stream),
 		TEST(test_query_reply_mesh),
 		TEST(test_explain),
 	};

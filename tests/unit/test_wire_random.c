@@ -12,6 +12,7 @@
 #include "wire/body.h"
 #include "wire/node.h"
 #include "wire/pbwrite.h"
+#include "wire/query.h"
 #include "wire/task.h"
 
 #define ROUNDS 2000
@@ -247,7 +248,7 @@ static struct event random_event(struct world *w)
 {
 	struct event e = { .task = id(w), .seq = number(w, 64) };
 
-	e.kind = (enum event_kind)(EVENT_CHANGE + prng_below(&w->p, 4));
+	e.kind = (enum event_kind)(EVENT_CHANGE + prng_below(&w->p, 5));
 	if (e.kind == EVENT_CHANGE) {
 		e.state = (enum state)(STATE_QUEUED + prng_below(&w->p, STATES - 1));
 		e.rung = (enum rung)prng_below(&w->p, RUNGS);
@@ -261,6 +262,10 @@ static struct event random_event(struct world *w)
 	} else if (e.kind == EVENT_CHUNK) {
 		e.chunk_seq = number(w, 64);
 		e.data = bytes(w);
+		e.attempt = (uint32_t)number(w, 32);
+	} else if (e.kind == EVENT_BEAT) {
+		e.chunk_seq = number(w, 64);
+		e.attempt = (uint32_t)number(w, 32);
 	} else {
 		e.result = (struct result){
 			.body = bytes(w),
@@ -269,6 +274,7 @@ static struct event random_event(struct world *w)
 			.price_ucr = (int64_t)number(w, 63),
 			.run_us = (int64_t)number(w, 63),
 			.total_us = (int64_t)number(w, 63),
+			.chunks = number(w, 64),
 			.cache_hit = coin(w),
 			.cache_age_ms = (int64_t)number(w, 63),
 		};
@@ -332,6 +338,7 @@ static const struct offer *random_offer(struct world *w)
 		o->running[i] = (struct attempt_ref){
 			.task = id(w),
 			.attempt = (uint32_t)number(w, 32),
+			.chunks = number(w, 64),
 			.paused = coin(w),
 		};
 	o->slots = (uint32_t)prng_below(&w->p, LIMIT_OFFER_SLOTS + 1);
@@ -341,6 +348,7 @@ static const struct offer *random_offer(struct world *w)
 	o->version = text(w);
 	o->health = (uint32_t)prng_below(&w->p, 1001);
 	o->load = (uint32_t)prng_below(&w->p, 1001);
+	o->sent_ms = (int64_t)number(w, 63);
 	return o;
 }
 
@@ -365,6 +373,7 @@ static struct up random_up(struct world *w)
 	u.permille = (uint32_t)prng_below(&w->p, 1001);
 	u.note = text(w);
 	u.chunk_seq = number(w, 64);
+	u.chunk_oldest = number(w, 64);
 	u.incarnation = number(w, 64);
 	u.reason = text(w);
 	return u;
@@ -414,10 +423,11 @@ static void test_downs(void **state)
 			.reason = text(w),
 			.on = coin(w),
 			.router = number(w, 64),
+			.chunk_seq = number(w, 64),
 		};
 		size_t n;
 
-		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 6));
+		d.kind = (enum down_kind)(DOWN_ASSIGN + prng_below(&w->p, 7));
 		downs_put(&w->first, &d);
 		repack(w, &spu__v1__downs__descriptor);
 		assert_int_equal(downs_decode(&w->decoded, as_sent(w), &rows, &n, NULL), 0);
@@ -425,6 +435,41 @@ static void test_downs(void **state)
 		if (d.kind == DOWN_ASSIGN)
 			assert_true(span_eq(rows[0].body, d.body));
 		downs_put(&w->second, &rows[0]);
+		same(w);
+	}
+}
+
+static void test_streams(void **state)
+{
+	struct world *w = *state;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		struct chunk chunks[ROWS];
+		struct query_reply got, r = { .kind = REPLY_STREAM,
+			.stream = { .attempt = (uint32_t)number(w, 32),
+				.oldest = number(w, 64),
+				.last = number(w, 64),
+				.ended = coin(w),
+				.chunks = chunks,
+				.chunks_n = prng_below(&w->p, ROWS), }, };
+		struct query asked, q = {
+			.kind = QUERY_STREAM,
+			.task = id(w),
+			.chunk_seq = number(w, 64),
+			.attempt = (uint32_t)number(w, 32),
+		};
+
+		for (size_t i = 0; i < r.stream.chunks_n; i++)
+			chunks[i] = (struct chunk){ number(w, 64), bytes(w) };
+		query_reply_encode(&w->first, &r);
+		assert_int_equal(query_reply_decode(&w->decoded, buf_span(&w->first), &got, NULL),
+			0);
+		assert_int_equal(got.stream.chunks_n, r.stream.chunks_n);
+		query_reply_encode(&w->second, &got);
+		same(w);
+		query_encode(&w->first, &q);
+		assert_int_equal(query_decode(&w->decoded, buf_span(&w->first), &asked, NULL), 0);
+		query_encode(&w->second, &asked);
 		same(w);
 	}
 }
@@ -457,6 +502,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_downs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bodies, setup, teardown),
 	};
 

@@ -14,7 +14,7 @@ static void test_an_attempt_from_order_to_result(void **state)
 	(void)state;
 	PLAY({ 1, "assign A1", "start A1" }, { 1, "started A1", "accept A1" },
 		{ 2, "progress A1", "progress A1" }, { 2, "chunk A1", "chunk A1 1" },
-		{ 3, "chunk A1", "chunk A1 2" }, { 4, "done A1", "done A1 3000us" });
+		{ 3, "chunk A1", "chunk A1 2" }, { 4, "done A1", "done A1 of 2 3000us" });
 	assert_int_equal(worker_running(worker), 0);
 	PLAY({ 1, "assign A1", "start A1" }, { 1, "started A1", "accept A1" },
 		{ 4, "failed A1 DEVICE", "failed A1 DEVICE" });

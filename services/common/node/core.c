@@ -140,6 +140,7 @@ static void perform_offer(struct node *n, const struct worker_action *a)
 	}
 	o.incarnation = n->conf.incarnation;
 	o.seq = a->seq;
+	o.sent_ms = node_now(n) / NS_PER_MS;
 	o.draining = worker_is_draining(n->worker);
 	o.version = SPAN_LIT(SPU_VERSION);
 	offer_fill_typical(n, &o);
@@ -345,6 +346,7 @@ static void order(struct node *n, struct down *d)
 		[DOWN_PING] = WORKER_PING,
 		[DOWN_PAUSE] = WORKER_PAUSE,
 		[DOWN_RESUME] = WORKER_RESUME,
+		[DOWN_RESEND] = WORKER_RESEND,
 	};
 	struct worker_event e = { .down = d, .tag = TYPICAL_NONE };
 

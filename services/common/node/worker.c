@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "node/worker_ended.h"
 #include "node/worker_held.h"
+#include "node/worker_stream.h"
 
 #include "base/pure.h"
 
@@ -17,6 +18,7 @@ struct worker {
 	struct worker_conf conf;
 	struct worker_held held;
 	struct worker_ended ended;
+	struct worker_stream stream;
 	uint32_t slots; /* that the backend has, at most conf.slots_max */
 	uint64_t seq;
 	int64_t offered_ns; /* when the last offer left; INT64_MIN: never */
@@ -59,6 +61,7 @@ struct worker *worker_new(const struct worker_conf *conf)
 	w->offer_due_ns = INT64_MIN;
 	w->lost_ns = INT64_MAX;
 	w->stop_ns = INT64_MAX;
+	worker_stream_init(&w->stream);
 	if (worker_held_init(&w->held, conf->slots_max) < 0) {
 		mem_free(w);
 		return NULL;
@@ -71,6 +74,7 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	worker_held_done(&w->held);
+	worker_stream_done(&w->stream);
 	mem_free(w);
 }
 
@@ -186,6 +190,7 @@ static void kill_slot(struct worker *w, struct step *s, uint32_t slot, enum kill
 {
 	struct attempt *a = attempt_at(w, slot);
 
+	worker_stream_drop(&w->stream, a);
 	if (why == KILLED_SILENTLY)
 		worker_held_unlist(&w->held, slot);
 	if (a->killed == KILLED_NOT)
@@ -322,6 +327,13 @@ static void on_started(struct worker *w, struct step *s)
 		act_accept(s, a);
 }
 
+static void on_resend(struct worker *w, struct step *s)
+{
+	const struct down *d = s->e->down;
+
+	worker_stream_resend(&w->stream, d->task, d->attempt, d->chunk_seq);
+}
+
 /* What the router is told of an end. */
 static void report_end(struct step *s, const struct attempt *a)
 {
@@ -352,6 +364,7 @@ static void report_end(struct step *s, const struct attempt *a)
 			fail_set(&up->fail, ends[a->killed].code, NULL, 0, "%s",
 				ends[a->killed].detail);
 	}
+	up->chunk_seq = a->chunks;
 	now_ns = a->paused_ns != 0 ? a->paused_ns : s->now_ns;
 	up->run_us = now_ns > a->began_ns ? (now_ns - a->began_ns) / 1000 : 0;
 }
@@ -363,6 +376,7 @@ static void on_end(struct worker *w, struct step *s)
 	if (slot == SLOT_NONE)
 		return;
 	report_end(s, attempt_at(w, slot));
+	worker_stream_end(&w->stream, s->now_ns, attempt_at(w, slot));
 	worker_ended_put(&w->ended, s->e->task, s->e->attempt);
 	worker_held_drop(&w->held, slot);
 	act_leave(w, s);
@@ -391,12 +405,17 @@ static void on_progress(struct worker *w, struct step *s)
 static void on_chunk(struct worker *w, struct step *s)
 {
 	struct attempt *a = reporting(w, s);
+	uint64_t oldest;
 	struct up *up;
 
 	if (a == NULL)
 		return;
+	a->chunks++;
+	if (!worker_stream_put(&w->stream, s->now_ns, a, s->e->body, &oldest))
+		return;
 	up = act_tell(s, UP_CHUNK, a);
-	up->chunk_seq = ++a->chunks;
+	up->chunk_seq = a->chunks;
+	up->chunk_oldest = oldest;
 	up->data = s->e->body;
 }
 
@@ -457,9 +476,16 @@ static enum killed why_due(const struct worker *w, const struct attempt *a, int6
 static void on_tick(struct worker *w, struct step *s)
 {
 	const struct heap_row *top;
+	struct up again = { .kind = UP_NONE };
 
 	if (w->offer_due_ns <= s->now_ns)
 		act_offer(w, s);
+	worker_stream_tick(&w->stream, s->now_ns);
+	while (s->ret->n < WORKER_ACTIONS && worker_stream_next(&w->stream, &again))
+		act(s, WORKER_SEND)->up = again;
+	if (again.kind ==
+		UP_CHUNK) /* they are lent: what may drop them comes with the next tick, due at once */
+		return;
 	for (top = heap_top(&w->held.due);
 		top != NULL && top->key <= s->now_ns && s->ret->n < WORKER_ACTIONS;
 		top = heap_top(&w->held.due))
@@ -476,6 +502,7 @@ void worker_step(struct worker *w, int64_t now_ns, const struct worker_event *e,
 		[WORKER_RESUME] = on_resume,
 		[WORKER_DRAIN] = on_drain,
 		[WORKER_PING] = on_ping,
+		[WORKER_RESEND] = on_resend,
 		[WORKER_STARTED] = on_started,
 		[WORKER_REFUSED] = on_end,
 		[WORKER_DONE] = on_end,
@@ -500,7 +527,10 @@ int64_t worker_wake(const struct worker *w)
 	const struct heap_row *top = heap_top(&w->held.due);
 	int64_t due_ns = top == NULL ? INT64_MAX : top->key;
 
-	if (w->left || w->lost_ns != INT64_MAX)
+	if (w->left)
+		return due_ns;
+	due_ns = least(due_ns, worker_stream_wake(&w->stream));
+	if (w->lost_ns != INT64_MAX)
 		return due_ns;
 	return least(due_ns, w->offer_due_ns);
 }
@@ -519,6 +549,7 @@ struct attempt_ref worker_running_at(const struct worker *w, uint32_t i)
 	return (struct attempt_ref){
 		.task = a->task,
 		.attempt = a->attempt,
+		.chunks = worker_stream_sent(&w->stream, a),
 		.paused = a->paused_ns != 0,
 	};
 }

@@ -9,7 +9,8 @@
  * An attempt is held from WORKER_START until the backend's end for it. What was killed is held until then
  * too, but is no longer listed as running if nobody waits for its report: a newer attempt of its task came,
  * or its lease ran out while the bus was lost. An attempt that ended is remembered for a while, so that an
- * order that comes twice or late does not run it again. Every step is O(log held) or better.
+ * order that comes twice or late does not run it again. Every step is O(log held) or better, but for what is sent
+ * again of streams.
  */
 #pragma once
 #include "base/slots.h"
@@ -22,6 +23,7 @@ enum worker_event_kind {
 	WORKER_RESUME,
 	WORKER_DRAIN,
 	WORKER_PING,
+	WORKER_RESEND,  /* the router lost chunks */
 	WORKER_STARTED, /* the backend took what WORKER_START gave it */
 	WORKER_REFUSED, /* or it did not */
 	WORKER_DONE,    /* report of the backend; may come before STARTED */
@@ -37,7 +39,7 @@ enum worker_event_kind {
 
 struct worker_event {
 	enum worker_event_kind kind;
-	const struct down *down; /* ASSIGN to PING */
+	const struct down *down; /* ASSIGN to RESEND */
 	uint32_t tag;     /* ASSIGN: the caller's own mark, given back with what is sent of it */
 	struct ulid task; /* STARTED to CHUNK */
 	uint32_t attempt;
@@ -51,7 +53,7 @@ struct worker_event {
 };
 
 enum worker_action_kind {
-	WORKER_SEND,  /* `up` to the router */
+	WORKER_SEND, /* `up` to the router, before the next step: its chunk may be the machine's own copy */
 	WORKER_OFFER, /* build and send an offer with this seq and the running attempts */
 	WORKER_START, /* hand the assignment in `down` to the backend; then step WORKER_STARTED (answered
 	                * with Accept, unless the end came first) or WORKER_REFUSED (answered with Refuse) */
@@ -63,7 +65,7 @@ enum worker_action_kind {
 
 struct worker_action {
 	enum worker_action_kind kind;
-	struct up up;            /* SEND; spans borrowed from the event */
+	struct up up;            /* SEND; spans borrowed from the event or the machine */
 	uint32_t tag;            /* SEND of a held attempt: of its ASSIGN */
 	const struct down *down; /* START */
 	struct ulid task;        /* KILL, HOLD, GO */

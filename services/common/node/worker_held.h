@@ -26,11 +26,12 @@ struct attempt {
 	char tenant[LIMIT_TOKEN_BYTES + 1];
 	uint32_t place; /* in worker_held.running; SLOT_NONE: not listed */
 	int64_t began_ns;
-	int64_t paused_ns;   /* since when it stands still; 0: it runs */
-	int64_t deadline_ns; /* INT64_MAX: none */
-	int64_t keep_ns;     /* of its result; 0: the usual time */
-	int64_t lease_ns;    /* counts while the bus is lost */
-	uint64_t chunks;     /* sent so far */
+	int64_t paused_ns;        /* since when it stands still; 0: it runs */
+	int64_t deadline_ns;      /* INT64_MAX: none */
+	int64_t keep_ns;          /* of its result; 0: the usual time */
+	int64_t lease_ns;         /* counts while the bus is lost */
+	uint64_t chunks;          /* that the backend gave so far */
+	struct slot_id stream_id; /* the last of them, in the worker's streams */
 	enum killed killed;
 	bool accepted; /* Accept was sent */
 };

@@ -84,6 +84,7 @@ void task_state_put(struct buf *b, const struct task_state *s)
 	pb_int(b, 18, (uint64_t)s->run_us);
 	fail_put(b, 19, &s->fail);
 	pb_int(b, 20, s->parts_done);
+	pb_int(b, 21, s->chunks);
 	if (s->twin.attempt != 0)
 		twin_put(b, 22, &s->twin);
 	pb_int(b, 23, s->twins);
@@ -194,6 +195,7 @@ int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret
 	ret->run_us = pb_take_count(&in, "run_us", m->run_us);
 	fail_read(&in, m->error, &ret->fail);
 	ret->parts_done = m->parts_done;
+	ret->chunks = m->chunks;
 	twin_read(&in, m->twin, &ret->twin);
 	ret->twins = pb_take_max(&in, "twins", m->twins, UINT8_MAX);
 	ret->paused_ns = pb_take_count(&in, "paused_ns", m->paused_ns);

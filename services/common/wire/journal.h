@@ -64,6 +64,7 @@ struct task_state {
 	int64_t cache_age_ms;
 	bool cache_hit;
 	uint64_t seq;
+	uint64_t chunks;
 	uint32_t rung_at;
 	uint32_t tries;
 	uint32_t attempt;

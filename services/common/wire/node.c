@@ -34,6 +34,7 @@ static void offer_lists_read(struct pb_in *in, const Spu__V1__Offer *m, struct o
 	for (size_t i = 0; i < m->n_running; i++) {
 		o->running[i].task = pb_take_ulid(in, "task", m->running[i]->task);
 		o->running[i].attempt = m->running[i]->attempt;
+		o->running[i].chunks = m->running[i]->chunks;
 		o->running[i].paused = m->running[i]->paused != 0;
 	}
 }
@@ -52,6 +53,7 @@ void offer_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *ret)
 	ret->version = pb_take_text(in, "version", m->version);
 	ret->health = pb_take_max(in, "health", m->health, 1000);
 	ret->load = pb_take_max(in, "load", m->load, 1000);
+	ret->sent_ms = pb_take_count(in, "sent_ms", m->sent_ms);
 	offer_lists_read(in, m, ret);
 }
 
@@ -91,6 +93,7 @@ void offer_put(struct buf *b, unsigned field, const struct offer *o)
 		struct pb_mark ref = pb_open(b, 8, REPORT_EXPECT);
 
 		attempt_put(b, o->running[i].task, o->running[i].attempt);
+		pb_int(b, 3, o->running[i].chunks);
 		pb_int(b, 4, o->running[i].paused);
 		pb_close(b, ref);
 	}
@@ -98,6 +101,7 @@ void offer_put(struct buf *b, unsigned field, const struct offer *o)
 	pb_text(b, 10, o->version);
 	pb_int(b, 11, o->health);
 	pb_int(b, 12, o->load);
+	pb_int(b, 13, (uint64_t)o->sent_ms);
 	pb_close(b, m);
 }
 
@@ -139,6 +143,7 @@ static enum up_kind up_progress_read(struct pb_in *in, const Spu__V1__UpProgress
 static enum up_kind up_chunk_read(struct pb_in *in, const Spu__V1__UpChunk *m, struct up *u)
 {
 	up_attempt(in, u, m->task, m->attempt);
+	u->chunk_oldest = m->oldest;
 	if (m->chunk != NULL) {
 		u->chunk_seq = m->chunk->seq;
 		u->data = pb_take_bytes(in, "data", m->chunk->data, LIMIT_BODY_BYTES);
@@ -151,6 +156,7 @@ static enum up_kind up_done_read(struct pb_in *in, const Spu__V1__Done *m, struc
 	up_attempt(in, u, m->task, m->attempt);
 	u->body = pb_take_bytes(in, "body", m->body, LIMIT_BODY_BYTES);
 	u->run_us = pb_take_count(in, "run_us", m->run_us);
+	u->chunk_seq = m->chunks;
 	u->cache_hit = m->cache_hit != 0;
 	u->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
 	return UP_DONE;
@@ -161,6 +167,7 @@ static enum up_kind up_failed_read(struct pb_in *in, const Spu__V1__Failed *m, s
 	up_attempt(in, u, m->task, m->attempt);
 	up_error_read(in, m->error, &u->fail);
 	u->run_us = pb_take_count(in, "run_us", m->run_us);
+	u->chunk_seq = m->chunks;
 	return UP_FAILED;
 }
 
@@ -249,11 +256,15 @@ static void report_put(struct buf *b, const struct up *u)
 	if (u->kind == UP_PROGRESS)
 		progress_put(b, 3, u->permille, u->note);
 	if (u->kind == UP_CHUNK)
-		chunk_put(b, 3, u->chunk_seq, u->data);
+		chunk_put(b, 3, &(struct chunk){ u->chunk_seq, u->data }, 0);
+	if (u->kind == UP_CHUNK)
+		pb_int(b, 4, u->chunk_oldest);
 	if (u->kind == UP_DONE)
 		pb_bytes(b, 3, u->body);
-	if (u->kind == UP_DONE || u->kind == UP_FAILED)
+	if (u->kind == UP_DONE || u->kind == UP_FAILED) {
 		pb_int(b, 4, (uint64_t)u->run_us);
+		pb_int(b, 5, u->chunk_seq);
+	}
 	if (u->kind == UP_DONE) {
 		pb_int(b, 20, u->cache_hit);
 		pb_int(b, 21, (uint64_t)u->cache_age_ms);
@@ -310,6 +321,11 @@ static enum down_kind down_fields(struct pb_in *in, const Spu__V1__Down *m, stru
 		d->task = pb_take_ulid(in, "task", m->resume->task);
 		d->attempt = m->resume->attempt;
 		return DOWN_RESUME;
+	case SPU__V1__DOWN__WHAT_RESEND:
+		d->task = pb_take_ulid(in, "task", m->resend->task);
+		d->attempt = m->resend->attempt;
+		d->chunk_seq = m->resend->seq;
+		return DOWN_RESEND;
 	default:
 		return DOWN_NONE; /* of a sort that a newer router knows */
 	}
@@ -368,6 +384,15 @@ static void ref_put(struct buf *b, unsigned field, const struct down *d)
 	pb_close(b, m);
 }
 
+static void resend_put(struct buf *b, const struct down *d)
+{
+	struct pb_mark m = pb_open(b, 7, REPORT_EXPECT);
+
+	attempt_put(b, d->task, d->attempt);
+	pb_int(b, 3, d->chunk_seq);
+	pb_close(b, m);
+}
+
 /* A message of one integer. */
 static void one_int_put(struct buf *b, unsigned field, uint64_t v)
 {
@@ -401,6 +426,9 @@ void downs_put(struct buf *b, const struct down *d)
 		break;
 	case DOWN_RESUME:
 		ref_put(b, 6, d);
+		break;
+	case DOWN_RESEND:
+		resend_put(b, d);
 		break;
 	}
 	pb_close(b, m);

@@ -19,6 +19,7 @@ struct kind_offer {
 struct attempt_ref {
 	struct ulid task;
 	uint32_t attempt;
+	uint64_t chunks; /* sent so far */
 	bool paused;
 };
 
@@ -37,6 +38,7 @@ struct offer {
 	struct span version;
 	uint32_t health; /* 0-1000 */
 	uint32_t load;   /* 0-1000 */
+	int64_t sent_ms; /* Unix time by the node's clock; 0: unknown */
 };
 
 enum up_kind {
@@ -63,7 +65,8 @@ struct up {
 	int64_t cache_age_ms;      /* DONE: since it was computed */
 	uint32_t permille;         /* PROGRESS */
 	struct span note;          /* PROGRESS */
-	uint64_t chunk_seq;        /* CHUNK */
+	uint64_t chunk_seq;        /* CHUNK; DONE, FAILED: of the last one */
+	uint64_t chunk_oldest;     /* CHUNK: from this one on it can be sent again; 0: it cannot */
 	struct span data;          /* CHUNK */
 	const struct offer *offer; /* OFFER */
 	uint64_t incarnation;      /* BYE */
@@ -82,13 +85,14 @@ enum down_kind {
 	DOWN_DRAIN,
 	DOWN_PING,
 	DOWN_PAUSE,
-	DOWN_RESUME
+	DOWN_RESUME,
+	DOWN_RESEND
 };
 
 /* One order of the router. */
 struct down {
 	enum down_kind kind;
-	struct ulid task;      /* ASSIGN, CANCEL, PAUSE, RESUME */
+	struct ulid task;      /* all but DRAIN, PING */
 	uint32_t attempt;      /* the same */
 	struct span task_kind; /* ASSIGN */
 	struct span tenant;    /* ASSIGN */
@@ -100,6 +104,7 @@ struct down {
 	struct span reason;    /* CANCEL */
 	bool on;               /* DRAIN */
 	uint64_t router;       /* PING */
+	uint64_t chunk_seq;    /* RESEND: from this one on */
 };
 
 /* An item that is malformed within is returned with kind DOWN_NONE. */

@@ -19,7 +19,8 @@ void result_read(struct pb_in *in, const Spu__V1__Result *m, struct result *ret)
 void result_put(struct buf *b, unsigned field, const struct result *r);
 
 void progress_put(struct buf *b, unsigned field, uint32_t permille, struct span note);
-void chunk_put(struct buf *b, unsigned field, uint64_t seq, struct span data);
+/* attempt 0: left out. */
+void chunk_put(struct buf *b, unsigned field, const struct chunk *c, uint32_t attempt);
 
 /* A repeated Rung field. */
 void ladder_read(struct pb_in *in, const char *field, const Spu__V1__Rung *rungs, size_t n,

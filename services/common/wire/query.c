@@ -60,6 +60,11 @@ static enum query_kind query_read(struct pb_in *in, const Spu__V1__Query *m, str
 		return task_query_read(in, m->pause, QUERY_PAUSE, q);
 	case SPU__V1__QUERY__WHAT_RESUME:
 		return task_query_read(in, m->resume, QUERY_RESUME, q);
+	case SPU__V1__QUERY__WHAT_STREAM:
+		q->task = pb_take_ulid(in, "task", m->stream->task);
+		q->chunk_seq = m->stream->from_seq;
+		q->attempt = m->stream->attempt;
+		return QUERY_STREAM;
 	default:
 		refuse_what(in, "a query of a sort that is not known here, or none");
 		return QUERY_NONE;
@@ -94,6 +99,7 @@ static const unsigned query_fields[] = {
 	[QUERY_FORGET] = 10,
 	[QUERY_PAUSE] = 11,
 	[QUERY_RESUME] = 12,
+	[QUERY_STREAM] = 13,
 };
 
 void query_encode(struct buf *b, const struct query *q)
@@ -112,6 +118,10 @@ void query_encode(struct buf *b, const struct query *q)
 		pb_int(b, 2, q->on);
 	} else if (q->kind != QUERY_MESH) {
 		pb_ulid(b, 1, q->task);
+	}
+	if (q->kind == QUERY_STREAM) {
+		pb_int(b, 2, q->chunk_seq);
+		pb_int(b, 3, q->attempt);
 	}
 	pb_close(b, m);
 }

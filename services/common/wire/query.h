@@ -21,16 +21,20 @@ enum query_kind {
 	QUERY_FORGET,
 	QUERY_PAUSE,
 	QUERY_RESUME,
+	QUERY_STREAM,
 };
 
 struct query {
 	enum query_kind kind;
-	struct ulid task; /* STATUS, RESULT, EXPLAIN, CANCEL, REPLAY, FORGET, PAUSE, RESUME */
-	uint32_t limit;   /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
-	enum state state; /* TASKS: only these; STATE_NONE: all */
-	bool paused;      /* TASKS: only these */
-	struct span node; /* DRAIN */
-	bool on;          /* DRAIN */
+	struct ulid
+		task;   /* STATUS, RESULT, EXPLAIN, CANCEL, REPLAY, FORGET, PAUSE, RESUME, STREAM */
+	uint32_t limit; /* TASKS, NODES; 0: LIMIT_LIST_ROWS */
+	enum state state;   /* TASKS: only these; STATE_NONE: all */
+	bool paused;        /* TASKS: only these */
+	struct span node;   /* DRAIN */
+	bool on;            /* DRAIN */
+	uint64_t chunk_seq; /* STREAM: the first that is wanted; 0: the oldest that is kept */
+	uint32_t attempt;   /* STREAM: which that counts in; 0: the newest */
 };
 
 int query_decode(struct arena *a, struct span bytes, struct query *ret, struct fail *why) MUST_USE;
@@ -170,6 +174,16 @@ struct mesh_view {
 	int64_t jitter_p99_us;
 };
 
+/* Chunks of a task's newest attempt, without gaps. */
+struct stream_part {
+	uint32_t attempt;
+	uint64_t oldest; /* that is kept */
+	uint64_t last;   /* that was made so far; 0: none */
+	bool ended;
+	struct chunk *chunks;
+	size_t chunks_n;
+};
+
 enum query_reply_kind {
 	REPLY_NONE, /* an error only */
 	REPLY_TASK,
@@ -178,6 +192,7 @@ enum query_reply_kind {
 	REPLY_TASKS,
 	REPLY_NODES,
 	REPLY_MESH,
+	REPLY_STREAM,
 };
 
 struct query_reply {
@@ -191,7 +206,8 @@ struct query_reply {
 	uint64_t tasks_total;    /* TASKS: that match, listed or not */
 	struct node_view *nodes; /* NODES */
 	size_t nodes_n;
-	struct mesh_view mesh; /* MESH */
+	struct mesh_view mesh;     /* MESH */
+	struct stream_part stream; /* STREAM */
 };
 
 int query_reply_decode(struct arena *a, struct span bytes, struct query_reply *ret,

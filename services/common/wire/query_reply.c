@@ -339,6 +339,35 @@ static void nodes_put(struct buf *b, const struct query_reply *r)
 	pb_close(b, m);
 }
 
+static void stream_read(struct pb_in *in, const Spu__V1__StreamPart *m, struct stream_part *s)
+{
+	s->attempt = m->attempt;
+	s->oldest = m->oldest;
+	s->last = m->last;
+	s->ended = m->ended != 0;
+	s->chunks = pb_alloc(in, m->n_chunk, sizeof(*s->chunks));
+	if (s->chunks == NULL)
+		return;
+	s->chunks_n = m->n_chunk;
+	for (size_t i = 0; i < m->n_chunk; i++) {
+		s->chunks[i].seq = m->chunk[i]->seq;
+		s->chunks[i].data = pb_take_bytes(in, "data", m->chunk[i]->data, LIMIT_BODY_BYTES);
+	}
+}
+
+static void stream_put(struct buf *b, const struct stream_part *s)
+{
+	struct pb_mark m = pb_open(b, 8, BIG_EXPECT);
+
+	pb_int(b, 1, s->attempt);
+	pb_int(b, 2, s->oldest);
+	pb_int(b, 3, s->last);
+	pb_int(b, 4, s->ended);
+	for (size_t i = 0; i < s->chunks_n; i++)
+		chunk_put(b, 5, &s->chunks[i], 0);
+	pb_close(b, m);
+}
+
 static enum query_reply_kind reply_read(struct pb_in *in, const Spu__V1__QueryReply *m,
 	struct query_reply *r)
 {
@@ -361,6 +390,9 @@ static enum query_reply_kind reply_read(struct pb_in *in, const Spu__V1__QueryRe
 	case SPU__V1__QUERY_REPLY__WHAT_MESH:
 		mesh_read(in, m->mesh, &r->mesh);
 		return REPLY_MESH;
+	case SPU__V1__QUERY_REPLY__WHAT_STREAM:
+		stream_read(in, m->stream, &r->stream);
+		return REPLY_STREAM;
 	default:
 		if (r->fail.code == 0)
 			pb_refuse(in, ERR_UNSUPPORTED, "what", 0,
@@ -410,6 +442,9 @@ void query_reply_encode(struct buf *b, const struct query_reply *r)
 		break;
 	case REPLY_MESH:
 		mesh_put(b, &r->mesh);
+		break;
+	case REPLY_STREAM:
+		stream_put(b, &r->stream);
 		break;
 	}
 }

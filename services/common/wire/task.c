@@ -228,6 +228,7 @@ void result_read(struct pb_in *in, const Spu__V1__Result *m, struct result *ret)
 	ret->price_ucr = pb_take_count(in, "price_ucr", m->price_ucr);
 	ret->run_us = pb_take_count(in, "run_us", m->run_us);
 	ret->total_us = pb_take_count(in, "total_us", m->total_us);
+	ret->chunks = m->chunks;
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
 }
@@ -245,6 +246,7 @@ void result_put(struct buf *b, unsigned field, const struct result *r)
 	pb_int(b, 7, (uint64_t)r->price_ucr);
 	pb_int(b, 8, (uint64_t)r->run_us);
 	pb_int(b, 9, (uint64_t)r->total_us);
+	pb_int(b, 10, r->chunks);
 	pb_int(b, 20, r->cache_hit);
 	pb_int(b, 21, (uint64_t)r->cache_age_ms);
 	pb_close(b, m);
@@ -283,7 +285,12 @@ static enum event_kind event_fields(struct pb_in *in, const Spu__V1__Event *m, s
 	case SPU__V1__EVENT__WHAT_CHUNK:
 		e->chunk_seq = m->chunk->seq;
 		e->data = pb_take_bytes(in, "data", m->chunk->data, LIMIT_BODY_BYTES);
+		e->attempt = m->chunk->attempt;
 		return EVENT_CHUNK;
+	case SPU__V1__EVENT__WHAT_BEAT:
+		e->attempt = m->beat->attempt;
+		e->chunk_seq = m->beat->chunks;
+		return EVENT_BEAT;
 	case SPU__V1__EVENT__WHAT_END:
 		return end_read(in, m->end, e);
 	default:
@@ -324,6 +331,15 @@ static void change_put(struct buf *b, const struct event *e)
 	pb_close(b, m);
 }
 
+static void beat_put(struct buf *b, const struct event *e)
+{
+	struct pb_mark m = pb_open(b, 7, 2 * PB_VARINT_BYTES);
+
+	pb_int(b, 1, e->attempt);
+	pb_int(b, 2, e->chunk_seq);
+	pb_close(b, m);
+}
+
 static void what_put(struct buf *b, const struct event *e)
 {
 	switch (e->kind) {
@@ -336,7 +352,10 @@ static void what_put(struct buf *b, const struct event *e)
 		progress_put(b, 4, e->permille, e->note);
 		break;
 	case EVENT_CHUNK:
-		chunk_put(b, 5, e->chunk_seq, e->data);
+		chunk_put(b, 5, &(struct chunk){ e->chunk_seq, e->data }, e->attempt);
+		break;
+	case EVENT_BEAT:
+		beat_put(b, e);
 		break;
 	case EVENT_END:
 		result_put(b, 6, &e->result);
@@ -353,12 +372,13 @@ void progress_put(struct buf *b, unsigned field, uint32_t permille, struct span 
 	pb_close(b, m);
 }
 
-void chunk_put(struct buf *b, unsigned field, uint64_t seq, struct span data)
+void chunk_put(struct buf *b, unsigned field, const struct chunk *c, uint32_t attempt)
 {
-	struct pb_mark m = pb_open(b, field, data.len + 16);
+	struct pb_mark m = pb_open(b, field, c->data.len + 16);
 
-	pb_int(b, 1, seq);
-	pb_bytes(b, 2, data);
+	pb_int(b, 1, c->seq);
+	pb_bytes(b, 2, c->data);
+	pb_int(b, 3, attempt);
 	pb_close(b, m);
 }
 

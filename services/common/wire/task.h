@@ -98,11 +98,18 @@ struct result {
 	int64_t price_ucr;
 	int64_t run_us;
 	int64_t total_us;
-	bool cache_hit; /* not computed for this task */
+	uint64_t chunks; /* of the last attempt: the number of its last one */
+	bool cache_hit;  /* not computed for this task */
 	int64_t cache_age_ms;
 };
 
-enum event_kind { EVENT_NONE, EVENT_CHANGE, EVENT_PROGRESS, EVENT_CHUNK, EVENT_END };
+enum event_kind { EVENT_NONE, EVENT_CHANGE, EVENT_PROGRESS, EVENT_CHUNK, EVENT_END, EVENT_BEAT };
+
+/* A piece of a task's output, by its number in the attempt that made it. */
+struct chunk {
+	uint64_t seq;
+	struct span data;
+};
 
 struct event {
 	struct ulid task;
@@ -111,12 +118,12 @@ struct event {
 	enum state state;     /* CHANGE */
 	enum rung rung;       /* CHANGE */
 	struct span node;     /* CHANGE */
-	uint32_t attempt;     /* CHANGE */
+	uint32_t attempt;     /* CHANGE, CHUNK, BEAT */
 	struct span reason;   /* CHANGE */
 	bool paused;          /* CHANGE */
 	uint32_t permille;    /* PROGRESS */
 	struct span note;     /* PROGRESS */
-	uint64_t chunk_seq;   /* CHUNK */
+	uint64_t chunk_seq;   /* CHUNK; BEAT: of the last one */
 	struct span data;     /* CHUNK */
 	struct result result; /* END */
 };
