@@ -2,67 +2,42 @@
  *
  * core: bytes in, machine, bytes out.
  */
-#include "router/core.h"
+#include "router/core_inside.h"
 
 #include <stdlib.h>
 
 #include "base/fmt.h"
 #include "base/mem.h"
-#include "router/clock.h"
 #include "router/content.h"
 #include "router/recall.h"
-#include "router/view.h"
 #include "run/clocks.h"
 #include "run/keys.h"
 #include "run/log.h"
-#include "run/outbox.h"
-#include "wire/subject.h"
 
 #define ARENA_MAX (16u << 20) /* a decoded message, or the answer to a query */
-#define REPLY_MAX LIMIT_MESSAGE_BYTES
-#define ITEM_ROOM 512u    /* an encoded item's fields without its body */
-#define UPS_AHEAD 4u      /* reports whose tasks are looked up before their turn */
-#define LATE_NS NS_PER_MS /* a late reply waits for an event so long */
-
-struct router_core {
-	struct router_core_conf conf;
-	struct router *machine;
-	struct outbox *outbox; /* about `fast` tasks and nodes */
-	struct held held;      /* about tasks of the journal: until that is safe */
-	struct outbox *late;   /* replies that may wait for an event */
-	int64_t late_ns;       /* when they leave at the latest; INT64_MAX: there are none */
-	bool told;             /* an event leaves in this turn */
-	struct arena arena;
-	struct buf reply; /* to the message that is handled */
-	bool all_fast;    /* it says nothing of a task in the journal */
-	bool may_wait;
-	struct router_out out;
-	struct router_metrics metrics;
-	struct bus_sub *subs[3];
-	struct clock clock;
-	int64_t skew_ns; /* of the wall clock, as the machine was told */
-	int err;         /* the journal's: stop */
-};
+#define ITEM_ROOM 512u        /* an encoded item's fields without its body */
+#define UPS_AHEAD 4u          /* reports whose tasks are looked up before their turn */
+#define LATE_NS NS_PER_MS     /* a late reply waits for an event so long */
 
 static int64_t process_ns(const struct router_core *c)
 {
 	return c->conf.now(c->conf.now_ctx);
 }
 
-static int64_t now_ns(struct router_core *c)
+int64_t router_core_now(struct router_core *c)
 {
 	return clock_now(&c->clock, process_ns(c));
 }
 
 /* --- out ---------------------------------------------------------------------------------------------- */
 
-static void put_end(struct router_core *c, struct outbox *o, struct buf *b)
+void router_core_put_end(struct router_core *c, struct outbox *o, struct buf *b)
 {
 	if (outbox_put_end(o, b) < 0)
 		c->metrics.unsent++;
 }
 
-static struct outbox *outbox_for(struct router_core *c, bool fast)
+struct outbox *router_core_outbox(struct router_core *c, bool fast)
 {
 	return fast || c->conf.journal == NULL ? c->outbox : c->held.box;
 }
@@ -70,7 +45,7 @@ static struct outbox *outbox_for(struct router_core *c, bool fast)
 static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
 	struct router_core *c = ctx;
-	struct outbox *o = outbox_for(c, fast);
+	struct outbox *o = router_core_outbox(c, fast);
 	char subject[SUBJECT_BYTES];
 
 	if (subject_build(SUBJECT_DOWN, node, (struct span){ NULL, 0 }, subject) < 0)
@@ -78,14 +53,14 @@ static void on_down(void *ctx, struct span node, const struct down *d, bool fast
 	struct buf *b = outbox_put(o, subject, ITEM_ROOM + d->body.len);
 
 	downs_put(b, d);
-	put_end(c, o, b);
+	router_core_put_end(c, o, b);
 }
 
 static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
 	bool fast)
 {
 	struct router_core *c = ctx;
-	struct outbox *o = outbox_for(c, fast);
+	struct outbox *o = router_core_outbox(c, fast);
 	char subject[SUBJECT_BYTES];
 
 	if (subject_build(SUBJECT_EVENT, tenant, span_str(stream), subject) < 0)
@@ -93,7 +68,7 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 	struct buf *b = outbox_put(o, subject, ITEM_ROOM + e->data.len + e->result.body.len);
 
 	events_put(b, e);
-	put_end(c, o, b);
+	router_core_put_end(c, o, b);
 	c->told = true;
 }
 
@@ -114,9 +89,9 @@ static int on_image(void *ctx, const struct journal_image *image)
 	return c->err;
 }
 
-static int step(struct router_core *c, const struct router_event *e)
+int router_core_step(struct router_core *c, const struct router_event *e)
 {
-	return router_step(c->machine, now_ns(c), e, &c->out);
+	return router_step(c->machine, router_core_now(c), e, &c->out);
 }
 
 /* --- submits ------------------------------------------------------------------------------------------ */
@@ -126,7 +101,7 @@ static int step(struct router_core *c, const struct router_event *e)
  * and hold the way up. */
 static void send_replies(struct router_core *c, const struct bus_msg *m)
 {
-	struct outbox *o = c->may_wait ? c->late : outbox_for(c, c->all_fast);
+	struct outbox *o = c->may_wait ? c->late : router_core_outbox(c, c->all_fast);
 
 	if (m->reply.len == 0)
 		return;
@@ -137,15 +112,14 @@ static void send_replies(struct router_core *c, const struct bus_msg *m)
 	struct buf *b = outbox_put(o, (const char *)m->reply.at, c->reply.len);
 
 	buf_add(b, buf_span(&c->reply));
-	put_end(c, o, b);
+	router_core_put_end(c, o, b);
 	if (c->may_wait && c->late_ns == INT64_MAX)
-		c->late_ns = now_ns(c) + LATE_NS;
+		c->late_ns = router_core_now(c) + LATE_NS;
 }
 
-/* May a task of the journal be added to what waits for its flush? */
-static int admit(struct router_core *c, struct fail *why)
+int router_core_admit(struct router_core *c, struct fail *why)
 {
-	int err = held_admit(&c->held, now_ns(c), why);
+	int err = held_admit(&c->held, router_core_now(c), why);
 
 	c->metrics.behind += err < 0;
 	return err;
@@ -156,7 +130,7 @@ static int look_at_submit(struct router_core *c, struct span tenant, const struc
 	struct fail *why)
 {
 	bool known = s->key.len > 0 && router_key(c->machine, tenant, s->key) != NULL;
-	int err = s->fast || known ? 0 : admit(c, why);
+	int err = s->fast || known ? 0 : router_core_admit(c, why);
 
 	if (err < 0)
 		return err;
@@ -183,7 +157,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 		e.model = content_model(&c->arena, s);
 	}
 	if (reply.fail.code == 0)
-		(void)step(c, &e); /* what it says is in the reply */
+		(void)router_core_step(c, &e); /* what it says is in the reply */
 	/* A large batch is answered without texts, so that all its replies fit into one message. */
 	if (c->reply.len > LIMIT_MESSAGE_BYTES / 2)
 		reply.fail.detail[0] = '\0';
@@ -192,8 +166,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 	submit_replies_put(&c->reply, &reply);
 }
 
-/* May this message be answered where it asks to be? One that asks for more is dropped whole. */
-static bool is_honest(const struct bus_msg *m, struct span who)
+bool router_core_is_honest(const struct bus_msg *m, struct span who)
 {
 	return m->reply.len == 0 || subject_may_reply(m->reply, who);
 }
@@ -207,7 +180,8 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 	size_t n;
 
 	c->metrics.submits++;
-	if (subject_parse(SUBJECT_SUBMIT, m->subject, &tenant, NULL) < 0 || !is_honest(m, tenant)) {
+	if (subject_parse(SUBJECT_SUBMIT, m->subject, &tenant, NULL) < 0 ||
+		!router_core_is_honest(m, tenant)) {
 		c->metrics.submit_errors++;
 		return;
 	}
@@ -243,7 +217,7 @@ static void take_up(struct router_core *c, struct span node, const struct up *up
 		c->metrics.up_errors++;
 		return;
 	}
-	err = step(c, &e);
+	err = router_core_step(c, &e);
 	if (err < 0)
 		log_warn("an offer is refused", "node", LOG_SPAN(node), "error", LOG_ERR(err));
 }
@@ -283,168 +257,13 @@ void router_core_greet(struct router_core *c)
 	on_down(c, SPAN_LIT("all"), &ping, true);
 }
 
-/* --- queries ------------------------------------------------------------------------------------------ */
-
-static bool is_operator(const struct router_core *c, struct span tenant)
-{
-	struct span names = span_str(c->conf.operators);
-
-	while (names.len > 0)
-		if (span_eq(span_trim(span_cut(&names, ',')), tenant))
-			return true;
-	return false;
-}
-
-static const char *why_invalid(enum query_kind kind)
-{
-	if (kind == QUERY_FORGET)
-		return "it has not ended: cancel it first";
-	return kind == QUERY_REPLAY ? "only a task that ended without success is replayed"
-				    : "a part is paused and resumed with its task";
-}
-
-static int act_on_task(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
-	struct ulid *ret_task, struct fail *why)
-{
-	static const enum router_event_kind kinds[] = { [QUERY_CANCEL] = ROUTER_CANCEL,
-		[QUERY_REPLAY] = ROUTER_REPLAY,
-		[QUERY_FORGET] = ROUTER_FORGET,
-		[QUERY_PAUSE] = ROUTER_PAUSE,
-		[QUERY_RESUME] = ROUTER_RESUME };
-	const struct task *t = router_task(c->machine, tenant, is_op, q->task);
-	struct router_event e = { .kind = kinds[q->kind],
-		.who = tenant,
-		.task = q->task,
-		.ret_task = ret_task };
-	int err;
-
-	if (q->kind == QUERY_REPLAY && admit(c, why) < 0)
-		return why->code;
-	if (is_op && t != NULL) /* on behalf of whom it belongs to */
-		e.who = router_tenant(c->machine, t->tenant);
-	err = step(c, &e);
-	if (err == ERR_INVALID)
-		return fail_set(why, err, "task", 0, "%s", why_invalid(q->kind));
-	return err < 0 ? fail_set(why, err, "task", 0, NULL) : 0;
-}
-
-static int act_on_node(struct router_core *c, bool is_op, const struct query *q, struct fail *why)
-{
-	struct router_event e = { .kind = ROUTER_DRAIN, .node = q->node, .on = q->on };
-	int err;
-
-	if (!is_op)
-		return fail_set(why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
-	err = step(c, &e);
-	return err < 0 ? fail_set(why, err, "node", 0, NULL) : 0;
-}
-
-/* Some questions change something before the answer shows it. *ret_task: which task is to be shown. */
-static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
-	struct ulid *ret_task, struct fail *why)
-{
-	*ret_task = q->task;
-	if (q->kind == QUERY_DRAIN)
-		return act_on_node(c, is_op, q, why);
-	if (q->kind == QUERY_CANCEL || q->kind == QUERY_REPLAY || q->kind == QUERY_PAUSE ||
-		q->kind == QUERY_RESUME)
-		return act_on_task(c, tenant, is_op, q, ret_task, why);
-	return 0;
-}
-
-static void answer(struct router_core *c, struct span tenant, const struct query *q,
-	struct query_reply *ret)
-{
-	struct view v = {
-		.router = c->machine,
-		.arena = &c->arena,
-		.tenant = tenant,
-		.is_operator = is_operator(c, tenant),
-		.now_ns = now_ns(c),
-		.name = span_str(c->conf.name),
-		.jitter_p99_us =
-			c->conf.jitter_us == NULL ? 0 : (int64_t)hist_at(c->conf.jitter_us, 990),
-	};
-
-	struct query shown = *q;
-
-	*ret = (struct query_reply){ .kind = REPLY_NONE };
-	if (act(c, tenant, v.is_operator, q, &shown.task, &ret->fail) == 0)
-		view_answer(&v, &shown, ret);
-}
-
-/* The encoded answer; one that is too large becomes an error that says so. */
-static void encode(struct router_core *c, struct query_reply *r)
-{
-	buf_reset(&c->reply);
-	query_reply_encode(&c->reply, r);
-	int err = buf_err(&c->reply);
-
-	if (err == 0)
-		return;
-	*r = (struct query_reply){ .kind = REPLY_NONE };
-	fail_set(&r->fail, err, "limit", REPLY_MAX, "the answer is too large: ask for fewer rows");
-	buf_reset(&c->reply);
-	query_reply_encode(&c->reply, r);
-}
-
-/* Held like all that is said of tasks in the journal: what was done, or seen, must be safe. */
-static void send_answer(struct router_core *c, const struct bus_msg *m)
-{
-	struct outbox *o = outbox_for(c, false);
-	struct buf *b = outbox_put(o, (const char *)m->reply.at, c->reply.len);
-
-	buf_add(b, buf_span(&c->reply));
-	put_end(c, o, b);
-}
-
-/* The answer shows the task as it was, so that is encoded first. */
-static void forget(struct router_core *c, struct span tenant, const struct query *q,
-	struct query_reply *r)
-{
-	struct ulid task;
-
-	if (act_on_task(c, tenant, is_operator(c, tenant), q, &task, &r->fail) == 0)
-		return;
-	r->kind = REPLY_NONE;
-	encode(c, r);
-}
-
-static void on_query(void *ctx, const struct bus_msg *m)
-{
-	struct router_core *c = ctx;
-	struct query_reply r = { .kind = REPLY_NONE };
-	struct query q = { .kind = QUERY_NONE };
-	struct span tenant;
-
-	c->metrics.queries++;
-	if (m->reply.len == 0 || subject_parse(SUBJECT_QUERY, m->subject, &tenant, NULL) < 0 ||
-		!is_honest(m, tenant)) {
-		c->metrics.query_errors++;
-		return;
-	}
-	arena_reset(&c->arena);
-	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
-		if (recall_task(c->conf.journal, c->machine, q.task, &r.fail) == 0)
-			answer(c, tenant, &q, &r);
-		else
-			c->metrics.unread++;
-	}
-	if (r.fail.code != 0)
-		c->metrics.query_errors++;
-	encode(c, &r);
-	if (q.kind == QUERY_FORGET && r.fail.code == 0)
-		forget(c, tenant, &q, &r);
-	send_answer(c, m);
-}
-
 /* --- life --------------------------------------------------------------------------------------------- */
 
 static int subscribe(struct router_core *c, struct fail *why)
 {
 	static const enum subject subjects[] = { SUBJECT_SUBMIT, SUBJECT_QUERY, SUBJECT_UP };
-	static void (*const handlers[])(void *, const struct bus_msg *) = { on_submit, on_query,
-		on_up };
+	static void (*const handlers[])(void *, const struct bus_msg *) = { on_submit,
+		router_core_on_query, on_up };
 	char pattern[SUBJECT_BYTES];
 
 	for (unsigned i = 0; i < ARRAY_LEN(subjects); i++) {
@@ -461,7 +280,8 @@ static int subscribe(struct router_core *c, struct fail *why)
 /* Tell the machine how far the wall clock is off, if that has changed by more than measuring takes. */
 static void see_wall(struct router_core *c, int64_t least_ns)
 {
-	int64_t skew_ns = c->conf.wall == NULL ? 0 : c->conf.wall(c->conf.now_ctx) - now_ns(c);
+	int64_t skew_ns =
+		c->conf.wall == NULL ? 0 : c->conf.wall(c->conf.now_ctx) - router_core_now(c);
 
 	if (llabs(skew_ns - c->skew_ns) < least_ns)
 		return;
@@ -473,11 +293,6 @@ void router_core_beat(struct router_core *c)
 {
 	clock_beat(&c->clock, process_ns(c));
 	see_wall(c, CLOCK_STEP_NS);
-}
-
-int64_t router_core_now(struct router_core *c)
-{
-	return now_ns(c);
 }
 
 /* The journal's rows; then no time that it tells of is in the future. */
@@ -506,16 +321,16 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	c->out = (struct router_out){ c, on_down, on_event, on_record,
 		conf->journal == NULL ? NULL : on_image };
 	arena_init(&c->arena, ARENA_MAX);
-	buf_init(&c->reply, REPLY_MAX);
+	buf_init(&c->reply, LIMIT_MESSAGE_BYTES);
 	c->outbox = outbox_new(conf->bus);
 	c->late = outbox_new(conf->bus);
 	c->late_ns = INT64_MAX;
-	c->machine = router_new(&conf->machine, now_ns(c));
+	c->machine = router_new(&conf->machine, router_core_now(c));
 	if (held_open(&c->held, conf->bus, conf->journal, &conf->backlog) < 0 ||
 		c->outbox == NULL || c->late == NULL || c->machine == NULL)
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else if (read_journal(c, why) == 0 && subscribe(c, why) == 0) {
-		router_resume(c->machine, now_ns(c), &c->out);
+		router_resume(c->machine, router_core_now(c), &c->out);
 		return c;
 	}
 	router_core_close(c);
@@ -550,7 +365,7 @@ void router_core_close(struct router_core *c)
 /* Replies before events: who hears an event shall know the task. */
 static void send(struct router_core *c)
 {
-	if (c->told || c->late_ns <= now_ns(c)) {
+	if (c->told || c->late_ns <= router_core_now(c)) {
 		c->metrics.unsent += outbox_send(c->late);
 		c->late_ns = INT64_MAX;
 	}
@@ -560,12 +375,12 @@ static void send(struct router_core *c)
 
 int router_core_turn(struct router_core *c)
 {
-	if (router_wake(c->machine) <= now_ns(c))
-		(void)step(c, &(struct router_event){ .kind = ROUTER_TICK });
+	if (router_wake(c->machine) <= router_core_now(c))
+		(void)router_core_step(c, &(struct router_event){ .kind = ROUTER_TICK });
 	if (c->err == 0)
 		c->err = router_image_err(c->machine);
 	if (c->err == 0)
-		c->err = held_turn(&c->held, now_ns(c), &c->metrics.unsent);
+		c->err = held_turn(&c->held, router_core_now(c), &c->metrics.unsent);
 	if (c->err == 0)
 		send(c);
 	return c->err;
