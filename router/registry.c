@@ -7,6 +7,7 @@
 
 #include "base/fmt.h"
 #include "base/mem.h"
+#include "router/offered.h"
 #include "router/rows.h"
 #include "wire/kinds.h"
 
@@ -39,15 +40,6 @@ int registry_init(struct registry *g, const struct registry_conf *conf)
 	return 0;
 }
 
-static void free_kinds(struct node_kind *kinds, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++) {
-		mem_free(kinds[i].why);
-		mem_free(kinds[i].model);
-	}
-	mem_free(kinds);
-}
-
 void registry_done(struct registry *g)
 {
 	for (uint32_t i = 0; i < g->nodes.cap; i++) {
@@ -55,7 +47,7 @@ void registry_done(struct registry *g)
 			continue;
 		struct node *n = slots_at(&g->nodes, i);
 
-		free_kinds(n->kinds, n->kinds_n);
+		offered_free(n);
 		mem_free(n->device);
 	}
 	for (uint32_t i = 0; i < g->kinds.cap; i++) {
@@ -180,123 +172,7 @@ static void node_sort_if(struct registry *g, struct node *n)
 		node_sort(g, n);
 }
 
-static struct node_kind *kind_of(const struct node *n, uint32_t kind)
-{
-	for (uint32_t i = 0; i < n->kinds_n; i++)
-		if (n->kinds[i].kind == kind)
-			return &n->kinds[i];
-	return NULL;
-}
-
 /* --- offers ----------------------------------------------------------------------------------------- */
-
-/* The new kinds of an offer as an array of our own; averages of kinds that stay are kept. */
-static int kinds_copy(struct registry *g, const struct node *n, const struct offer *o,
-	struct node_kind **ret)
-{
-	struct node_kind *kinds = mem_alloc((o->kinds_n + 1) * sizeof *kinds);
-
-	if (kinds == NULL)
-		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < o->kinds_n; i++) {
-		const struct kind_offer *ko = &o->kinds[i];
-		struct node_kind *nk = &kinds[i];
-		const struct node_kind *was;
-
-		nk->kind = find_kind(g, ko->kind);
-		if (nk->kind == KIND_UNKNOWN)
-			nk->kind = add_kind(g, ko->kind);
-		if (ko->why.len > 0 && !ko->ready)
-			nk->why = mem_str(ko->why);
-		if (ko->model.len > 0)
-			nk->model = mem_str(ko->model);
-		if (nk->kind == KIND_UNKNOWN ||
-			(ko->why.len > 0 && !ko->ready && nk->why == NULL) ||
-			(ko->model.len > 0 && nk->model == NULL) ||
-			rows_reserve(&registry_kind_at(g, nk->kind)->of[o->rung]) < 0) {
-			free_kinds(kinds, (uint32_t)i + 1);
-			return ERR_NO_MEMORY;
-		}
-		nk->ready = ko->ready;
-		nk->pauses = ko->pauses;
-		nk->price_ucr = ko->price_ucr;
-		nk->said_us = ko->typical_us;
-		was = kind_of(n, nk->kind);
-		if (was != NULL)
-			nk->seen_us = was->seen_us;
-	}
-	*ret = kinds;
-	return 0;
-}
-
-/* Are the kinds of the offer those that stand in the rows, in the same order? Then only numbers change. */
-static bool kinds_same(const struct registry *g, const struct node *n, const struct offer *o)
-{
-	if (o->kinds_n != n->kinds_n || o->rung != n->rung)
-		return false;
-	for (uint32_t i = 0; i < n->kinds_n; i++) {
-		const struct node_kind *nk = &n->kinds[i];
-		const struct kind_offer *ko = &o->kinds[i];
-
-		if (!span_is(ko->kind, registry_kind_at(g, nk->kind)->name) ||
-			!span_eq(ko->model, span_str(nk->model)) ||
-			(!ko->ready && !span_eq(ko->why, span_str(nk->why))))
-			return false;
-	}
-	return true;
-}
-
-static void kinds_drop(struct registry *g, struct node *n)
-{
-	for (uint32_t i = 0; i < n->kinds_n; i++)
-		row_drop(g, n, &n->kinds[i]);
-	free_kinds(n->kinds, n->kinds_n);
-	n->kinds = NULL;
-	n->kinds_n = 0;
-}
-
-/* A kind twice in one offer would stand in the rows twice. */
-static bool has_twins(const struct offer *o)
-{
-	for (size_t i = 1; i < o->kinds_n; i++)
-		for (size_t k = 0; k < i; k++)
-			if (span_eq(o->kinds[i].kind, o->kinds[k].kind))
-				return true;
-	return false;
-}
-
-static int kinds_take(struct registry *g, struct node *n, const struct offer *o)
-{
-	struct node_kind *kinds = NULL;
-
-	if (kinds_same(g, n, o)) {
-		for (uint32_t i = 0; i < n->kinds_n; i++) {
-			struct node_kind *nk = &n->kinds[i];
-
-			nk->ready = o->kinds[i].ready;
-			nk->pauses = o->kinds[i].pauses;
-			if (nk->ready) {
-				mem_free(nk->why);
-				nk->why = NULL;
-			}
-			nk->price_ucr = o->kinds[i].price_ucr;
-			nk->said_us = o->kinds[i].typical_us;
-			row_fill(&rows_of(g, n, nk)->rows[nk->row], n, nk);
-		}
-		return 0;
-	}
-	int r = kinds_copy(g, n, o, &kinds);
-
-	if (r < 0)
-		return r;
-	kinds_drop(g, n);
-	n->rung = o->rung;
-	n->kinds = kinds;
-	n->kinds_n = (uint32_t)o->kinds_n;
-	for (uint32_t i = 0; i < n->kinds_n; i++)
-		row_add(g, n, &n->kinds[i]);
-	return 0;
-}
 
 static void node_forget(struct registry *g, uint32_t node)
 {
@@ -304,7 +180,7 @@ static void node_forget(struct registry *g, uint32_t node)
 	uint32_t index = node_index(node);
 
 	CHECK(list_is_empty(&n->tasks) && list_is_empty(&n->twins) && list_is_empty(&n->paused));
-	kinds_drop(g, n);
+	offered_drop(g, n);
 	mem_free(n->device);
 	heap_drop(&g->due, index);
 	map_drop(&g->by_name, span_hash(span_str(n->name), HASH_SEED), n->load.node);
@@ -395,7 +271,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 	uint32_t i = registry_find(g, name);
 	enum heard heard = HEARD_NEWS;
 
-	if (has_twins(o) || span_is(name, "all")) /* spu.down.all is heard by every node */
+	if (offered_has_twins(o) || span_is(name, "all")) /* spu.down.all is heard by every node */
 		return ERR_INVALID;
 	if (i == NODE_NOBODY) {
 		i = node_add(g, name);
@@ -410,7 +286,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		*ret_node = i;
 		return 0;
 	}
-	int r = kinds_take(g, n, o);
+	int r = offered_take(g, n, o);
 
 	if (r < 0) {
 		if (heard == HEARD_NEW)
@@ -491,7 +367,7 @@ void registry_leave(struct registry *g, uint32_t node, enum node_state state)
 
 static void learn(struct registry *g, struct node *n, uint32_t kind, int64_t run_us)
 {
-	struct node_kind *nk = kind_of(n, kind);
+	struct node_kind *nk = offered_find(n, kind);
 
 	if (nk == NULL)
 		return;
@@ -519,7 +395,7 @@ void registry_ended(struct registry *g, uint32_t node, uint32_t kind, enum ended
 void registry_outrun(struct registry *g, uint32_t node, uint32_t kind, int64_t run_us)
 {
 	struct node *n = registry_node(g, node);
-	const struct node_kind *nk = kind_of(n, kind);
+	const struct node_kind *nk = offered_find(n, kind);
 
 	if (nk != NULL && run_us > nk->seen_us)
 		learn(g, n, kind, run_us);
@@ -569,14 +445,14 @@ int64_t registry_wake(const struct registry *g)
 
 const struct node_kind *registry_node_kind(const struct registry *g, uint32_t node, uint32_t kind)
 {
-	return kind_of(registry_node(g, node), kind);
+	return offered_find(registry_node(g, node), kind);
 }
 
 enum verdict registry_verdict(const struct registry *g, uint32_t node, uint32_t kind,
 	const struct place_need *need, struct span *ret_note)
 {
 	const struct node *n = registry_node(g, node);
-	const struct node_kind *nk = kind_of(n, kind);
+	const struct node_kind *nk = offered_find(n, kind);
 	enum verdict v;
 
 	*ret_note = (struct span){ NULL, 0 };
