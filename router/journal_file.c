@@ -30,56 +30,37 @@
 #define STR_(x) #x
 #define STR(x) STR_(x)
 
+/* clang-format off */
 static const char schema[] =
 	"BEGIN;"
-	"PRAGMA application_id=" STR(
-		JOURNAL_APPLICATION) ";"
-				     "PRAGMA user_version=" STR(
-					     JOURNAL_FORMAT) ";"
-							     "CREATE TABLE open("
-							     " row INTEGER PRIMARY KEY,"
-							     " task_hi INTEGER NOT NULL, task_lo "
-							     "INTEGER "
-							     "NOT NULL,"
-							     " tenant TEXT NOT NULL, key TEXT NOT "
-							     "NULL,"
-							     " task_order BLOB NOT NULL, "
-							     "task_state BLOB "
-							     "NOT NULL) STRICT;"
-							     "CREATE TABLE long_order("
-							     " row INTEGER PRIMARY KEY, task_order "
-							     "BLOB "
-							     "NOT NULL) STRICT;"
-							     "CREATE TABLE kept("
-							     " row INTEGER PRIMARY KEY,"
-							     " task_hi INTEGER NOT NULL, task_lo "
-							     "INTEGER "
-							     "NOT NULL,"
-							     " forget_ns INTEGER NOT NULL,"
-							     " key_hash INTEGER," /* NULL: no key */
-							     " tenant TEXT NOT NULL, key TEXT NOT "
-							     "NULL,"
-							     " task_order BLOB NOT NULL, "
-							     "task_state BLOB "
-							     "NOT NULL) STRICT;"
-							     "CREATE INDEX kept_task ON "
-							     "kept(task_hi);"
-							     "CREATE INDEX kept_forget ON "
-							     "kept(forget_ns);"
-							     "CREATE INDEX kept_key ON "
-							     "kept(key_hash) "
-							     "WHERE key_hash IS NOT NULL;"
-							     /* What would take long to count. */
-							     "CREATE TABLE total("
-							     " id INTEGER PRIMARY KEY CHECK(id = "
-							     "1),"
-							     " kept_rows INTEGER NOT NULL, "
-							     "kept_bytes "
-							     "INTEGER NOT NULL,"
-							     " key_seed INTEGER NOT NULL) STRICT;"
-							     /* A row while a writer has the file open. */
-							     "CREATE TABLE unclosed("
-							     " since INTEGER NOT NULL) STRICT;";
+	"PRAGMA application_id=" STR(JOURNAL_APPLICATION) ";"
+	"PRAGMA user_version=" STR(JOURNAL_FORMAT) ";"
+	"CREATE TABLE open("
+	" row INTEGER PRIMARY KEY,"
+	" task_hi INTEGER NOT NULL, task_lo INTEGER NOT NULL,"
+	" tenant TEXT NOT NULL, key TEXT NOT NULL,"
+	" task_order BLOB NOT NULL, task_state BLOB NOT NULL) STRICT;"
+	"CREATE TABLE long_order("
+	" row INTEGER PRIMARY KEY, task_order BLOB NOT NULL) STRICT;"
+	"CREATE TABLE kept("
+	" row INTEGER PRIMARY KEY,"
+	" task_hi INTEGER NOT NULL, task_lo INTEGER NOT NULL,"
+	" forget_ns INTEGER NOT NULL,"
+	" key_hash INTEGER," /* NULL: no key */
+	" tenant TEXT NOT NULL, key TEXT NOT NULL,"
+	" task_order BLOB NOT NULL, task_state BLOB NOT NULL) STRICT;"
+	"CREATE INDEX kept_task ON kept(task_hi);"
+	"CREATE INDEX kept_forget ON kept(forget_ns);"
+	"CREATE INDEX kept_key ON kept(key_hash) WHERE key_hash IS NOT NULL;"
+	/* What would take long to count. */
+	"CREATE TABLE total("
+	" id INTEGER PRIMARY KEY CHECK(id = 1),"
+	" kept_rows INTEGER NOT NULL, kept_bytes INTEGER NOT NULL,"
+	" key_seed INTEGER NOT NULL) STRICT;"
+	/* A row while a writer has the file open. */
+	"CREATE TABLE unclosed("
+	" since INTEGER NOT NULL) STRICT;";
+/* clang-format on */
 
 /* --- errors ------------------------------------------------------------------------------------------- */
 
