@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * machine: what the files of the router machine share. Nobody else includes this.
- *   router.c  steps, submits, time      rung.c    placing, hops, retries
+ *   router.c  steps, time               submit.c  what is taken in
+ *   rung.c    placing, hops, retries
  *   report.c  what nodes say            split.c   parts and their join
  *   finish.c  ends, events, what is kept      replay.c  again, or forgotten
  *   image.c   rows for the journal, and back  graph.c   parts that a submitter named
@@ -246,6 +247,11 @@ void flow_tick(struct router *r);
 struct task *router_add_known(struct router *r, uint32_t tenant, struct ulid id);
 /* A new task of a tenant; NULL at the ceiling or without memory. */
 struct task *router_add_task(struct router *r, uint32_t tenant);
+
+/* --- submit.c */
+
+/* Take a task in, or refuse it: e->reply says which. */
+void router_submit(struct router *r, const struct router_event *e);
 /* Tell who watches. */
 void router_record_accepted(struct router *r, const struct task *t, const struct router_event *e);
 
