@@ -60,22 +60,22 @@ static bool see_member(struct table *t, const struct json_scan_member *m, uint32
 /* Are the elements objects that are alike? */
 static bool see_table(struct table *t, struct json_scan elements)
 {
-	struct json_scan_member row, m;
+	struct json_scan members;
+	struct json_scan_member m;
 	uint64_t cells = 0;
 
 	t->columns_n = t->rows = 0;
-	for (; json_scan_next(&elements, &row); t->rows++) {
-		struct json_scan members = json_scan_open(row.value);
-
-		if (!members.is_object)
-			return false;
+	for (; json_scan_enter(&elements, &members); t->rows++) {
 		for (uint32_t i = 0; i < t->columns_n; i++)
 			t->columns[i].in_row = false;
 		for (uint32_t i = 0; json_scan_next(&members, &m); i++, cells++) {
 			if (!see_member(t, &m, i))
 				return false;
 		}
+		json_scan_leave(&elements, &members);
 	}
+	if (json_scan_next(&elements, &m)) /* no object */
+		return false;
 	return t->rows >= ROWS_MIN && t->columns_n > 0 &&
 	       2 * cells >= (uint64_t)t->rows * t->columns_n;
 }
@@ -128,14 +128,15 @@ static void say_head(struct buf *b, const struct table *t, struct span key)
 	}
 }
 
-static void say_row(struct buf *b, struct table *t, struct span object)
+static void say_row(struct buf *b, struct table *t, struct json_scan *members)
 {
-	struct span cells[COLUMNS] = { { 0 } };
-	struct json_scan members = json_scan_open(object);
+	struct span cells[COLUMNS];
 	struct json_scan_member m;
 	bool first = true;
 
-	for (uint32_t i = 0; json_scan_next(&members, &m); i++)
+	for (uint32_t i = 0; i < t->columns_n; i++)
+		cells[i] = (struct span){ 0 };
+	for (uint32_t i = 0; json_scan_next(members, &m); i++)
 		cells[column_of(t, m.key, i) - t->columns] = m.value;
 	for (uint32_t i = 0; i < t->columns_n; i++) {
 		if (is_constant(t, &t->columns[i]))
@@ -160,19 +161,21 @@ static int add_table(struct guard *g, struct buf *b, struct table *t, struct spa
 	struct span source, struct json_scan elements)
 {
 	uint32_t head = g->units.n;
-	struct json_scan_member row;
+	struct json_scan members;
 	bool whole = all_constant(t);
 
 	buf_reset(b);
 	say_head(b, t, key);
 	if (add_built(g, b, whole ? source : span_part(source, 0, 1), UNIT_ROW) == NULL)
 		return ERR_NO_MEMORY;
-	while (!whole && json_scan_next(&elements, &row)) {
+	while (!whole && json_scan_enter(&elements, &members)) {
+		const unsigned char *from = members.rest.at - 1;
 		struct unit *u;
 
 		buf_reset(b);
-		say_row(b, t, row.value);
-		u = add_built(g, b, row.value, UNIT_ROW);
+		say_row(b, t, &members);
+		json_scan_leave(&elements, &members);
+		u = add_built(g, b, span_of(from, (size_t)(elements.rest.at - from)), UNIT_ROW);
 		if (u == NULL)
 			return ERR_NO_MEMORY;
 		u->needs = head;

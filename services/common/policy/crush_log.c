@@ -26,32 +26,45 @@ struct records {
 	uint32_t cap;
 };
 
-static bool is_word_byte(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       c >= 0x80;
-}
+enum { SIGN, LETTER, DIGIT };
 
-static bool has_digit(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.at[i] >= '0' && s.at[i] <= '9')
-			return true;
-	}
-	return false;
-}
+/* clang-format off */
+static const unsigned char classes[256] = {
+	['0' ... '9'] = DIGIT, ['A' ... 'Z'] = LETTER, ['a' ... 'z'] = LETTER, [0x80 ... 0xFF] = LETTER,
+};
+/* clang-format on */
 
+/* A word, the signs before it, and whether it has a digit. */
+struct log_word {
+	struct span text;
+	struct span signs;
+	bool digit;
+};
+
+/* Words that say that something is wrong; by their first letters. */
 static bool is_severe(struct span word)
 {
-	static const char *const words[] = { "alert", "crit", "critical", "emerg", "err", "error",
-		"exception", "fail", "failed", "failure", "fatal", "panic", "traceback", "warn",
-		"warning" };
+	static const struct {
+		char text[12];
+		size_t len;
+	} words[] = { { "alert", 5 }, { "crit", 4 }, { "critical", 8 }, { "emerg", 5 },
+		{ "err", 3 }, { "error", 5 }, { "exception", 9 }, { "fail", 4 }, { "failed", 6 },
+		{ "failure", 7 }, { "fatal", 5 }, { "panic", 5 }, { "traceback", 9 }, { "warn", 4 },
+		{ "warning", 7 } };
+	static const bool firsts[256] = { ['a'] = true,
+		['c'] = true,
+		['e'] = true,
+		['f'] = true,
+		['p'] = true,
+		['t'] = true,
+		['w'] = true };
+	unsigned char first = word.at[0] | 0x20;
 
-	if (word.len < 3 || word.len > 9)
+	if (!firsts[first] || word.len < 3 || word.len > 9)
 		return false;
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (word.len == strlen(words[i]) &&
-			strncasecmp((const char *)word.at, words[i], word.len) == 0)
+		if ((unsigned char)words[i].text[0] == first && words[i].len == word.len &&
+			strncasecmp((const char *)word.at, words[i].text, word.len) == 0)
 			return true;
 	}
 	return false;
@@ -63,45 +76,58 @@ static uint64_t mix(uint64_t hash, uint64_t more)
 	return hash ^ hash >> 29;
 }
 
-/* The next word of *s, and the signs before it in *ret_signs; false at the end. */
-static bool next_word(struct span *s, struct span *ret_word, struct span *ret_signs)
+/* The next word of *s; false at the end. */
+static bool next_word(struct span *s, struct log_word *ret)
 {
-	size_t from = 0, to;
+	const unsigned char *at = s->at, *end = s->at + s->len, *from;
+	unsigned any = 0;
 
-	while (from < s->len && !is_word_byte(s->at[from]))
-		from++;
-	for (to = from; to < s->len && is_word_byte(s->at[to]);)
-		to++;
-	*ret_signs = span_part(*s, 0, from);
-	*ret_word = span_part(*s, from, to - from);
-	*s = span_part(*s, to, s->len);
-	return ret_word->len > 0;
+	while (at < end && classes[*at] == SIGN)
+		at++;
+	ret->signs = span_of(s->at, (size_t)(at - s->at));
+	for (from = at; at < end && classes[*at] != SIGN; at++)
+		any |= classes[*at];
+	ret->text = span_of(from, (size_t)(at - from));
+	ret->digit = (any & DIGIT) != 0;
+	*s = span_of(at, (size_t)(end - at));
+	return ret->text.len > 0;
 }
 
 /* A month, a day of the week, a zone: between the numbers of a time. */
-static bool is_of_time(struct span word)
+static bool is_of_time(const struct log_word *w)
 {
-	return has_digit(word) || word.len == 1 ||
-	       (word.len == 3 && !is_severe(word) && word.at[0] >= 'A' && word.at[0] <= 'Z');
+	return w->digit || w->text.len == 1 ||
+	       (w->text.len == 3 && w->text.at[0] >= 'A' && w->text.at[0] <= 'Z' &&
+		       !is_severe(w->text));
+}
+
+/* All words and signs behind the time. */
+static uint64_t strict_template(struct span text)
+{
+	struct log_word w;
+	uint64_t hash = 0;
+	unsigned nth = 0;
+	bool in_time = true;
+
+	while (next_word(&text, &w)) {
+		in_time = in_time && nth++ < 2 * TIME_WORDS && is_of_time(&w);
+		if (!in_time)
+			hash = mix(mix(hash, span_hash(w.text, 0)), span_hash(w.signs, 0));
+	}
+	return hash;
 }
 
 static void judge(struct record *r)
 {
-	struct span rest = r->text, word, signs;
-	uint64_t loose = 0, strict = 0;
-	unsigned nth = 0;
-	bool in_time = true;
+	struct span rest = r->text;
+	struct log_word w;
+	uint64_t loose = 0;
 
-	while (next_word(&rest, &word, &signs)) {
-		uint64_t hash = span_hash(word, 0);
-
-		in_time = in_time && nth++ < 2 * TIME_WORDS && is_of_time(word);
-		r->severe = r->severe || is_severe(word);
-		loose = mix(loose, has_digit(word) ? 1 : hash);
-		if (!in_time)
-			strict = mix(mix(strict, hash), span_hash(signs, 0));
+	while (!r->severe && next_word(&rest, &w)) {
+		r->severe = !w.digit && is_severe(w.text);
+		loose = mix(loose, w.digit ? 1 : span_hash(w.text, 0));
 	}
-	r->template = r->severe ? strict : loose;
+	r->template = r->severe ? strict_template(r->text) : loose;
 }
 
 static int add_record(struct records *all, struct arena *a, struct span text)

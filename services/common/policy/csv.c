@@ -16,8 +16,6 @@
 /* The end of the cell that begins at `at`; SIZE_MAX if its quotes do not close. */
 static size_t cell_end(struct span line, unsigned char sign, size_t at)
 {
-	const unsigned char *end;
-
 	if (at < line.len && line.at[at] == '"') {
 		for (at++; at < line.len; at++) {
 			if (line.at[at] != '"')
@@ -31,8 +29,9 @@ static size_t cell_end(struct span line, unsigned char sign, size_t at)
 		}
 		return SIZE_MAX;
 	}
-	end = at < line.len ? memchr(line.at + at, sign, line.len - at) : NULL;
-	return end == NULL ? line.len : (size_t)(end - line.at);
+	while (at < line.len && line.at[at] != sign)
+		at++;
+	return at < line.len ? at : line.len;
 }
 
 bool csv_cell(const struct csv *csv, struct span line, size_t *at, struct span *ret)

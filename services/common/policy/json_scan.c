@@ -4,6 +4,8 @@
  */
 #include "policy/json_scan.h"
 
+#include <endian.h>
+
 #include "base/check.h"
 
 #include "base/pure.h"
@@ -16,10 +18,35 @@ static size_t skip_space(struct span s, size_t at)
 	return at;
 }
 
+/* The high bit of the first byte that is a quote, a backslash or a control character; bits behind it mean nothing. */
+static uint64_t special_in(uint64_t bytes)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101), high = UINT64_C(0x80) * each;
+	uint64_t quote = bytes ^ (uint64_t)'"' * each, slash = bytes ^ (uint64_t)'\\' * each;
+
+	return (((quote - each) & ~quote) | ((slash - each) & ~slash) |
+		       ((bytes - 0x20 * each) & ~bytes)) &
+	       high;
+}
+
+/* The first byte from `at` on that is special in a string, or the last eight. */
+static size_t skip_plain(struct span s, size_t at)
+{
+	for (; at + 8 <= s.len; at += 8) {
+		uint64_t bytes, special;
+
+		memcpy(&bytes, s.at + at, sizeof(bytes));
+		special = special_in(le64toh(bytes));
+		if (special != 0)
+			return at + (unsigned)__builtin_ctzll(special) / 8;
+	}
+	return at;
+}
+
 /* The end of the string whose first quote is at `at`, or 0. */
 static size_t string_end(struct span s, size_t at)
 {
-	for (at++; at < s.len; at++) {
+	for (at = skip_plain(s, at + 1); at < s.len; at = skip_plain(s, at + 1)) {
 		unsigned char c = s.at[at];
 
 		if (c == '"')
@@ -179,6 +206,47 @@ size_t json_scan_value(struct span s, size_t *ret_looked)
 	return at;
 }
 
+/* --- what is known to be JSON --------------------------------------------------------------------- */
+
+static size_t skip_string(struct span s, size_t at)
+{
+	size_t end = string_end(s, at);
+
+	return end == 0 ? s.len : end;
+}
+
+static size_t skip_scalar(struct span s, size_t at)
+{
+	while (at < s.len && s.at[at] > ' ' && s.at[at] != ',' && s.at[at] != ']' &&
+		s.at[at] != '}')
+		at++;
+	return at;
+}
+
+/* The end of the value at `at`. */
+static size_t skip_value(struct span s, size_t at)
+{
+	static const bool stops
+		[256] = { ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true };
+	unsigned depth = 0;
+
+	if (s.at[at] != '{' && s.at[at] != '[')
+		return s.at[at] == '"' ? skip_string(s, at) : skip_scalar(s, at);
+	for (; at < s.len; at++) {
+		while (at < s.len && !stops[s.at[at]])
+			at++;
+		if (at == s.len)
+			break;
+		if (s.at[at] == '"')
+			at = skip_string(s, at) - 1;
+		else if (s.at[at] == '{' || s.at[at] == '[')
+			depth++;
+		else if (--depth == 0)
+			return at + 1;
+	}
+	return s.len;
+}
+
 struct json_scan json_scan_open(struct span value)
 {
 	bool object = value.len > 0 && value.at[0] == '{';
@@ -191,46 +259,66 @@ struct json_scan json_scan_open(struct span value)
 
 bool json_scan_next(struct json_scan *r, struct json_scan_member *ret)
 {
-	size_t at = skip_space(r->rest, 0), from, n;
+	size_t at = skip_space(r->rest, 0), end;
 
 	if (at < r->rest.len && r->rest.at[at] == ',')
 		at = skip_space(r->rest, at + 1);
-	if (at >= r->rest.len)
+	if (at >= r->rest.len || r->rest.at[at] == '}' || r->rest.at[at] == ']')
 		return false;
 	*ret = (struct json_scan_member){ .key = { 0 } };
 	if (r->is_object) {
-		from = at;
-		ret->key = span_part(r->rest, from, string_end(r->rest, from) - from);
-		at = key_end(r->rest, at);
-		if (at == 0)
+		end = skip_string(r->rest, at);
+		ret->key = span_of(r->rest.at + at, end - at);
+		at = skip_space(r->rest, end);
+		at = skip_space(r->rest, at + 1); /* the colon */
+		if (at >= r->rest.len)
 			return false;
 	}
-	n = json_scan_value(span_part(r->rest, at, r->rest.len), NULL);
-	if (n == 0)
+	end = skip_value(r->rest, at);
+	if (end == at)
 		return false;
-	ret->value = span_part(r->rest, at, n);
-	r->rest = span_part(r->rest, at + n, r->rest.len);
+	ret->value = span_of(r->rest.at + at, end - at);
+	r->rest = span_of(r->rest.at + end, r->rest.len - end);
 	return true;
+}
+
+bool json_scan_enter(const struct json_scan *r, struct json_scan *ret)
+{
+	size_t at = skip_space(r->rest, 0);
+
+	if (at < r->rest.len && r->rest.at[at] == ',')
+		at = skip_space(r->rest, at + 1);
+	if (at >= r->rest.len || r->rest.at[at] != '{')
+		return false;
+	*ret = (struct json_scan){
+		.rest = span_part(r->rest, at + 1, r->rest.len),
+		.is_object = true,
+	};
+	return true;
+}
+
+void json_scan_leave(struct json_scan *r, const struct json_scan *inside)
+{
+	size_t at = skip_space(inside->rest, 0);
+
+	r->rest = span_part(inside->rest, at + 1, inside->rest.len);
 }
 
 void json_scan_minify(struct buf *b, struct span value)
 {
-	size_t at = 0, from;
+	size_t from = 0, at = 0;
 
 	while (at < value.len) {
 		unsigned char c = value.at[at];
 
-		from = at;
 		if (c == '"') {
-			size_t quoted = string_end(value, at);
-
-			at = quoted == 0 ? value.len : quoted;
-		} else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+			at = skip_string(value, at);
+		} else if (c > ' ') {
 			at++;
-			continue;
 		} else {
-			at++;
+			buf_add(b, span_part(value, from, at - from));
+			from = at = skip_space(value, at) > at ? skip_space(value, at) : at + 1;
 		}
-		buf_add(b, span_part(value, from, at - from));
 	}
+	buf_add(b, span_part(value, from, value.len - from));
 }

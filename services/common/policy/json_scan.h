@@ -16,7 +16,7 @@
  * far it was looked. */
 size_t json_scan_value(struct span s, size_t *ret_looked);
 
-/* The members of an object or the elements of an array, given as json_scan_value found it. */
+/* The members of an object or the elements of an array, given as json_scan_value found it: it is not checked again. */
 struct json_scan {
 	struct span rest;
 	bool is_object;
@@ -27,6 +27,9 @@ struct json_scan_member {
 };
 struct json_scan json_scan_open(struct span value);
 bool json_scan_next(struct json_scan *r, struct json_scan_member *ret);
+/* If what comes next is an object: its members, without a look for its end; when all were read, leave it. */
+bool json_scan_enter(const struct json_scan *r, struct json_scan *ret);
+void json_scan_leave(struct json_scan *r, const struct json_scan *inside);
 
 /* Append a value without the white space between its parts. */
 void json_scan_minify(struct buf *b, struct span value);

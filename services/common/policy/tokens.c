@@ -138,6 +138,11 @@ static uint64_t sign_cost(size_t n)
 				: (SIGNS_MANY - 1) * SIGN_MORE + (n - SIGNS_MANY) * SIGN_LINE);
 }
 
+static uint64_t digits_cost(const struct cost *cost, size_t n)
+{
+	return (n + cost->digits - 1) / cost->digits * 1000;
+}
+
 static size_t run_end(struct span s, size_t at, unsigned char class)
 {
 	while (at < s.len && classes[s.at[at]] == class)
@@ -183,7 +188,7 @@ struct tokens tokens_of(enum tokens_family family, struct span s)
 		if (class == SIGN)
 			sum.text += sign_cost(n);
 		else if (class == DIGIT)
-			sum.text += (n + cost->digits - 1) / cost->digits * 1000;
+			sum.text += n <= cost->digits ? 1000 : digits_cost(cost, n);
 		else if (n > 1 || s.at[at] != ' ')
 			sum.space += SPACE_RUN;
 	}
