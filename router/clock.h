@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * clock: a router's own time: what its machine calls now, and counts leases, pauses and lengths in. It starts as Unix
- * time and only goes forward, also from one life of the router to the next, whatever is done to the machine's clock;
+ * time and only goes forward, also from one life of the router to the next (router/mark.h), whatever is done to the
+ * machine's clock;
  * and while the process did not run (stopped, or on a computer that slept) it stands, so that a silence that was the
  * router's own is nobody's fault. Pure: what the process's clock says is passed in.
  */

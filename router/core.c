@@ -318,6 +318,8 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 		return NULL;
 	}
 	c->conf = *conf;
+	if (conf->own_ns != 0)
+		c->clock.shift_ns = conf->own_ns - process_ns(c);
 	c->out = (struct router_out){ c, on_down, on_event, on_record,
 		conf->journal == NULL ? NULL : on_image };
 	arena_init(&c->arena, ARENA_MAX);

@@ -24,6 +24,7 @@ struct router_core_conf {
 	const char *
 		operators; /* tenants that see all and may drain, separated by commas; lives as long */
 	struct router_conf machine;
+	int64_t own_ns; /* what time it is by the router's own clock (router/clock.h); 0: by `now` */
 	int64_t (*now)(void *ctx);  /* Unix time in ns; never goes back while the process lives */
 	int64_t (*wall)(void *ctx); /* the wall clock, which may be set; NULL: it agrees */
 	void *now_ctx;

@@ -6,6 +6,7 @@
 
 #include "router/core.h"
 #include "router/journal_sqlite.h"
+#include "router/mark.h"
 #include "router/settings.h"
 #include "run/daemon.h"
 #include "run/keys.h"
@@ -17,6 +18,8 @@ struct process {
 	struct journal *journal;  /* NULL: none */
 	struct loop_timer wake;
 	int64_t wake_ns; /* what the timer is set to */
+	struct mark mark;
+	int64_t own_ns; /* what time it is by the router's own clock, while the core is being opened; or 0 */
 	int64_t journal_room;
 	bool is_short; /* the journal's disk has less */
 	int status;
@@ -75,6 +78,13 @@ static void watch_room(struct process *p)
 	p->is_short = is_short;
 }
 
+static void keep_mark(struct process *p)
+{
+	if (p->journal != NULL && mark_keep(&p->mark, router_core_now(p->core)) < 0)
+		log_warn("what time it is cannot be kept beside the journal", "path",
+			LOG_STR(p->mark.path));
+}
+
 static void on_control(void *ctx, int64_t now_ns)
 {
 	struct process *p = ctx;
@@ -85,6 +95,7 @@ static void on_control(void *ctx, int64_t now_ns)
 	router_core_beat(p->core);
 	router_core_measure(p->core);
 	watch_room(p);
+	keep_mark(p);
 }
 
 static void on_bus(void *ctx, enum bus_state state)
@@ -112,7 +123,9 @@ static int64_t journal_now(void *ctx)
 {
 	const struct process *p = ctx;
 
-	return p->core == NULL ? p->daemon.loop.now_ns : router_core_now(p->core);
+	if (p->core != NULL)
+		return router_core_now(p->core);
+	return p->own_ns != 0 ? p->own_ns : p->daemon.loop.now_ns;
 }
 
 /* Being woken is enough here too: the turn's end sends what is safe. */
@@ -145,6 +158,7 @@ static int open_journal(struct process *p, const struct settings *s, struct jour
 		log_warn("no journal is set: tasks do not outlive this process");
 		return 0;
 	}
+	p->own_ns = mark_open(&p->mark, s->journal);
 	*ret = journal_sqlite_open(&p->daemon.loop, &conf, &why);
 	if (*ret == NULL)
 		return refuse("the journal cannot be opened", &why);
@@ -174,6 +188,7 @@ static int serve(struct process *p, const struct settings *s)
 			s->journal_room },
 		.name = p->daemon.name,
 		.operators = s->operators,
+		.own_ns = p->own_ns,
 		.now = loop_now,
 		.wall = wall_now,
 		.now_ctx = p,
@@ -194,6 +209,7 @@ static int serve(struct process *p, const struct settings *s)
 		log_info("the journal is read", "path", LOG_STR(s->journal), "open",
 			LOG_INT(router_open(router_core_machine(p->core))), "kept",
 			LOG_INT((int64_t)journal->kept));
+	keep_mark(p);
 	const struct router_metrics *m = router_core_metrics(p->core);
 	const struct daemon_endpoint endpoints[] = {
 		{ "submit", "spu.submit.*", "spu-router", &m->submits, &m->submit_errors },

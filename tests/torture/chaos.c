@@ -71,9 +71,7 @@ static void become(struct chaos *c, unsigned who, const char *log)
 		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
 			"router-1", "--journal", journal, "--lease", c->every_ns > 0 ? "4s" : "30s",
 			"--suspect", c->every_ns > 0 ? "2s" : "15s", "--backoff", "100ms",
-			"--attempts-cpu", "100",
-			/* While no router runs time passes by the machine's clock. */
-			"--deadline", "12h", (char *)NULL);
+			"--attempts-cpu", "100", (char *)NULL);
 	} else if (who == VICTIM_STORE) {
 		execl(proc_path("spu-store", path), "spu-store", "--url", c->url, "--name",
 			"store-1", "--dir", blobs, (char *)NULL);

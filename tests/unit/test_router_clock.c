@@ -5,6 +5,8 @@
  */
 #include "tests/support/test.h"
 
+#include <stdlib.h>
+
 #include "base/fmt.h"
 #include "router/clock.h"
 #include "router/machine.h"
@@ -235,6 +237,25 @@ static void test_the_clock_is_set_back_between_two_lives(void **state)
 	assert_true(state_is_final(look(g, usual).state));
 }
 
+/* Who knows what time it is by the router's own clock begins with that. */
+static void test_the_clock_is_set_forward_between_two_lives(void **state)
+{
+	struct core_rig *g = *state;
+
+	core_offer(g, 0, 1, CORE_NOTHING);
+	struct ulid usual = submit(g, 0), named = submit(g, HOUR), far = submit(g, 9 * HOUR);
+	int64_t own_ns = router_core_now(g->core);
+
+	g->conf.own_ns = own_ns + NS_PER_S;
+	set_back(g, -5 * HOUR);
+	assert_true(router_core_now(g->core) == own_ns + NS_PER_S);
+	pass(g, 21 * NS_PER_S);
+	assert_state(g, usual, STATE_ASSIGNED); /* to a node whose lease stands */
+	assert_state(g, named, STATE_EXPIRED);
+	assert_false(state_is_final(look(g, far).state));
+	assert_true(llabs(look(g, usual).accepted_ms - wall_of(g) / NS_PER_MS) < 60 * 1000);
+}
+
 /* A task that was to be tried again in a while is not put off by as much as the clock was set back. */
 static void test_a_pause_across_a_clock_that_was_set_back(void **state)
 {
@@ -268,6 +289,7 @@ int main(void)
 		TEST(test_noise_is_no_step),
 		TEST(test_standing_still_is_nobodys_fault),
 		TEST(test_the_clock_is_set_back_between_two_lives),
+		TEST(test_the_clock_is_set_forward_between_two_lives),
 		TEST(test_a_pause_across_a_clock_that_was_set_back),
 	};
 

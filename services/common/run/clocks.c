@@ -61,6 +61,21 @@ int64_t clocks_mono(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clocks_boot(void)
+{
+	return clock_ns(CLOCK_BOOTTIME);
+}
+
+void clocks_boot_id(char ret[CLOCKS_BOOT_ID])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, ret, CLOCKS_BOOT_ID - 1);
+
+	if (fd >= 0)
+		close(fd);
+	ret[n == CLOCKS_BOOT_ID - 1 ? n : 0] = '\0';
+}
+
 int64_t clocks_wall(void)
 {
 	return clock_ns(CLOCK_REALTIME);

@@ -21,6 +21,11 @@ struct clocks_test {
 
 /* CLOCK_MONOTONIC in ns, for measuring. */
 int64_t clocks_mono(void);
+/* The machine's uptime in ns, sleep included: of use only while its boot has one id. */
+int64_t clocks_boot(void);
+#define CLOCKS_BOOT_ID 37
+/* Which boot of the machine this is, or "" if it does not say. */
+void clocks_boot_id(char ret[CLOCKS_BOOT_ID]);
 /* The machine's wall clock, Unix time in ns: only for stamps that people read. */
 int64_t clocks_wall(void);
 
