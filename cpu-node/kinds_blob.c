@@ -34,7 +34,7 @@ int run_compress(const struct cpu_call *call)
 		buf_reset(&packed);
 		r = cpu_name(call, item->name, ENDING, &name);
 		if (r == 0)
-			r = zip_pack(&packed, item->data, level, call->why);
+			r = zip_pack(&packed, item->data, level, call->cancel, call->why);
 		if (r == 0)
 			body_put_item(call->out, name, SPAN_LIT("application/zstd"),
 				buf_span(&packed));
@@ -57,7 +57,7 @@ int run_decompress(const struct cpu_call *call)
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
 		buf_reset(&plain);
-		r = zip_unpack(&plain, item->data, left, max_ratio, call->why);
+		r = zip_unpack(&plain, item->data, left, max_ratio, call->cancel, call->why);
 		if (r == 0)
 			body_put_item(call->out, name_plain(item->name), (struct span){ 0 },
 				buf_span(&plain));

@@ -6,6 +6,7 @@
 #include "run/zip.h"
 
 #include <endian.h>
+#include <stdatomic.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -14,6 +15,8 @@
 #define WINDOW_LOG_MAX 23 /* 8 MiB: what zstd takes for the highest level that zip_pack allows */
 #define LEVEL_MAX 19
 #define STEP_BYTES 65536u /* the buffer grows by at least so much while it pays */
+#define SLICE_BYTES                                                                                \
+	((size_t)256 << 10) /* packed at once: a tenth of a second at the highest level */
 #define MAGIC 0xFD2FB528u
 
 static void free_cctx(ZSTD_CCtx **c)
@@ -72,21 +75,33 @@ static unsigned char *next_room(struct buf *b, size_t left, size_t *ret_room)
 
 /* Packing */
 
-static int pack_all(struct buf *b, ZSTD_CCtx *c, struct span plain, struct fail *why)
+static bool is_stopped(const _Atomic bool *stop)
 {
-	ZSTD_inBuffer in = { plain.at, plain.len, 0 };
+	return stop != NULL && atomic_load_explicit(stop, memory_order_relaxed);
+}
+
+static int pack_all(struct buf *b, ZSTD_CCtx *c, struct span plain, const _Atomic bool *stop,
+	struct fail *why)
+{
+	ZSTD_inBuffer in = { plain.at, 0, 0 };
 	size_t left = 1;
 
-	while (left != 0) {
+	while (left != 0 || in.size < plain.len) {
 		ZSTD_outBuffer out = { NULL, 0, 0 };
 
+		if (is_stopped(stop))
+			return fail_set(why, ERR_CANCELLED, NULL, 0, NULL);
+		if (in.pos == in.size)
+			in.size += plain.len - in.size < SLICE_BYTES ? plain.len - in.size
+								     : SLICE_BYTES;
 		out.dst = next_room(b, ZSTD_compressBound(plain.len), &out.size);
 		if (out.dst == NULL) {
 			if (b->err == 0)
 				b->err = ERR_TOO_BIG;
 			return buf_failed(b, why);
 		}
-		left = ZSTD_compressStream2(c, &out, &in, ZSTD_e_end);
+		left = ZSTD_compressStream2(c, &out, &in,
+			in.size == plain.len ? ZSTD_e_end : ZSTD_e_continue);
 		if (ZSTD_isError(left))
 			return fail_set(why,
 				code_of(left) == ERR_NO_MEMORY ? ERR_NO_MEMORY : ERR_BUG, NULL, 0,
@@ -96,7 +111,8 @@ static int pack_all(struct buf *b, ZSTD_CCtx *c, struct span plain, struct fail 
 	return 0;
 }
 
-int zip_pack(struct buf *b, struct span plain, int level, struct fail *why)
+int zip_pack(struct buf *b, struct span plain, int level, const _Atomic bool *stop,
+	struct fail *why)
 {
 	CLEANUP(free_cctx) ZSTD_CCtx *c = NULL;
 	size_t before = b->len;
@@ -113,7 +129,7 @@ int zip_pack(struct buf *b, struct span plain, int level, struct fail *why)
 	CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level)));
 	CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1)));
 	CHECK(!ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(c, plain.len)));
-	r = pack_all(b, c, plain, why);
+	r = pack_all(b, c, plain, stop, why);
 	return r < 0 ? undo(b, before, r) : 0;
 }
 
@@ -196,7 +212,7 @@ static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ce
 }
 
 static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c,
-	struct fail *why)
+	const _Atomic bool *stop, struct fail *why)
 {
 	ZSTD_inBuffer in = { packed.at, packed.len, 0 };
 
@@ -206,7 +222,8 @@ static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ce
 		if (r < 0)
 			return r;
 		do
-			r = unpack_step(b, d, &in, c, why);
+			r = is_stopped(stop) ? fail_set(why, ERR_CANCELLED, NULL, 0, NULL)
+					     : unpack_step(b, d, &in, c, why);
 		while (r > 0);
 		if (r < 0)
 			return r;
@@ -215,7 +232,7 @@ static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ce
 }
 
 int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio,
-	struct fail *why)
+	const _Atomic bool *stop, struct fail *why)
 {
 	CLEANUP(free_dctx) ZSTD_DCtx *d = NULL;
 	struct ceiling c;
@@ -230,6 +247,6 @@ int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max
 	if (d == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	CHECK(!ZSTD_isError(ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)));
-	r = unpack_all(b, d, packed, &c, why);
+	r = unpack_all(b, d, packed, &c, stop, why);
 	return r < 0 ? undo(b, before, r) : 0;
 }
