@@ -19,6 +19,9 @@ struct trial {
 	struct body result;
 	struct fail why;
 	_Atomic bool cancel;
+	_Atomic bool pause;
+	void *state;
+	unsigned pauses; /* of the last run */
 	_Atomic uint32_t permille;
 };
 
@@ -55,7 +58,7 @@ static inline void trial_nested(struct trial *t, const char *name, struct span b
 	body_put_item(&t->in, span_str(name), SPAN_LIT(BODY_MEDIA), body);
 }
 
-/* Run the kind as a node does. The result's body is in t->result. */
+/* Run the kind as a node does, and again whenever it was to pause. The result's body is in t->result. */
 static inline int trial_run(struct trial *t, const char *kind, uint32_t attempt)
 {
 	const struct cpu_kind *row = cpu_kind_find(span_str(kind));
@@ -67,10 +70,14 @@ static inline int trial_run(struct trial *t, const char *kind, uint32_t attempt)
 		.why = &t->why,
 		.cancel = &t->cancel,
 		.permille = &t->permille,
+		.pause = &t->pause,
+		.state = &t->state,
 	};
 	struct body in;
 	int r;
 
+	t->state = NULL;
+	t->pauses = 0;
 	assert_non_null(row);
 	arena_reset(&t->arena);
 	arena_reset(&t->result_arena);
@@ -79,7 +86,10 @@ static inline int trial_run(struct trial *t, const char *kind, uint32_t attempt)
 	assert_int_equal(buf_err(&t->in), 0);
 	assert_int_equal(body_view(&t->result_arena, buf_span(&t->in), &in, NULL), 0);
 	call.in = &in;
-	r = cpu_kind_run(row, &call);
+	while ((r = cpu_kind_run(row, &call)) == CPU_PAUSED) {
+		t->pauses++;
+		t->pause = false;
+	}
 	assert_int_equal(t->why.code, r);
 	if (r == 0 && strcmp(kind, "task.split") != 0)
 		assert_int_equal(body_decode(&t->result_arena, buf_span(&t->out), &t->result, NULL),

@@ -38,10 +38,10 @@ static void test_sleep(void **state)
 	int64_t begin_ns = cpu_rig_now(NULL), paused_ns;
 
 	(void)state;
-	assign_echo('A', "100");
+	assign_echo('A', "1500");
 	order(DOWN_PAUSE, 'A');
 	paused_ns = cpu_rig_now(NULL);
-	assign_echo('B', "200");
+	assign_echo('B', "2000");
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("done B\n");
 	assert_int_equal(cpu_rig.backend.runs_n, 1);
@@ -49,29 +49,55 @@ static void test_sleep(void **state)
 	begin_ns += cpu_rig_now(NULL) - paused_ns;
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("done A\n");
-	assert_true(cpu_rig_now(NULL) - begin_ns >= 99 * NS_PER_MS);
+	assert_true(cpu_rig_now(NULL) - begin_ns >= 1499 * NS_PER_MS);
 	cpu_rig_expect_idle();
 }
 
-/* What stands still gives its thread to others, and goes on where it was; there is one thread. */
+/* Behind another, so that it is paused before it could be done; there is one thread. */
+static void assign_and_pause(char letter)
+{
+	cpu_rig_assign_long('X');
+	assign_points(letter, "1000");
+	order(DOWN_PAUSE, letter);
+	cpu_rig_cancel('X');
+	cpu_rig_turn_until_ends(1);
+	turn_until_pooled(0);
+	cpu_rig_expect_seen("failed X CANCELLED  0\n");
+}
+
+/* What stands still gives its thread to others, and goes on. */
 static void test_work(void **state)
 {
 	(void)state;
-	assign_points('A', "30000000");
-	order(DOWN_PAUSE, 'A');
-	turn_until_pooled(0);
+	assign_and_pause('A');
 	assert_int_equal(cpu_rig.backend.runs_n, 1);
-	assert_int_equal(cpu_rig.ends, 0);
 	assign_points('B', "1000");
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("done B\n");
 	order(DOWN_RESUME, 'A');
 	assert_int_equal(cpu_rig.backend.pooled_n, 1);
-	/* Resumed before its thread has seen the pause, or after. */
-	order(DOWN_PAUSE, 'A');
-	order(DOWN_RESUME, 'A');
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("done A\n");
+	cpu_rig_expect_idle();
+}
+
+/* In the midst of it, too; and resumed before its thread has seen the pause, or after. */
+static void test_on_its_thread(void **state)
+{
+	(void)state;
+	cpu_rig_assign_long('A');
+	for (int i = 0; i < 3; i++) {
+		order(DOWN_PAUSE, 'A');
+		turn_until_pooled(0);
+		assert_int_equal(cpu_rig.backend.runs_n, 1);
+		order(DOWN_RESUME, 'A');
+		assert_int_equal(cpu_rig.backend.pooled_n, 1);
+	}
+	order(DOWN_PAUSE, 'A');
+	order(DOWN_RESUME, 'A');
+	cpu_rig_cancel('A');
+	cpu_rig_turn_until_ends(1);
+	cpu_rig_expect_seen("failed A CANCELLED  0\n");
 	cpu_rig_expect_idle();
 }
 
@@ -172,18 +198,16 @@ static void test_leader(void **state)
 {
 	(void)state;
 	with_results();
-	assign_points('A', "30000000");
-	order(DOWN_PAUSE, 'A');
-	turn_until_pooled(0);
-	assign_points('B', "30000000");
-	assert_int_equal(cpu_rig.backend.pooled_n, 1);
-	assign_points('C', "30000000");
-	assert_int_equal(cpu_rig.backend.pooled_n, 1);
+	assign_and_pause('A');
+	cpu_rig_assign_long('Y');
+	assign_points('B', "1000");
+	assert_int_equal(cpu_rig.backend.pooled_n, 2);
+	assign_points('C', "1000");
+	assert_int_equal(cpu_rig.backend.pooled_n, 2);
 	order(DOWN_PAUSE, 'B');
-	cpu_rig_turn_until_ends(1);
-	cpu_rig_expect_seen("failed B CANCELLED  0\n");
-	cpu_rig_turn_until_ends(1);
-	cpu_rig_expect_seen("done C\n");
+	cpu_rig_cancel('Y');
+	cpu_rig_turn_until_ends(3);
+	cpu_rig_expect_seen("failed Y CANCELLED  0\nfailed B CANCELLED  0\ndone C\n");
 	order(DOWN_RESUME, 'A');
 	cpu_rig_turn_until_ends(1);
 	cpu_rig_expect_seen("done A\n");
@@ -196,6 +220,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_sleep),
 		TEST(test_work),
+		TEST(test_on_its_thread),
 		TEST(test_waits_for_a_thread),
 		TEST(test_cancel),
 		TEST(test_kind_that_cannot),

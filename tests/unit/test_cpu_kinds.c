@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/cpu_trial.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/fmt.h"
 #include "base/limits.h"
@@ -357,6 +359,58 @@ static void test_montecarlo(void **state)
 	trial_close(&t);
 }
 
+static void *pause_often(void *arg)
+{
+	struct trial *t = arg;
+
+	while (!t->cancel) {
+		t->pause = true;
+		usleep(500);
+	}
+	return NULL;
+}
+
+/* A kind that is paused wherever it may be goes on from there. Its first pause is before it has begun. */
+static void run_with_pauses(struct trial *t, const char *kind)
+{
+	CLEANUP(buf_done) struct buf whole;
+	pthread_t thread;
+
+	buf_init(&whole, LIMIT_BODY_BYTES);
+	assert_int_equal(trial_run(t, kind, 1), 0);
+	assert_int_equal(t->pauses, 0);
+	buf_add(&whole, buf_span(&t->out));
+	t->pause = true;
+	assert_int_equal(pthread_create(&thread, NULL, pause_often, t), 0);
+	assert_int_equal(trial_run(t, kind, 1), 0);
+	t->cancel = true;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(t->pauses > 0);
+	assert_true(span_eq(buf_span(&whole), buf_span(&t->out)));
+}
+
+static void test_pauses(void **state)
+{
+	static float m[128 * 128];
+	struct trial t;
+
+	(void)state;
+	trial_open(&t);
+	trial_param(&t, "samples", "10000000");
+	run_with_pauses(&t, "compute.montecarlo");
+	trial_close(&t);
+	for (unsigned i = 0; i < ARRAY_LEN(m); i++)
+		m[i] = (float)(i % 7);
+	trial_open(&t);
+	trial_param(&t, "m", "128");
+	trial_param(&t, "k", "128");
+	trial_param(&t, "n", "128");
+	trial_item(&t, "a", span_of(m, sizeof(m)));
+	trial_item(&t, "b", span_of(m, sizeof(m)));
+	run_with_pauses(&t, "compute.matmul");
+	trial_close(&t);
+}
+
 static void put_picture(struct trial *t, const char *name)
 {
 	struct picture p;
@@ -455,6 +509,7 @@ int main(void)
 		cmocka_unit_test(test_split_refuses),
 		cmocka_unit_test(test_matmul),
 		cmocka_unit_test(test_montecarlo),
+		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_result_too_big),
 		cmocka_unit_test(test_want_of_memory),

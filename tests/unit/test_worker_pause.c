@@ -17,9 +17,12 @@ static void test_pause_and_resume(void **state)
 	PLAY({ 1, "assign A1", "start A1" }, { 5, "pause A1", "hold A1" });
 	assert_int_equal(worker_running(worker), 1);
 	assert_true(worker_running_at(worker, 0).paused);
+	assert_true(worker_is_paused(worker, worker_running_at(worker, 0).task, 1));
+	assert_false(worker_is_paused(worker, worker_running_at(worker, 0).task, 2));
 	PLAY({ 1, "assign A1", "start A1" }, { 5, "pause A1", "hold A1" },
 		{ 9, "resume A1", "go A1" });
 	assert_false(worker_running_at(worker, 0).paused);
+	assert_false(worker_is_paused(worker, worker_running_at(worker, 0).task, 1));
 }
 
 /* Other attempts than the one that is held are not meant. */

@@ -254,6 +254,15 @@ static void perform_start(struct node *n, const struct worker_action *a)
 	tell_started(n, d->task, d->attempt, r, &why);
 }
 
+static void hold(struct node *n, struct ulid task, uint32_t attempt)
+{
+	const struct backend_ops *ops = n->conf.ops;
+	struct down d = { .kind = DOWN_CANCEL, .task = task, .attempt = attempt };
+
+	if (ops->pause == NULL || ops->pause(n->conf.self, task, attempt) < 0)
+		core_step(n, &(struct worker_event){ .kind = WORKER_CANCEL, .down = &d });
+}
+
 /* Its input is there. The router was told that it started: what the backend refuses has failed. */
 static void on_in(void *ctx, const struct job *job, const struct fail *why)
 {
@@ -267,6 +276,8 @@ static void on_in(void *ctx, const struct job *job, const struct fail *why)
 	}
 	r = n->conf.ops->start(n->conf.self, job, &refused);
 	n->metrics.started += r == 0;
+	if (r == 0 && worker_is_paused(n->worker, job->task, job->attempt))
+		hold(n, job->task, job->attempt);
 	if (r == 0)
 		return;
 	if (refused.code == 0)
@@ -286,13 +297,10 @@ static void perform_kill(struct node *n, const struct worker_action *a)
 	node_failed(n, a->task, a->attempt, &why);
 }
 
+/* What has no input yet is held when it begins. */
 static void perform_hold(struct node *n, const struct worker_action *a)
 {
-	const struct backend_ops *ops = n->conf.ops;
-	struct down d = { .kind = DOWN_CANCEL, .task = a->task, .attempt = a->attempt };
-
-	if (ops->pause == NULL || ops->pause(n->conf.self, a->task, a->attempt) < 0)
-		core_step(n, &(struct worker_event){ .kind = WORKER_CANCEL, .down = &d });
+	hold(n, a->task, a->attempt);
 }
 
 static void perform_go(struct node *n, const struct worker_action *a)

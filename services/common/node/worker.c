@@ -575,6 +575,13 @@ bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,
 	return a != NULL;
 }
 
+bool worker_is_paused(const struct worker *w, struct ulid task, uint32_t attempt)
+{
+	uint32_t slot = worker_held_find(&w->held, task, attempt);
+
+	return slot != SLOT_NONE && attempt_at(w, slot)->paused_ns != 0;
+}
+
 bool worker_is_draining(const struct worker *w)
 {
 	return w->draining || w->stopping;

@@ -120,5 +120,7 @@ struct worker_about {
 /* False if there is no such attempt. */
 bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,
 	struct worker_about *ret);
+/* Is it held, and does it stand still? */
+bool worker_is_paused(const struct worker *w, struct ulid task, uint32_t attempt);
 bool worker_is_draining(const struct worker *w);
 uint64_t worker_seq(const struct worker *w);
