@@ -19,7 +19,8 @@
 
 #define CPU_RIG_SLOTS 4
 #define CPU_RIG_QUEUE_BYTES 4096
-#define CPU_RIG_PATIENCE_NS (100 * NS_PER_S) /* for what takes milliseconds, under any sanitizer and load */
+#define CPU_RIG_PATIENCE_NS                                                                        \
+	(100 * NS_PER_S) /* for what takes milliseconds, under any sanitizer and load */
 
 struct cpu_rig {
 	struct cpu_conf conf;
