@@ -14,10 +14,12 @@
 
 #define TENANT SPAN_LIT("anna")
 #define SIZE (5u * LIMIT_BLOB_CHUNK_BYTES + 4321u)
+#define LARGE (20u * LIMIT_BLOB_CHUNK_BYTES + 77u) /* hashed on a thread */
 
 static struct {
 	struct store_kit kit;
 	unsigned char *bytes, *got;
+	size_t size;
 	uint64_t written;
 	struct blob_transfer *transfer;
 	struct blob_end end;
@@ -28,7 +30,7 @@ static struct {
 static int on_read(void *ctx, uint64_t offset, unsigned char *to, size_t n)
 {
 	(void)ctx;
-	assert_true(offset + n <= SIZE);
+	assert_true(offset + n <= t.size);
 	memcpy(to, t.bytes + offset, n);
 	return t.read_error;
 }
@@ -37,7 +39,7 @@ static int on_write(void *ctx, uint64_t offset, struct span data)
 {
 	(void)ctx;
 	assert_int_equal(offset, t.written); /* in order, once */
-	assert_true(offset + data.len <= SIZE);
+	assert_true(offset + data.len <= t.size);
 	memcpy(t.got + offset, data.at, data.len);
 	t.written += data.len;
 	return t.write_error;
@@ -60,9 +62,9 @@ static struct blob_conf conf_of(void)
 		.read = on_read,
 		.write = on_write,
 		.on_end = on_end,
-		.size = SIZE,
+		.size = t.size,
 		.upload = SPAN_LIT("up"),
-		.hash = store_kit_hash(span_of(t.bytes, SIZE)),
+		.hash = store_kit_hash(span_of(t.bytes, t.size)),
 	};
 }
 
@@ -70,11 +72,12 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
-	t.bytes = mem_alloc(SIZE);
-	t.got = mem_alloc(SIZE);
+	t.size = SIZE;
+	t.bytes = mem_alloc(LARGE);
+	t.got = mem_alloc(LARGE);
 	if (t.bytes == NULL || t.got == NULL || !store_kit_open(&t.kit))
 		return -1;
-	for (size_t i = 0; i < SIZE; i++)
+	for (size_t i = 0; i < LARGE; i++)
 		t.bytes[i] = (unsigned char)(i * 31 + i / 253);
 	return 0;
 }
@@ -119,27 +122,65 @@ static int get(void)
 
 static void is_there(void)
 {
-	assert_true(store_kit_has(&t.kit, TENANT, span_of(t.bytes, SIZE)));
+	assert_true(store_kit_has(&t.kit, TENANT, span_of(t.bytes, t.size)));
 }
 
 static void is_got(void)
 {
-	assert_int_equal(t.written, SIZE);
-	assert_memory_equal(t.got, t.bytes, SIZE);
+	assert_int_equal(t.written, t.size);
+	assert_memory_equal(t.got, t.bytes, t.size);
 }
 
 static void test_in_and_out(void **state)
 {
 	(void)state;
 	assert_int_equal(put(), 0);
-	assert_int_equal(t.end.size, SIZE);
+	assert_int_equal(t.end.size, t.size);
 	assert_int_equal(t.end.rounds, 1);
-	assert_int_equal(blob_transfer_done(t.transfer), SIZE);
-	assert_int_equal(blob_transfer_size(t.transfer), SIZE);
+	assert_int_equal(blob_transfer_done(t.transfer), t.size);
+	assert_int_equal(blob_transfer_size(t.transfer), t.size);
 	is_there();
 	assert_int_equal(get(), 0);
 	is_got();
 	assert_int_equal(put(), 0); /* what is there stays */
+}
+
+static void revive(void *ctx)
+{
+	struct store_kit *k = ctx;
+
+	if (k->store == NULL)
+		store_kit_revive(k);
+}
+
+static void test_a_large_one(void **state)
+{
+	(void)state;
+	t.size = LARGE;
+	t.kit.on_turn = revive;
+	t.kit.ctx = &t.kit;
+	for (unsigned n = 0; n < 30; n += 7) {
+		struct blob_conf conf;
+
+		t.bytes[0] = (unsigned char)n;
+		t.kit.die_after = n;
+		assert_int_equal(put(), 0);
+		is_there();
+		t.kit.die_after = n;
+		assert_int_equal(get(), 0);
+		is_got();
+		conf = conf_of();
+		conf.have = 7 * LIMIT_BLOB_CHUNK_BYTES + n;
+		t.written = conf.have;
+		assert_int_equal(move(blob_get, &conf), 0);
+		is_got();
+	}
+	t.kit.spoil_out = 17;
+	assert_int_equal(get(), ERR_IO);
+	t.bytes[0] = 77;
+	t.kit.spoil_in = 17;
+	assert_int_equal(put(), ERR_INVALID);
+	assert_string_equal(t.end.fail.field, "hash");
 }
 
 static void test_it_is_kept_as_long_as_it_was_said(void **state)
@@ -150,19 +191,19 @@ static void test_it_is_kept_as_long_as_it_was_said(void **state)
 	(void)state;
 	conf.keep_until_ns = now_ns + 5 * 3600 * NS_PER_S;
 	assert_int_equal(move(blob_put, &conf), 0);
-	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, SIZE)), 1);
+	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, t.size)), 1);
 	conf.keep_until_ns = now_ns + 3600 * NS_PER_S;
 	assert_int_equal(move(blob_put, &conf), 0);
-	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, SIZE)), 2);
+	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, t.size)), 2);
 	assert_int_equal(move(blob_put, &conf), 0);
-	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, SIZE)), 2);
+	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, t.size)), 2);
 	store_sweep(t.kit.store, now_ns + 3 * 3600 * NS_PER_S, 100);
-	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, SIZE)), 1);
+	assert_int_equal(store_kit_references(&t.kit, TENANT, span_of(t.bytes, t.size)), 1);
 	store_sweep(t.kit.store, now_ns + 5 * 3600 * NS_PER_S - 1, 100);
 	is_there();
 	store_sweep(t.kit.store, now_ns + 7 * 3600 * NS_PER_S, 100);
 	store_sweep(t.kit.store, now_ns + 9 * 3600 * NS_PER_S, 100);
-	assert_false(store_kit_has(&t.kit, TENANT, span_of(t.bytes, SIZE)));
+	assert_false(store_kit_has(&t.kit, TENANT, span_of(t.bytes, t.size)));
 }
 
 static void test_keepers(void **state)
@@ -212,21 +253,13 @@ static void test_a_spoiled_chunk_is_found(void **state)
 	t.kit.spoil_in = 3;
 	assert_int_equal(put(), ERR_INVALID);
 	assert_string_equal(t.end.fail.field, "hash");
-	assert_false(store_kit_has(&t.kit, TENANT, span_of(t.bytes, SIZE)));
+	assert_false(store_kit_has(&t.kit, TENANT, span_of(t.bytes, t.size)));
 	assert_int_equal(put(), 0);
 	t.kit.spoil_out = 2;
 	assert_int_equal(get(), ERR_IO);
 	assert_string_equal(t.end.fail.field, "hash");
 	assert_int_equal(get(), 0);
 	is_got();
-}
-
-static void revive(void *ctx)
-{
-	struct store_kit *k = ctx;
-
-	if (k->store == NULL)
-		store_kit_revive(k);
 }
 
 static void test_a_store_that_dies_and_comes_back(void **state)
@@ -255,7 +288,7 @@ static void test_a_store_that_dies_for_good(void **state)
 	assert_int_equal(t.end.rounds, 1); /* it went on, but that is not a loss */
 	t.kit.die_after = 4;
 	assert_int_equal(get(), ERR_NO_NODE);
-	assert_true(t.written > 0 && t.written < SIZE);
+	assert_true(t.written > 0 && t.written < t.size);
 	store_kit_revive(&t.kit);
 	assert_int_equal(get(), 0);
 	is_got();
@@ -288,12 +321,12 @@ static void test_what_is_there_already_is_not_got_again(void **state)
 	assert_int_equal(move(blob_get, &conf), 0);
 	is_got();
 	assert_int_equal(t.kit.asks, 3);
-	conf.have = SIZE + 1;
+	conf.have = t.size + 1;
 	assert_int_equal(move(blob_get, &conf), ERR_INVALID);
 	t.bytes[3] ^= 1; /* what is there is something else */
 	conf = conf_of();
 	t.bytes[3] ^= 1;
-	conf.hash = store_kit_hash(span_of(t.bytes, SIZE));
+	conf.hash = store_kit_hash(span_of(t.bytes, t.size));
 	conf.have = 5;
 	t.written = 5;
 	t.bytes[3] ^= 1;
@@ -304,12 +337,12 @@ static void test_what_is_there_already_is_not_got_again(void **state)
 static void test_quota(void **state)
 {
 	(void)state;
-	t.kit.store->conf.index.tenant_bytes_max = SIZE - 1;
-	t.kit.store->index.conf.tenant_bytes_max = SIZE - 1;
+	t.kit.store->conf.index.tenant_bytes_max = t.size - 1;
+	t.kit.store->index.conf.tenant_bytes_max = t.size - 1;
 	assert_int_equal(put(), ERR_BUSY);
 	assert_string_equal(t.end.fail.field, "tenant_bytes_max");
-	assert_int_equal(t.end.fail.limit, SIZE - 1);
-	t.kit.store->index.conf.tenant_bytes_max = SIZE;
+	assert_int_equal(t.end.fail.limit, t.size - 1);
+	t.kit.store->index.conf.tenant_bytes_max = t.size;
 	assert_int_equal(put(), 0);
 }
 
@@ -404,11 +437,72 @@ static int get_nth(void *arg)
 static void test_memory(void **state)
 {
 	(void)state;
-	assert_int_equal(put(), 0);
-	assert_int_equal(get(), 0);
-	blob_transfer_free(t.transfer);
-	t.transfer = NULL;
-	assert_true(nth_alloc(get_nth, NULL) >= 5);
+	for (unsigned i = 0; i < 2; i++) {
+		t.size = i == 0 ? SIZE : LARGE;
+		assert_int_equal(put(), 0);
+		assert_int_equal(get(), 0);
+		blob_transfer_free(t.transfer);
+		t.transfer = NULL;
+		assert_true(nth_alloc(get_nth, NULL) >= 5);
+	}
+}
+
+/* --- a store that lies -------------------------------------------------------------------------------- */
+
+struct lie {
+	bool is_put;
+	int code;
+	const char *field;
+	struct blob_reply open, piece;
+};
+static const struct lie *lie;
+
+static void on_lied_to(void *ctx, const struct bus_msg *m)
+{
+	CLEANUP(arena_done) struct arena a = { 0 };
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct blob_ask *asks = NULL;
+	size_t n = 0;
+
+	(void)ctx;
+	arena_init(&a, (size_t)4 << 20);
+	buf_init(&b, LIMIT_MESSAGE_BYTES);
+	assert_int_equal(blob_asks_decode(&a, m->data, &asks, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	if (asks[0].op == BLOB_OPEN || asks[0].op == BLOB_STAT)
+		blob_replies_put(&b, &lie->open);
+	else
+		blob_replies_put(&b, &lie->piece);
+	assert_int_equal(bus_publish(t.kit.peer, (const char *)m->reply.at, NULL,
+				 (struct span){ 0 }, buf_span(&b)),
+		0);
+}
+
+static void test_lies(void **state)
+{
+	const uint64_t chunk = LIMIT_BLOB_CHUNK_BYTES;
+	const struct span some = span_of(t.bytes, chunk);
+	const struct lie lies[] = {
+		{ true, ERR_MALFORMED, "size", { .size = SIZE - 1 }, { .size = 0 } },
+		{ true, ERR_INVALID, "offset", { .size = SIZE, .offset = SIZE + 1 },
+			{ .size = 0 } },
+		{ true, ERR_MALFORMED, "offset", { .size = SIZE }, { .offset = SIZE + 1 } },
+		{ false, ERR_IO, "hash", { .size = chunk }, { .data = some } },
+		{ false, ERR_MALFORMED, "offset", { .size = 5 }, { .data = some } },
+	};
+	struct bus_sub *sub;
+
+	(void)state;
+	store_kit_kill(&t.kit);
+	sub = bus_subscribe(t.kit.peer, "spu.blob.*", "spu-store", on_lied_to, NULL);
+	for (unsigned i = 0; i < ARRAY_LEN(lies); i++) {
+		lie = &lies[i];
+		t.written = 0;
+		if ((lie->is_put ? put() : get()) != lie->code)
+			fail_msg("lie %u: %d %s", i, t.end.fail.code, t.end.fail.detail);
+		assert_string_equal(t.end.fail.field, lie->field);
+	}
+	bus_unsubscribe(t.kit.peer, sub);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -417,6 +511,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_in_and_out),
+		TEST(test_a_large_one),
 		TEST(test_it_is_kept_as_long_as_it_was_said),
 		TEST(test_keepers),
 		TEST(test_a_bad_bus),
@@ -430,6 +525,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_given_up),
 		TEST(test_memory),
+		TEST(test_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

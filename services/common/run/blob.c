@@ -12,7 +12,7 @@
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "policy/transfer.h"
-#include "run/keys.h"
+#include "run/blob_sum.h"
 #include "wire/subject.h"
 
 #define PATIENCE_NS (30 * NS_PER_S)
@@ -20,6 +20,7 @@
 #define COMMIT_NS_PER_MIB (100 * NS_PER_MS) /* a slow disk flushes */
 #define HOUR_NS (3600 * NS_PER_S)
 #define ARENA_BYTES ((size_t)2 << 20)
+#define THREAD_BYTES ((uint64_t)4 << 20) /* of so many, a thread for the hash is worth its start */
 #define INBOX_BYTES 40u
 #define FREE_BYTES (8 << 20)                   /* kept by the process */
 #define MAPPED_BYTES (2 * LIMIT_MESSAGE_BYTES) /* a block of so many is the system's matter */
@@ -38,15 +39,12 @@ struct blob_transfer {
 	char inbox[INBOX_BYTES];
 	struct bus_sub *sub;
 	struct loop_timer timer;
-	struct keys_stream hash;
-	uint64_t hashed;
-	struct blob_hash sum;    /* put: of the whole, when it is known */
+	struct blob_sum sum;
+	struct blob_hash whole;  /* put: the hash, when it is known */
 	int64_t commit_end_ns;   /* then it is given up */
 	int64_t commit_again_ns; /* then it is asked for again */
 	struct fail last;        /* why the latest round broke */
-	struct arena arena;
 	struct buf out;
-	unsigned char piece[LIMIT_BLOB_CHUNK_BYTES];
 };
 
 void blob_keep_memory(void)
@@ -68,7 +66,7 @@ struct blob_keeper blob_keeper(int64_t until_ns)
 static void end(struct blob_transfer *t, const struct fail *why)
 {
 	struct blob_end e = {
-		.hash = t->is_put ? t->sum : t->conf.hash,
+		.hash = t->is_put ? t->whole : t->conf.hash,
 		.size = t->machine.conf.size,
 		.rounds = t->machine.round + 1,
 	};
@@ -131,26 +129,29 @@ static void send_open(struct blob_transfer *t)
 
 /* --- the bytes ---------------------------------------------------------------------------------------- */
 
-static bool read_piece(struct blob_transfer *t, uint64_t offset, size_t n)
+/* Into room of their own; NULL: it has ended. */
+static const unsigned char *read_piece(struct blob_transfer *t, uint64_t offset, size_t n)
 {
-	int r = t->conf.read(t->conf.ctx, offset, t->piece, n);
+	unsigned char *piece = arena_raw(blob_sum_next_room(&t->sum), n);
+	int r = piece == NULL ? ERR_NO_MEMORY : t->conf.read(t->conf.ctx, offset, piece, n);
 
-	if (r < 0)
-		end_with(t, r, NULL, "the bytes to send cannot be read");
-	return r == 0;
+	if (r == 0)
+		return piece;
+	end_with(t, r, NULL, "the bytes to send cannot be read");
+	return NULL;
 }
 
 /* Hash what lies before `upto` and did not pass here: it was there already. */
 static bool hash_upto(struct blob_transfer *t, uint64_t upto)
 {
-	while (t->hashed < upto) {
-		uint64_t left = upto - t->hashed;
-		size_t n = left < sizeof(t->piece) ? (size_t)left : sizeof(t->piece);
+	while (t->sum.upto < upto) {
+		uint64_t left = upto - t->sum.upto;
+		size_t n = left < LIMIT_BLOB_CHUNK_BYTES ? (size_t)left : LIMIT_BLOB_CHUNK_BYTES;
+		const unsigned char *piece = read_piece(t, t->sum.upto, n);
 
-		if (!read_piece(t, t->hashed, n))
+		if (piece == NULL)
 			return false;
-		keys_stream_add(&t->hash, span_of(t->piece, n));
-		t->hashed += n;
+		blob_sum_add(&t->sum, span_of(piece, n));
 	}
 	return true;
 }
@@ -161,15 +162,16 @@ static void send_piece(struct blob_transfer *t, const struct transfer_piece *p)
 
 	ask.size = p->len;
 	if (t->is_put) {
-		if (!hash_upto(t, p->offset) || !read_piece(t, p->offset, p->len))
+		const unsigned char *piece =
+			hash_upto(t, p->offset) ? read_piece(t, p->offset, p->len) : NULL;
+
+		if (piece == NULL)
 			return;
 		ask.op = BLOB_CHUNK;
 		ask.upload = span_str(t->upload);
-		ask.data = span_of(t->piece, p->len);
-		if (t->hashed == p->offset) {
-			keys_stream_add(&t->hash, ask.data);
-			t->hashed += p->len;
-		}
+		ask.data = span_of(piece, p->len);
+		if (t->sum.upto == p->offset)
+			blob_sum_add(&t->sum, ask.data);
 	}
 	(void)send(t, ANSWERS_PIECE, &ask);
 }
@@ -183,7 +185,7 @@ static void send_commit(struct blob_transfer *t)
 		.op = BLOB_COMMIT,
 		.upload = span_str(t->upload),
 		.size = t->conf.size,
-		.hash = t->sum,
+		.hash = t->whole,
 		.by = t->conf.keep_until_ns > 0 ? span_str(keeper.by) : (struct span){ 0 },
 		.expire_ms = keeper.expire_ms,
 	};
@@ -194,14 +196,11 @@ static void send_commit(struct blob_transfer *t)
 
 static void finish(struct blob_transfer *t)
 {
-	struct keys_stream all;
-
 	if (!hash_upto(t, t->machine.conf.size))
 		return;
-	keys_stream_copy(&all, &t->hash);
-	keys_stream_end(&all, t->sum.at);
+	t->whole = blob_sum_hash(&t->sum);
 	if (!t->is_put) {
-		if (blob_hash_eq(&t->sum, &t->conf.hash))
+		if (blob_hash_eq(&t->whole, &t->conf.hash))
 			end(t, NULL);
 		else
 			end_with(t, ERR_IO, "hash", "what came has another hash");
@@ -233,6 +232,9 @@ static void pump(struct blob_transfer *t)
 {
 	struct transfer_piece piece;
 
+	/* What a get finds there already. */
+	if (!t->is_put && !hash_upto(t, t->machine.acked))
+		return;
 	while (!t->has_ended && !t->is_committing) {
 		switch (transfer_step(&t->machine, now_of(t), &piece)) {
 		case TRANSFER_ASK:
@@ -298,8 +300,8 @@ static void on_open(struct blob_transfer *t, uint32_t round, const struct blob_r
 		end_with(t, ERR_MALFORMED, "size", "the store speaks of another upload");
 	else if (transfer_opened(&t->machine, now_of(t), round, have, r->size, r->window) < 0)
 		end_with(t, ERR_INVALID, "offset", "there is more than the blob has");
-	else if (!t->is_put)
-		(void)hash_upto(t, have);
+	else if (r->size >= THREAD_BYTES)
+		blob_sum_start_thread(&t->sum, t->conf.loop);
 }
 
 static void on_ack(struct blob_transfer *t, uint32_t round, const struct blob_reply *r)
@@ -329,13 +331,16 @@ static void on_data(struct blob_transfer *t, uint32_t round, const struct blob_r
 		broke(t, round, NULL);
 		return;
 	}
-	keys_stream_add(&t->hash, r->data);
-	t->hashed += r->data.len;
+	if (r->data.len > t->machine.next - r->offset) {
+		end_with(t, ERR_MALFORMED, "offset", "the store sent what was not asked for");
+		return;
+	}
+	blob_sum_add(&t->sum, r->data);
 	err = t->conf.write(t->conf.ctx, r->offset, r->data);
 	if (err < 0)
 		end_with(t, err, NULL, "what came cannot be written");
-	else if (transfer_acked(&t->machine, now_of(t), round, r->offset + r->data.len) < 0)
-		end_with(t, ERR_MALFORMED, "offset", "the store sent what was not asked for");
+	else
+		CHECK(transfer_acked(&t->machine, now_of(t), round, r->offset + r->data.len) == 0);
 }
 
 static void on_commit(struct blob_transfer *t, const struct blob_reply *r)
@@ -397,7 +402,6 @@ static void on_msg(void *ctx, const struct bus_msg *m)
 
 	if (t->has_ended)
 		return;
-	arena_reset(&t->arena);
 	if (m->no_responders) {
 		fail_set(&why, ERR_NO_NODE, NULL, 0, "no store listens");
 		if (!t->is_committing)
@@ -406,7 +410,8 @@ static void on_msg(void *ctx, const struct bus_msg *m)
 			t->commit_again_ns = now_of(t) + NS_PER_S;
 	} else if (!parse_subject(t, m->subject, &round, &what)) {
 		return;
-	} else if (blob_replies_decode(&t->arena, m->data, &replies, &n, &why) < 0) {
+	} else if (blob_replies_decode(blob_sum_next_room(&t->sum), m->data, &replies, &n, &why) <
+		   0) {
 		end(t, &why);
 	} else {
 		for (size_t i = 0; i < n && !t->has_ended; i++)
@@ -448,11 +453,10 @@ static struct blob_transfer *open_transfer(const struct blob_conf *conf, bool is
 	t->conf.patience_ns = machine.patience_ns;
 	t->is_put = is_put;
 	t->timer = (struct loop_timer){ .on_due = on_due, .ctx = t };
-	arena_init(&t->arena, ARENA_BYTES);
+	blob_sum_init(&t->sum, ARENA_BYTES);
 	buf_init(&t->out, LIMIT_MESSAGE_BYTES);
 	span_copy(conf->tenant, t->tenant, sizeof(t->tenant));
 	span_copy(conf->upload, t->upload, sizeof(t->upload));
-	keys_stream_start(&t->hash);
 	transfer_init(&t->machine, &machine, now_of(t));
 	if (open_bus(t))
 		return t;
@@ -476,7 +480,7 @@ void blob_transfer_free(struct blob_transfer *t)
 		return;
 	loop_timer_stop(t->conf.loop, &t->timer);
 	bus_unsubscribe(t->conf.bus, t->sub);
-	arena_done(&t->arena);
+	blob_sum_done(&t->sum);
 	buf_done(&t->out);
 	mem_free(t);
 }
