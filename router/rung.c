@@ -252,6 +252,15 @@ static void note_placed(struct router *r, struct task *t, const struct place_out
 		});
 }
 
+/* Of a part's result: all of them go into their join's body. */
+static uint32_t inline_bytes(struct router *r, const struct task *t)
+{
+	const struct split *s = t->role == ROLE_PART ? tasks_at(&r->tasks, t->parent)->split : NULL;
+	uint32_t share = s == NULL || s->parts_n == 0 ? 0 : LIMIT_BODY_BYTES / 8 * 7 / s->parts_n;
+
+	return share > LIMIT_PART_BYTES || share == 0 ? share : LIMIT_PART_BYTES;
+}
+
 static void send_assign(struct router *r, const struct task *t, const struct node *n,
 	uint32_t attempt)
 {
@@ -265,6 +274,7 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 		.deadline_ms = router_wall_ms(r, t->deadline_ns),
 		.left_ms = deadline_left_ms(r, t),
 		.keep_ms = t->keep_ns / NS_PER_MS,
+		.inline_bytes = inline_bytes(r, t),
 		.body = span_of(t->body, t->body_len),
 	};
 

@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "cpu-node/kinds.h"
-#include "wire/body.h"
+#include "wire/plan.h"
 
 #define OUT_BYTES ((size_t)8 << 20)
 
@@ -41,6 +41,19 @@ static void read_body(struct buf *to, struct span rest)
 	}
 }
 
+/* A plan is one, and comes out as it went in. */
+static void check_plan(struct arena *a, const struct buf *out)
+{
+	struct plan plan;
+	struct buf again;
+
+	buf_init(&again, OUT_BYTES);
+	CHECK(plan_view(a, buf_span(out), &plan, NULL) == 0);
+	plan_encode(&again, &plan);
+	CHECK(span_eq(buf_span(&again), buf_span(out)));
+	buf_done(&again);
+}
+
 static void run(const struct cpu_kind *row, const struct kind_row *kind, const struct body *in)
 {
 	static const _Atomic bool never = false;
@@ -65,7 +78,9 @@ static void run(const struct cpu_kind *row, const struct kind_row *kind, const s
 	r = cpu_kind_run(row, &call);
 	CHECK(r <= 0 && why.code == r);
 	CHECK(r != ERR_NO_MEMORY && r != ERR_BUG);
-	if (r == 0 && !span_is(SPAN_LIT("task.split"), kind->name))
+	if (r == 0 && span_is(SPAN_LIT("task.split"), kind->name))
+		check_plan(&result_arena, &out);
+	else if (r == 0)
 		CHECK(body_decode(&result_arena, buf_span(&out), &result, NULL) == 0);
 	buf_done(&out);
 	arena_done(&result_arena);

@@ -34,6 +34,8 @@ static void on_down(void *ctx, struct span node, const struct down *d, bool fast
 	span_copy(d->kind == DOWN_ASSIGN ? d->task_kind : d->reason, s->text, sizeof s->text);
 	if (d->kind == DOWN_DRAIN)
 		s->code = d->on;
+	if (d->kind == DOWN_ASSIGN)
+		s->code = (int)d->inline_bytes;
 }
 
 static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,

@@ -63,6 +63,29 @@ static struct task *begin_parts(struct kit *k, size_t n)
 	return t;
 }
 
+/* The parts' results go into one body: the more there are, the less of each. */
+static void test_room_for_results(void **state)
+{
+	struct kit *k = *state;
+	static const struct {
+		size_t parts;
+		int room;
+	} rows[] = { { 1, 458752 }, { 7, 65536 }, { 16, 28672 } };
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct task *t;
+
+		kit_look_away(k);
+		t = begin_parts(k, rows[i].parts);
+		assert_int_equal(kit_next(k, SAID_DOWN, DOWN_ASSIGN)->code, 0); /* the plan's */
+		for (size_t n = 0; n < rows[i].parts; n++)
+			assert_int_equal(kit_next(k, SAID_DOWN, DOWN_ASSIGN)->code, rows[i].room);
+		while (t->split->parts_done < rows[i].parts)
+			kit_done(k, child(k, t, ROLE_PART, t->split->parts_done), SPAN_LIT(""));
+		kit_done(k, child(k, t, ROLE_JOIN, 0), SPAN_LIT(""));
+	}
+}
+
 static void test_plan_parts_join(void **state)
 {
 	struct kit *k = *state;
@@ -372,6 +395,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kit_set_up, kit_tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(test_room_for_results),
 		TEST(test_plan_parts_join),
 		TEST(test_each_child_may_fail),
 		TEST(test_map_ends_with_its_parts),

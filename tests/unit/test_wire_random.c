@@ -419,6 +419,7 @@ static void test_downs(void **state)
 			.deadline_ms = (int64_t)number(w, 63),
 			.left_ms = (int64_t)number(w, 63),
 			.keep_ms = (int64_t)number(w, 63),
+			.inline_bytes = (uint32_t)number(w, 32),
 			.body = bytes(w),
 			.reason = text(w),
 			.on = coin(w),

@@ -55,8 +55,8 @@ struct backend_ops {
 };
 
 /* Reports, copied. They may come from inside open, start, cancel and close. body is an encoded Body (or
- * SplitPlan for task.split). Of one above LIMIT_BODY_BYTES items go to the store; where there is none, and if it
- * is a plan, it becomes Failed(TOO_BIG). why has a code. */
+ * SplitPlan for task.split). Of one above LIMIT_BODY_BYTES items go to the store (of a plan, those of its
+ * parts); where there is none it becomes Failed(TOO_BIG). why has a code. */
 void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span body);
 /* As node_done, with a result that was not computed for this attempt but age_ms ago for an equal one. */
 void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,

@@ -38,7 +38,16 @@ static bool is_plan(const struct node *n, uint32_t tag)
 		       "task.split");
 }
 
-/* A result that is larger than a message; what is on its way already is not begun anew. */
+/* As it is. */
+static void send_small(struct node *n, const struct worker_event *done, struct span body)
+{
+	struct worker_event e = *done;
+
+	e.body = body;
+	core_step(n, &e);
+}
+
+/* A result that is larger than it is to be in a message; what is on its way already is not begun anew. */
 static void send_large(struct node *n, const struct worker_event *done, struct buf *body)
 {
 	struct fail why = { 0 };
@@ -47,12 +56,14 @@ static void send_large(struct node *n, const struct worker_event *done, struct b
 
 	if (!worker_about(n->worker, done->task, done->attempt, &about))
 		return;
-	if (n->hauls == NULL || is_plan(n, about.tag))
+	if (n->hauls == NULL)
 		r = fail_set(&why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES,
 			"the result has %zu bytes, at most %d go", body->len, LIMIT_BODY_BYTES);
 	else
-		r = hauls_out(n->hauls, done, &about, body, &why);
-	if (r == 0)
+		r = hauls_out(n->hauls, done, &about, is_plan(n, about.tag), body, &why);
+	if (r > 0)
+		send_small(n, done, buf_span(body));
+	else if (r == 0)
 		node_progress(n, done->task, done->attempt, 1000, "storing the result");
 	else
 		report(n, WORKER_FAILED, done->task, done->attempt, &why);
@@ -73,10 +84,22 @@ static void send_copy(struct node *n, const struct worker_event *done)
 	report(n, WORKER_FAILED, done->task, done->attempt, &why);
 }
 
+/* Does a result go into a message as it is? */
+static bool is_small(const struct node *n, const struct worker_event *done, size_t bytes)
+{
+	struct worker_about about;
+
+	if (bytes > LIMIT_BODY_BYTES)
+		return false;
+	return n->hauls == NULL || bytes <= LIMIT_PART_BYTES ||
+	       !worker_about(n->worker, done->task, done->attempt, &about) ||
+	       about.inline_bytes == 0 || bytes <= about.inline_bytes;
+}
+
 static void report_done(struct node *n, const struct worker_event *done)
 {
 	drop_input(n, done->task, done->attempt);
-	if (done->body.len <= LIMIT_BODY_BYTES)
+	if (is_small(n, done, done->body.len))
 		core_step(n, done);
 	else
 		send_copy(n, done);
@@ -115,7 +138,7 @@ void node_done_buf(struct node *n, struct ulid task, uint32_t attempt, struct bu
 	};
 
 	drop_input(n, task, attempt);
-	if (body->len <= LIMIT_BODY_BYTES)
+	if (is_small(n, &done, body->len))
 		core_step(n, &done);
 	else
 		send_large(n, &done, body);

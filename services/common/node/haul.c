@@ -14,6 +14,7 @@
 #include "node/job.h"
 #include "run/blob.h"
 #include "wire/body_refs.h"
+#include "wire/plan.h"
 
 #define MOVING_MAX 4u /* a transfer takes about 1 MiB */
 #define ARENA_BYTES ((size_t)4 << 20)
@@ -37,7 +38,9 @@ struct haul {
 	struct body_hole *holes;
 	struct job job;
 	/* out */
-	struct body view;
+	bool is_plan;
+	struct plan plan;
+	struct body view;         /* of a plan: all items of its parts */
 	struct worker_event done; /* without its body */
 	int64_t keep_until_ns;
 	size_t *picked; /* items that go to the store */
@@ -182,9 +185,35 @@ static void end_in(struct haul *x, struct fail *why)
 
 /* --- the way out -------------------------------------------------------------------------------------- */
 
-static int open_out(struct haul *x, struct fail *why)
+static int view_out(struct haul *x, struct fail *why)
 {
-	int r = body_view(&x->arena, buf_span(&x->body), &x->view, why);
+	int r;
+
+	if (!x->is_plan)
+		return body_view(&x->arena, buf_span(&x->body), &x->view, why);
+	r = plan_view(&x->arena, buf_span(&x->body), &x->plan, why);
+	x->view = (struct body){ .items = x->plan.items, .items_n = x->plan.items_n };
+	return r;
+}
+
+/* All that are larger than an equal share: a plan may have more of them than body_pick looks through. */
+static bool pick_shares(struct haul *x)
+{
+	size_t share = LIMIT_BODY_BYTES / 2 / (x->view.items_n + 1), rest = x->body.len;
+
+	for (size_t i = 0; i < x->view.items_n; i++) {
+		if (x->view.items[i].data.len <= share)
+			continue;
+		rest -= x->view.items[i].data.len;
+		x->picked[x->moves++] = i;
+	}
+	return rest + x->moves * REFERENCE_BYTES <= LIMIT_BODY_BYTES;
+}
+
+/* 1: what there is to put elsewhere does not help. */
+static int open_out(struct haul *x, size_t max, struct fail *why)
+{
+	int r = view_out(x, why);
 
 	if (r < 0)
 		return r;
@@ -192,8 +221,11 @@ static int open_out(struct haul *x, struct fail *why)
 	x->hashes = arena_alloc(&x->arena, x->view.items_n * sizeof(*x->hashes));
 	if (x->picked == NULL || x->hashes == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	if (body_pick(&x->view, x->body.len, LIMIT_BODY_BYTES, x->picked, &x->moves))
+	if (x->is_plan ? pick_shares(x)
+		       : body_pick(&x->view, x->body.len, max, x->picked, &x->moves))
 		return 0;
+	if (x->body.len <= LIMIT_BODY_BYTES)
+		return 1;
 	return fail_set(why, ERR_TOO_BIG, "body", LIMIT_BODY_BYTES,
 		"the result has %zu bytes, and more than %d without its items", x->body.len,
 		LIMIT_BODY_BYTES);
@@ -212,23 +244,30 @@ static int64_t keep_until(const struct hauls *h, const struct worker_about *abou
 }
 
 int hauls_out(struct hauls *h, const struct worker_event *done, const struct worker_about *about,
-	struct buf *body, struct fail *why)
+	bool is_plan, struct buf *body, struct fail *why)
 {
 	struct haul *x = haul_new(h, done->task, done->attempt, span_str(about->tenant));
+	size_t max = about->inline_bytes == 0 || about->inline_bytes > LIMIT_BODY_BYTES
+			     ? LIMIT_BODY_BYTES
+			     : about->inline_bytes;
 	int r;
 
 	if (x == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	x->is_out = true;
+	x->is_plan = is_plan;
 	x->done = *done;
 	x->keep_until_ns = keep_until(h, about);
 	x->body = *body;
+	r = open_out(x, max, why);
+	if (r != 0) {
+		buf_init(&x->body, 0); /* it stays whose it is */
+		haul_free(x);
+		return r;
+	}
 	buf_init(body, body->max);
 	haul_wait(x);
-	r = open_out(x, why);
-	if (r < 0)
-		haul_free(x);
-	return r;
+	return 0;
 }
 
 static int on_read(void *ctx, uint64_t offset, unsigned char *to, size_t n)
@@ -246,11 +285,16 @@ static void end_out(struct haul *x, struct fail *why)
 
 	haul_move(x, &h->over);
 	buf_init(&told, LIMIT_BODY_BYTES);
-	if (why->code == 0) {
+	if (why->code != 0 && x->body.len <= LIMIT_BODY_BYTES) {
+		why->code = 0;
+		buf_add(&told, buf_span(&x->body));
+	} else if (why->code == 0 && x->is_plan) {
+		plan_encode(&told, &x->plan);
+	} else if (why->code == 0) {
 		body_encode(&told, &x->view);
-		if (buf_err(&told) < 0)
-			fail_set(why, buf_err(&told), "body", LIMIT_BODY_BYTES, NULL);
 	}
+	if (why->code == 0 && buf_err(&told) < 0)
+		fail_set(why, buf_err(&told), "body", LIMIT_BODY_BYTES, NULL);
 	x->done.body = buf_span(&told);
 	h->conf.on_out(h->conf.ctx, &x->done, why);
 }

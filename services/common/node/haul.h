@@ -32,10 +32,12 @@ void hauls_free(struct hauls *h);
 /* Fetch the input of an assignment, whose body takes so many bytes when it is whole. ERR_BUSY (more than bytes_max
  * are held; field "blob_bytes"), ERR_NO_MEMORY. */
 int hauls_in(struct hauls *h, const struct down *d, uint64_t bytes, struct fail *why) MUST_USE;
-/* Take over the result of a WORKER_DONE (it is moved) and put its largest items into the store, until the rest fits into a message.
- * ERR_TOO_BIG (it cannot), ERR_MALFORMED (no body), ERR_NO_MEMORY. */
+/* Put the largest items of a WORKER_DONE's result into the store, until the rest is no larger than it is to be in a
+ * message (LIMIT_BODY_BYTES, or what its ASSIGN said); of a plan, items of its parts. 0: the body was taken over.
+ * 1: it can stay as it is, and nothing could be put elsewhere. ERR_TOO_BIG (it cannot), ERR_MALFORMED (no body),
+ * ERR_NO_MEMORY. If the store does not take it, what can go into a message does. */
 int hauls_out(struct hauls *h, const struct worker_event *done, const struct worker_about *about,
-	struct buf *body, struct fail *why) MUST_USE;
+	bool is_plan, struct buf *body, struct fail *why) MUST_USE;
 /* True if blobs of this attempt were on their way: they are no more. */
 bool hauls_stop(struct hauls *h, struct ulid task, uint32_t attempt);
 /* The attempt needs its input no more; it may still be read until the turn's end. */

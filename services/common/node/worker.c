@@ -220,6 +220,7 @@ static int hold(struct worker *w, const struct step *s)
 	a->began_ns = s->now_ns;
 	a->deadline_ns = ns_or(d->deadline_ms, INT64_MAX);
 	a->keep_ns = ns_or(d->keep_ms, 0);
+	a->inline_bytes = d->inline_bytes;
 	a->lease_ns = ns_or(d->lease_ms, WORKER_LEASE_NS);
 	set_due(w, slot);
 	return 0;
@@ -571,7 +572,8 @@ bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,
 	const struct attempt *a = slot == SLOT_NONE ? NULL : attempt_at(w, slot);
 
 	if (a != NULL)
-		*ret = (struct worker_about){ a->tenant, a->tag, a->deadline_ns, a->keep_ns };
+		*ret = (struct worker_about){ a->tenant, a->tag, a->deadline_ns, a->keep_ns,
+			a->inline_bytes };
 	return a != NULL;
 }
 

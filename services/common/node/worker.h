@@ -114,8 +114,9 @@ bool worker_has(const struct worker *w, struct ulid task, uint32_t attempt);
 struct worker_about {
 	const char *tenant; /* lives as long as the attempt is held */
 	uint32_t tag;
-	int64_t deadline_ns; /* INT64_MAX: none */
-	int64_t keep_ns;     /* of the result, from the end on; 0: the usual time */
+	int64_t deadline_ns;   /* INT64_MAX: none */
+	int64_t keep_ns;       /* of the result, from the end on; 0: the usual time */
+	uint32_t inline_bytes; /* of the result in a message; 0: LIMIT_BODY_BYTES */
 };
 /* False if there is no such attempt. */
 bool worker_about(const struct worker *w, struct ulid task, uint32_t attempt,

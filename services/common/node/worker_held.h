@@ -29,6 +29,7 @@ struct attempt {
 	int64_t paused_ns;        /* since when it stands still; 0: it runs */
 	int64_t deadline_ns;      /* INT64_MAX: none */
 	int64_t keep_ns;          /* of its result; 0: the usual time */
+	uint32_t inline_bytes;    /* the same, in a message; 0: the usual limit */
 	int64_t lease_ns;         /* counts while the bus is lost */
 	uint64_t chunks;          /* that the backend gave so far */
 	struct slot_id stream_id; /* the last of them, in the worker's streams */

@@ -170,7 +170,7 @@ bool body_expand(struct buf *b, struct span bytes, struct body_hole *ret_holes)
 
 /* --- choosing ----------------------------------------------------------------------------------------- */
 
-#define REFERENCE_BYTES (2 + BLOB_HASH + 1 + PB_VARINT_BYTES) /* of hash and size, at most */
+_Static_assert(REFERENCE_BYTES >= 2 + BLOB_HASH + 1 + PB_VARINT_BYTES, "hash and size");
 
 static bool is_picked(const size_t *picked, size_t n, size_t i)
 {

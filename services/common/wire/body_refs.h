@@ -27,6 +27,8 @@ struct body_sum body_sum(struct span bytes);
 /* Append the body of body_sum's size to b, which has room for it, and note the holes: as many as it has refs. What
  * is in them until they are filled is undefined. False: no room. */
 bool body_expand(struct buf *b, struct span bytes, struct body_hole *ret_holes);
+#define REFERENCE_BYTES 45u /* at most, of an item's hash and size in place of its data */
+
 /* Which items of a body of `bytes` bytes are to be put into the store, so that the rest with references in their place
  * has at most max: the largest first; their indices go to ret, which has room for all. False: it cannot be done. */
 bool body_pick(const struct body *body, size_t bytes, size_t max, size_t *ret, size_t *ret_n);

@@ -293,6 +293,7 @@ static enum down_kind assign_read(struct pb_in *in, const Spu__V1__Assign *m, st
 	d->deadline_ms = pb_take_count(in, "deadline_ms", m->deadline_ms);
 	d->left_ms = pb_take_count(in, "left_ms", m->left_ms);
 	d->keep_ms = pb_take_count(in, "keep_ms", m->keep_ms);
+	d->inline_bytes = m->inline_bytes;
 	d->body = pb_take_bytes(in, "body", m->body, LIMIT_MESSAGE_BYTES);
 	return DOWN_ASSIGN;
 }
@@ -363,6 +364,7 @@ static void assign_put(struct buf *b, const struct down *d)
 	pb_bytes(b, 7, d->tenant);
 	pb_int(b, 8, (uint64_t)d->left_ms);
 	pb_int(b, 9, (uint64_t)d->keep_ms);
+	pb_int(b, 10, d->inline_bytes);
 	pb_close(b, m);
 }
 

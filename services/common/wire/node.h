@@ -100,6 +100,7 @@ struct down {
 	int64_t deadline_ms;   /* ASSIGN: Unix time */
 	int64_t left_ms;       /* ASSIGN: until then, by the router's clock; 0: not told */
 	int64_t keep_ms;       /* ASSIGN: of its result; 0: the usual time */
+	uint32_t inline_bytes; /* ASSIGN: of its result in a message; 0: the limit */
 	struct span body;      /* ASSIGN */
 	struct span reason;    /* CANCEL */
 	bool on;               /* DRAIN */
