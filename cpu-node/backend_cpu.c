@@ -164,7 +164,7 @@ static int cpu_offer(void *self, struct arena *a, struct offer *o)
 	}
 	o->kinds_n = n;
 	o->slots = (uint32_t)b->conf->slots;
-	o->queued = b->pooled_n > b->threads ? b->pooled_n - b->threads : 0;
+	o->queued = b->turns.waiting + (b->pooled_n > b->threads ? b->pooled_n - b->threads : 0);
 	o->device = span_str(b->device);
 	o->health = 1000;
 	o->load = machine_load(b->processors);

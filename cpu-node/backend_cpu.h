@@ -9,6 +9,7 @@
 #include "cpu-node/results.h"
 #include "cpu-node/told.h"
 #include "node/node.h"
+#include "node/turns.h"
 #include "run/work.h"
 
 struct cpu_conf {
@@ -30,7 +31,8 @@ struct cpu_backend {
 	struct work_pool *pool;
 	struct list runs; /* struct cpu_run: everything held */
 	uint32_t runs_n;
-	uint32_t pooled_n;      /* of them in the pool: waiting for a thread, or on one */
+	struct turns turns;     /* of them: who waits for a thread */
+	uint32_t pooled_n;      /* of them in the pool: on a thread, and one that is next */
 	unsigned threads;       /* of the pool */
 	int64_t held_bytes;     /* of the inputs of runs */
 	struct loop_timer beat; /* progress reports, while something runs */

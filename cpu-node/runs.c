@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * runs: a job that is held is a struct cpu_run: asleep (a timer), in the pool, following an equal one, parked (it
- * stands still, and needs no thread), or ended. Only the owner thread touches the list; a pool thread touches its
- * run's input, output, pieces (told.h), state and the atomic words.
+ * runs: a job that is held is a struct cpu_run: asleep (a timer), waiting for its tenant's turn, in the pool, following
+ * an equal one, parked (it stands still, and needs no thread), or ended. Only the owner thread touches the list; a
+ * pool thread touches its run's input, output, pieces (told.h), state and the atomic words.
  */
 #include "cpu-node/runs.h"
 
@@ -25,7 +25,10 @@ struct cpu_run {
 	struct ulid task;
 	uint32_t attempt;
 	struct loop_timer sleep;
-	enum { ASLEEP, POOLED, FOLLOWS, PARKED } where; /* FOLLOWS: an equal one does the work */
+	/* FOLLOWS: an equal one does the work. */
+	enum { ASLEEP, WAITS, POOLED, FOLLOWS, PARKED } where;
+	struct turn turn;  /* WAITS, POOLED */
+	int64_t worked_us; /* on a thread, this turn; set by the pool thread */
 	int64_t wake_ns; /* ASLEEP: when it ends; PARKED: how much of it was left, 0: it was in the pool */
 	int64_t bytes;      /* of the input, as counted in held_bytes: of what was copied */
 	bool small;         /* it may run on the owner thread */
@@ -198,18 +201,51 @@ static void compute(struct cpu_run *run,
 		arena_done(&run->scratch);
 }
 
+static int64_t thread_us(void)
+{
+	struct timespec t = { 0 };
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 static void on_run(struct work_job *job)
 {
-	compute(CONTAINER(job, struct cpu_run, work), chunk_pooled);
+	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
+	int64_t from_us = thread_us();
+
+	compute(run, chunk_pooled);
+	run->worked_us = thread_us() - from_us;
+}
+
+/* As many as there are threads, and one more, so that none of them waits for us; the others wait for their turns
+ * here. */
+static void fill_pool(struct cpu_backend *b)
+{
+	while (b->pooled_n <= b->threads) {
+		struct turn *t = turns_take(&b->turns);
+		struct cpu_run *run;
+		int r;
+
+		if (t == NULL)
+			return;
+		run = CONTAINER(t, struct cpu_run, turn);
+		r = work_post(b->pool, &run->work);
+		CHECK(r == 0); /* there is room, and a pool that closes has nobody waiting */
+		run->where = POOLED;
+		b->pooled_n++;
+	}
 }
 
 static int post(struct cpu_run *run)
 {
-	int r = work_post(run->backend->pool, &run->work);
+	struct cpu_backend *b = run->backend;
+	int r = turns_put(&b->turns, &run->turn, span_str(run->tenant));
 
-	run->backend->pooled_n += r == 0;
-	if (r == 0)
-		run->where = POOLED;
+	if (r == 0) {
+		run->where = WAITS;
+		fill_pool(b);
+	}
 	return r;
 }
 
@@ -229,19 +265,27 @@ static void post_or_end(struct cpu_run *run)
 		give_up(run, r);
 }
 
-static void on_end(struct work_job *job)
+/* It stands still. */
+static void park(struct cpu_run *run)
 {
-	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
-
-	run->backend->pooled_n--;
-	if (!run->stands || atomic_load(&run->cancel)) {
-		run_end(run);
-		return;
-	}
 	run->where = PARKED;
 	run->wake_ns = 0;
 	if (!atomic_load(&run->pause)) /* it was resumed before it stood */
 		post_or_end(run);
+}
+
+static void on_end(struct work_job *job)
+{
+	struct cpu_run *run = CONTAINER(job, struct cpu_run, work);
+	struct cpu_backend *b = run->backend;
+
+	b->pooled_n--;
+	turns_end(&b->turns, &run->turn, run->worked_us);
+	if (run->stands && !atomic_load(&run->cancel))
+		park(run);
+	else
+		run_end(run);
+	fill_pool(b);
 }
 
 static void wake(void *ctx, int64_t now_ns)
@@ -393,8 +437,10 @@ static void run_cancel(struct cpu_run *run)
 	atomic_store(&run->cancel, true);
 	if (run->where == ASLEEP)
 		loop_timer_stop(run->backend->loop, &run->sleep);
-	if (run->where != POOLED)
-		run_end(run);
+	if (run->where == POOLED)
+		return;
+	turns_end(&run->backend->turns, &run->turn, 0);
+	run_end(run);
 }
 
 /* One that was not cancelled yet, or NULL. */
@@ -430,11 +476,15 @@ int runs_pause(struct cpu_backend *b, struct ulid task, uint32_t attempt)
 		atomic_store(&run->pause, true);
 		return 0;
 	}
-	if (run->where == ASLEEP)
+	turns_end(&b->turns, &run->turn, 0);
+	if (run->where != ASLEEP)
+		run->wake_ns = 0;
+	else {
 		loop_timer_stop(b->loop, &run->sleep);
-	run->wake_ns = run->where == FOLLOWS                ? 0
-		       : run->wake_ns > b->loop->now_ns + 1 ? run->wake_ns - b->loop->now_ns
-							    : 1;
+		run->wake_ns -= b->loop->now_ns;
+		if (run->wake_ns < 1)
+			run->wake_ns = 1;
+	}
 	run->where = PARKED;
 	return 0;
 }
@@ -461,8 +511,9 @@ void runs_resume(struct cpu_backend *b, struct ulid task, uint32_t attempt)
 int runs_open(struct cpu_backend *b)
 {
 	b->beat = (struct loop_timer){ .on_due = on_beat, .ctx = b };
+	turns_init(&b->turns, (uint32_t)b->conf->slots);
 	if (told_open(&b->told, b->loop, (uint32_t)b->conf->slots, on_piece) == 0)
-		b->pool = work_open(b->loop, b->threads, (uint32_t)b->conf->slots);
+		b->pool = work_open(b->loop, b->threads, b->threads + 1);
 	if (b->pool != NULL)
 		return 0;
 	told_close(&b->told);
@@ -479,5 +530,6 @@ void runs_close(struct cpu_backend *b)
 		run_cancel(run);
 	work_close(b->pool);
 	b->pool = NULL;
+	turns_done(&b->turns);
 	told_close(&b->told);
 }

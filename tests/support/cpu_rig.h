@@ -220,6 +220,8 @@ static inline void cpu_rig_expect_idle(void)
 {
 	assert_int_equal(cpu_rig.backend.runs_n, 0);
 	assert_int_equal(cpu_rig.backend.pooled_n, 0);
+	assert_int_equal(cpu_rig.backend.turns.waiting, 0);
+	assert_int_equal(cpu_rig.backend.turns.tenants.used, 0);
 	assert_int_equal(cpu_rig.backend.held_bytes, 0);
 	assert_true(list_is_empty(&cpu_rig.backend.runs));
 }

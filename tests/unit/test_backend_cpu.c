@@ -248,6 +248,50 @@ static void test_want_of_memory(void **state)
 	assert_true(cpu_rig_nth_alloc() >= 5);
 }
 
+/* For minutes, and not equal to that of cpu_rig_assign_long. */
+static void assign_long_too(char letter, const char *samples)
+{
+	cpu_rig_assign(letter, "compute.montecarlo", "samples", samples, (struct span){ 0 });
+}
+
+/* One thread works for ada, and what she asked for next is in the pool, too; of what waits behind it bob's is first,
+ * who asked last. */
+static void test_turns_between_tenants(void **state)
+{
+	(void)state;
+	cpu_rig_assign_long('A');
+	cpu_rig_assign('B', "compute.montecarlo", "samples", "1000", (struct span){ 0 });
+	assign_long_too('C', "9000000000");
+	cpu_rig.tenant = "bob";
+	cpu_rig_assign('D', "compute.montecarlo", "samples", "1000", (struct span){ 0 });
+	assert_int_equal(cpu_rig.backend.pooled_n, 2);
+	assert_int_equal(cpu_rig.backend.turns.waiting, 2);
+	while (cpu_rig.progress == 0) { /* ada has used more than a turn by then */
+		assert_int_equal(loop_turn(&cpu_rig.daemon.loop, 10 * NS_PER_MS), 0);
+		cpu_rig_pump();
+	}
+	cpu_rig_cancel('A');
+	cpu_rig_turn_until_ends(3); /* C would take minutes */
+	cpu_rig_expect_sorted("done B\ndone D\nfailed A CANCELLED  0\n");
+	cpu_rig_cancel('C');
+	cpu_rig_turn_until_ends(1);
+	cpu_rig_expect_seen("failed C CANCELLED  0\n");
+	cpu_rig_expect_idle();
+}
+
+/* What waits for its turn ends at once. */
+static void test_cancel_of_what_waits(void **state)
+{
+	(void)state;
+	cpu_rig_assign_long('A');
+	assign_long_too('B', "9900000000");
+	assign_long_too('C', "9000000000");
+	assert_int_equal(cpu_rig.backend.turns.waiting, 1);
+	cpu_rig_cancel('C');
+	assert_int_equal(cpu_rig.backend.turns.waiting, 0);
+	cpu_rig_expect_seen("failed C CANCELLED  0\n");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, cpu_rig_setup, cpu_rig_teardown)
@@ -265,6 +309,8 @@ int main(void)
 		TEST(test_small_jobs_take_no_memory),
 		TEST(test_close_with_jobs_held),
 		TEST(test_want_of_memory),
+		TEST(test_turns_between_tenants),
+		TEST(test_cancel_of_what_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,12 @@ static void leave_queue(struct turns *ts, struct tenant *n, struct turn *t)
 	ts->waiting--;
 }
 
+/* Within a round, who has more of it left. */
+static bool is_before(const struct share *a, const struct share *b)
+{
+	return a->round != b->round ? a->round < b->round : a->credit_us > b->credit_us;
+}
+
 struct turn *turns_take(struct turns *ts)
 {
 	struct tenant *best = NULL;
@@ -90,7 +96,7 @@ struct turn *turns_take(struct turns *ts)
 		struct tenant *n = at(ts, i);
 
 		if (n != NULL && !list_is_empty(&n->waits) &&
-			(best == NULL || n->share.round < best->share.round))
+			(best == NULL || is_before(&n->share, &best->share)))
 			best = n;
 	}
 	if (best == NULL)
