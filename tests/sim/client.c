@@ -188,7 +188,7 @@ static void act_on_one(struct client *c)
 	const struct oracle *o = &c->world->oracle;
 	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
 	static const enum query_kind kinds[] = { QUERY_CANCEL, QUERY_CANCEL, QUERY_REPLAY,
-		QUERY_FORGET, QUERY_PAUSE, QUERY_PAUSE, QUERY_RESUME };
+		QUERY_FORGET, QUERY_PAUSE, QUERY_PAUSE, QUERY_PAUSE, QUERY_RESUME, QUERY_RESUME };
 	struct query q = { .kind = kinds[prng_below(&c->world->prng, ARRAY_LEN(kinds))] };
 	struct buf b;
 

@@ -261,6 +261,9 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 	if (t->paused_ns != 0 && (t->lane != NULL || state_is_final(t->state)))
 		oracle_break(o, "what is paused waits for nothing and has not ended", "%s",
 			state_name(t->state));
+	if (t->paused_ns != 0 && t->rung_ns > t->paused_ns)
+		oracle_break(o, "the clock of a rung stands with its task", "%s",
+			state_name(t->state));
 	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0 && t->paused_ns == 0)
 		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))

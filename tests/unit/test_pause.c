@@ -1,27 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tasks that stand still: queued, on their nodes, in parts; what ends them.
+ * Tasks that stand still: queued, on their nodes; what ends them.
  */
-#include "tests/support/router_kit.h"
-#include "tests/support/test.h"
-
-static int order(struct kit *k, enum router_event_kind kind, const char *who, struct ulid task)
-{
-	return kit_step(k,
-		&(struct router_event){ .kind = kind, .who = span_str(who), .task = task });
-}
-
-static void pause_task(struct kit *k, const struct task *t)
-{
-	assert_int_equal(order(k, ROUTER_PAUSE, "t", t->id), 0);
-	assert_int_equal(t->paused_ns, k->now_ns);
-}
-
-static void resume_task(struct kit *k, const struct task *t)
-{
-	assert_int_equal(order(k, ROUTER_RESUME, "t", t->id), 0);
-	assert_int_equal(t->paused_ns, 0);
-}
+#include "tests/support/pauses.h"
 
 /* The node's word that it holds the attempt. */
 static void offer_with(struct kit *k, const char *line, const struct task *t, bool paused)
@@ -96,7 +77,7 @@ static void test_again_and_again(void **state)
 	kit_look_away(k);
 	pause_task(k, t);
 	kit_pass(k, SEC);
-	assert_int_equal(order(k, ROUTER_PAUSE, "t", t->id), 0);
+	assert_int_equal(pauses_order(k, ROUTER_PAUSE, "t", t->id), 0);
 	assert_int_equal(t->paused_ns, k->now_ns - SEC);
 	assert_int_equal(kit_steps(t, STEP_PAUSE, NULL), 1);
 	resume_task(k, t);
@@ -114,12 +95,12 @@ static void test_whose_it_is_not(void **state)
 	kit_offer(k, "a cpu");
 	struct task *t = kit_submit(k, "util.echo");
 
-	assert_int_equal(order(k, ROUTER_PAUSE, "u", t->id), ERR_UNKNOWN);
-	assert_int_equal(order(k, ROUTER_RESUME, "u", t->id), ERR_UNKNOWN);
-	assert_int_equal(order(k, ROUTER_PAUSE, "t", (struct ulid){ 1, 2 }), ERR_UNKNOWN);
+	assert_int_equal(pauses_order(k, ROUTER_PAUSE, "u", t->id), ERR_UNKNOWN);
+	assert_int_equal(pauses_order(k, ROUTER_RESUME, "u", t->id), ERR_UNKNOWN);
+	assert_int_equal(pauses_order(k, ROUTER_PAUSE, "t", (struct ulid){ 1, 2 }), ERR_UNKNOWN);
 	assert_int_equal(t->paused_ns, 0);
 	kit_done(k, t, SPAN_LIT(""));
-	assert_int_equal(order(k, ROUTER_PAUSE, "t", t->id), 0);
+	assert_int_equal(pauses_order(k, ROUTER_PAUSE, "t", t->id), 0);
 	assert_int_equal(t->paused_ns, 0);
 	assert_int_equal(t->state, STATE_SUCCEEDED);
 }
@@ -407,9 +388,9 @@ static void test_cancel(void **state)
 	pause_task(k, queued);
 	pause_task(k, on_node);
 	kit_look_away(k);
-	assert_int_equal(order(k, ROUTER_CANCEL, "t", on_node->id), 0);
+	assert_int_equal(pauses_order(k, ROUTER_CANCEL, "t", on_node->id), 0);
 	assert_string_equal(kit_next(k, SAID_DOWN, DOWN_CANCEL)->to, "a");
-	assert_int_equal(order(k, ROUTER_CANCEL, "t", queued->id), 0);
+	assert_int_equal(pauses_order(k, ROUTER_CANCEL, "t", queued->id), 0);
 	assert_int_equal(queued->state, STATE_CANCELLED);
 	assert_int_equal(queued->paused_ns, 0);
 	struct ulid again;
@@ -420,128 +401,6 @@ static void test_cancel(void **state)
 					     .ret_task = &again }),
 		0);
 	assert_int_equal(tasks_find(&k->r->tasks, again)->paused_ns, 0);
-}
-
-/* --- parts -------------------------------------------------------------------------------------------- */
-
-/* llm.chat without anybody for it is split, and its planner is on the node. */
-static struct task *split_one(struct kit *k)
-{
-	struct submit s = kit_task("llm.chat");
-
-	s.allow.rung[s.allow.n++] = RUNG_SPLIT;
-	kit_offer(k, "c cpu slots=8 pauses kinds=task.split,util.echo,task.reduce");
-	return kit_submit_as(k, "t", &s);
-}
-
-static struct task *child_in(struct kit *k, enum task_role role, uint32_t part)
-{
-	for (uint32_t i = 0; i < k->r->tasks.slots.cap; i++) {
-		struct task *t =
-			slots_is_taken(&k->r->tasks.slots, i) ? tasks_at(&k->r->tasks, i) : NULL;
-
-		if (t != NULL && t->role == role && t->part == part)
-			return t;
-	}
-	return NULL;
-}
-
-static void plan_done(struct kit *k, struct task *plan, unsigned parts)
-{
-	struct part p = { .kind = SPAN_LIT("util.echo") };
-	struct buf b;
-
-	buf_init(&b, 65536);
-	while (parts-- > 0)
-		split_plan_put_part(&b, &p);
-	p.kind = SPAN_LIT("task.reduce");
-	split_plan_put_join(&b, &p);
-	kit_done(k, plan, buf_span(&b));
-	buf_done(&b);
-}
-
-static void test_parts_stand_still(void **state)
-{
-	struct kit *k = *state;
-	struct task *t = split_one(k);
-
-	assert_int_equal(t->state, STATE_SPLIT);
-	plan_done(k, child_in(k, ROLE_PLAN, 0), 3);
-	struct task *part[3];
-
-	for (uint32_t i = 0; i < 3; i++) {
-		part[i] = child_in(k, ROLE_PART, i);
-		kit_up(k, UP_ACCEPT, part[i]);
-	}
-	kit_look_away(k);
-	pause_task(k, t);
-	for (int i = 0; i < 3; i++) {
-		kit_next(k, SAID_DOWN, DOWN_PAUSE);
-		assert_true(part[i]->paused_ns != 0);
-	}
-	assert_int_equal(order(k, ROUTER_PAUSE, "t", part[0]->id), ERR_INVALID);
-	assert_int_equal(order(k, ROUTER_RESUME, "t", part[0]->id), ERR_INVALID);
-	for (int i = 0; i < 3; i++) /* they were done: the join is made, but does not begin */
-		kit_done(k, part[i], SPAN_LIT(""));
-	struct task *join = child_in(k, ROLE_JOIN, 0);
-
-	assert_non_null(join);
-	kit_pass(k, SEC);
-	assert_int_equal(join->attempt, 0);
-	resume_task(k, t);
-	assert_int_equal(join->attempt, 1);
-	kit_done(k, join, SPAN_LIT("x"));
-	assert_int_equal(t->state, STATE_SUCCEEDED);
-}
-
-static void test_planner_stands_still(void **state)
-{
-	struct kit *k = *state;
-	struct task *t = split_one(k), *plan = child_in(k, ROLE_PLAN, 0);
-
-	pause_task(k, t);
-	plan_done(k, plan, 2);
-	assert_int_equal(child_in(k, ROLE_PART, 1)->attempt, 0);
-	assert_int_equal(order(k, ROUTER_CANCEL, "t", t->id), 0);
-	assert_int_equal(t->state, STATE_CANCELLED);
-	assert_int_equal(child_in(k, ROLE_PART, 1)->state, STATE_CANCELLED);
-}
-
-/* A task on its way to the rung split is not cut before it is resumed. */
-static void test_split_waits(void **state)
-{
-	struct kit *k = *state;
-	struct submit s = kit_task("llm.chat");
-
-	s.allow.rung[s.allow.n++] = RUNG_GPU;
-	s.allow.rung[s.allow.n++] = RUNG_SPLIT;
-	kit_offer(k, "g gpu pauses kinds=llm.chat");
-	kit_offer(k, "c cpu kinds=task.split,util.echo,task.reduce");
-	struct task *t = kit_submit_as(k, "t", &s);
-
-	pause_task(k, t);
-	kit_fails(k, t, ERR_UNSUPPORTED);
-	assert_int_equal(task_rung(t), RUNG_SPLIT);
-	kit_pass(k, 5 * SEC);
-	assert_int_equal(t->state, STATE_QUEUED);
-	kit_offer(k, "c cpu kinds=task.split,util.echo,task.reduce");
-	resume_task(k, t);
-	assert_int_equal(t->state, STATE_SPLIT);
-}
-
-/* Parts that cannot go on end at the resume, and their parent with the first of them. */
-static void test_parts_end_at_the_resume(void **state)
-{
-	struct kit *k = *state;
-	struct task *t = split_one(k);
-
-	plan_done(k, child_in(k, ROLE_PLAN, 0), 3);
-	pause_task(k, t);
-	kit_up_from(k, "c", &(struct up){ .kind = UP_BYE, .incarnation = k->incarnation });
-	assert_int_equal(t->state, STATE_SPLIT);
-	resume_task(k, t);
-	kit_pass(k, 61 * SEC);
-	assert_true(state_is_final(t->state));
 }
 
 int main(void)
@@ -566,10 +425,6 @@ int main(void)
 		TEST(test_no_place_to_go_on),
 		TEST(test_deadline_goes_on),
 		TEST(test_cancel),
-		TEST(test_parts_stand_still),
-		TEST(test_planner_stands_still),
-		TEST(test_split_waits),
-		TEST(test_parts_end_at_the_resume),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
