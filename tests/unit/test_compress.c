@@ -326,7 +326,7 @@ static void test_budget_is_kept(void **state)
 
 		trial_open(&t);
 		buf_init(&b, OUT_BYTES);
-		put_anything(&b, &p, prng_below(&p, 4000));
+		put_anything(&b, &p, prng_below(&p, round % 5 == 0 ? 30000 : 4000));
 		want.mode = round % 3 == 0 ? GUARD_TELEGRAPHIC : GUARD_EXTRACT;
 		want.marks = prng_below(&p, 2) != 0;
 		want.family = (enum tokens_family)prng_below(&p, TOKENS_FAMILIES);
@@ -340,6 +340,36 @@ static void test_budget_is_kept(void **state)
 		check_map(&t, buf_span(&b));
 		buf_done(&b);
 		trial_close(&t);
+	}
+}
+
+/* What is left out between two batches has its mark, too. */
+static void test_budget_of_batches(void **state)
+{
+	static const char *const lines[] = { "a;\n", "One word.\n\n", "x, y, z\n", "- i\n" };
+	struct compress_want want = by_tokens("", 0);
+
+	(void)state;
+	want.batch_bytes = 4096;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		struct buf b;
+
+		buf_init(&b, OUT_BYTES);
+		for (unsigned n = 0; b.len < 60000; n++) {
+			if (n % 8 < i)
+				buf_fmt(&b, "%u ", n);
+			buf_str(&b, lines[i]);
+		}
+		for (uint64_t tokens = 1; tokens < 3000; tokens += 1 + tokens / 30) {
+			struct trial t;
+
+			trial_open(&t);
+			want.tokens = tokens;
+			assert_int_equal(press(&t, buf_span(&b), &want), 0);
+			assert_true(t.facts.tokens_out <= tokens);
+			trial_close(&t);
+		}
+		buf_done(&b);
 	}
 }
 
@@ -548,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_telegraphic),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_budget_is_kept),
+		cmocka_unit_test(test_budget_of_batches),
 		cmocka_unit_test(test_expand_gives_the_original),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_ratio),

@@ -28,6 +28,7 @@ struct press {
 	struct compress_facts facts;
 	uint64_t budget; /* left, in thousandths */
 	uint64_t tokens; /* of what is not yet read, likewise */
+	bool mark_paid;  /* one for what is left out at the end of the batch before */
 	size_t batch_bytes;
 };
 
@@ -142,6 +143,40 @@ static int choose(struct press *p, const struct units *u, uint64_t budget, struc
 	return 0;
 }
 
+/* What stands between a batch and those beside it: a line end, and a mark for what either leaves out there, which the
+ * ranking of one batch does not see. The mark behind it is paid by this batch if the text goes on. */
+struct border {
+	uint64_t before, behind;
+};
+
+static struct border border_of(const struct press *p, bool goes_on, bool ends_inside)
+{
+	uint64_t mark = p->want->marks && p->want->mode != GUARD_LOSSLESS ? p->emit.mark : 0;
+
+	return (struct border){
+		.before = (goes_on ? p->emit.newline : 0) +
+			  (goes_on && p->emit.left_out && !p->mark_paid ? mark : 0),
+		.behind = ends_inside ? mark : 0,
+	};
+}
+
+static void add_facts(struct compress_facts *f, const struct guard *g, const struct rank_result *r)
+{
+	for (size_t i = 0; i < SECTION_KINDS; i++)
+		f->sections[i] += g->sections[i];
+	f->units_in += g->units.n;
+	f->units_out += r->taken_n;
+	f->terms = r->terms > f->terms ? r->terms : f->terms;
+	f->found = r->found > f->found ? r->found : f->found;
+	f->kept = r->kept > f->kept ? r->kept : f->kept;
+}
+
+static void spend(struct press *p, uint64_t cost)
+{
+	if (p->budget != UINT64_MAX)
+		p->budget -= cost < p->budget ? cost : p->budget;
+}
+
 static int press_batch(struct press *p, uint64_t tokens)
 {
 	struct guard g = {
@@ -151,13 +186,16 @@ static int press_batch(struct press *p, uint64_t tokens)
 		.block = p->block,
 	};
 	struct rank_result chosen;
-	uint64_t budget = share_of(p, tokens), spent;
-	/* A batch that goes on with a text begins with a line of its own. */
-	uint64_t line = p->at > 0 ? p->emit.newline : 0;
+	uint64_t budget = share_of(p, tokens), around;
+	bool goes_on = p->at > 0;
+	size_t doc = p->doc;
+	struct border border;
 	int r = read_batch(p, &g);
 
+	border = border_of(p, goes_on, p->at > 0);
+	around = border.before + border.behind;
 	if (r == 0)
-		r = choose(p, &g.units, budget < line ? 0 : budget - line, &chosen);
+		r = choose(p, &g.units, budget < around ? 0 : budget - around, &chosen);
 	if (r < 0)
 		return fail_set(p->why, r, NULL, 0, NULL);
 	if (p->want->mode == GUARD_LOSSLESS && chosen.cost > budget)
@@ -165,16 +203,13 @@ static int press_batch(struct press *p, uint64_t tokens)
 			"without a loss it is larger");
 	p->block = g.block;
 	emit_units(&p->emit, g.units.rows, g.units.n, &chosen);
-	for (size_t i = 0; i < SECTION_KINDS; i++)
-		p->facts.sections[i] += g.sections[i];
-	p->facts.units_in += g.units.n;
-	p->facts.units_out += chosen.taken_n;
-	p->facts.terms = chosen.terms > p->facts.terms ? chosen.terms : p->facts.terms;
-	p->facts.found = chosen.found > p->facts.found ? chosen.found : p->facts.found;
-	p->facts.kept = chosen.kept > p->facts.kept ? chosen.kept : p->facts.kept;
-	spent = chosen.cost + line;
-	if (p->budget != UINT64_MAX)
-		p->budget -= spent < p->budget ? spent : p->budget;
+	add_facts(&p->facts, &g, &chosen);
+	if (chosen.taken_n > 0) {
+		spend(p, chosen.cost + around);
+		p->mark_paid = border.behind > 0;
+	} else if (p->doc != doc) {
+		p->mark_paid = false;
+	}
 	return 0;
 }
 

@@ -33,6 +33,11 @@ static void open_doc(struct emit *e)
 	e->opened = true;
 }
 
+static bool ends_blank(const struct buf *out)
+{
+	return out->len > 0 && out->at[out->len - 1] <= ' ';
+}
+
 /* The document goes on at `to`: a gap if units were left out. */
 static void pass(struct emit *e, size_t to)
 {
@@ -45,7 +50,7 @@ static void pass(struct emit *e, size_t to)
 		return;
 	e->left_out = false;
 	if (e->marks)
-		buf_str(out, e->begun ? " " COMPRESS_MARK : COMPRESS_MARK);
+		buf_str(out, e->begun && !ends_blank(out) ? " " COMPRESS_MARK : COMPRESS_MARK);
 	e->marked = e->marks;
 	e->begun = e->begun || e->marks;
 	e->at_line = e->at_line && !e->marks;
