@@ -144,10 +144,10 @@ void split_begin(struct router *r, struct task *t)
 	CLEANUP(buf_done) struct buf body;
 	struct task *plan = NULL;
 
+	buf_init(&body, LIMIT_BODY_BYTES);
 	if (t->paused_ns != 0)
 		return;
 	task_forget_split(t); /* a replayed task was split before */
-	buf_init(&body, LIMIT_BODY_BYTES);
 	if (t->depth >= LIMIT_SPLIT_DEPTH) {
 		rung_hop(r, t, ERR_UNSUPPORTED, "a part of a part is not split again");
 		return;
