@@ -120,6 +120,38 @@ static void put_takes_no_memory(void **state)
 	expect_assert_failure(map_put(&map, 1, 1));
 }
 
+/* Room that was made once is there for all of them; what is in it stays. */
+static void room_for_many(void **state)
+{
+	CLEANUP(map_done) struct map map;
+	uint32_t cap;
+
+	(void)state;
+	map_init(&map);
+	assert_int_equal(map_room(&map, 0), 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		assert_int_equal(map_reserve(&map), 0);
+		map_put(&map, i, i);
+	}
+	assert_int_equal(map_room(&map, 5000), 0);
+	cap = map.cap;
+	for (uint32_t i = 100; i < 5100; i++)
+		map_put(&map, i, i);
+	assert_int_equal(map_room(&map, map.cap - map.cap / 4 - map.used), 0);
+	assert_int_equal(map.cap, cap);
+	for (uint32_t i = 0; i < 5100; i++) {
+		uint32_t at = 0, value = UINT32_MAX;
+
+		assert_true(map_next(&map, i, &at, &value));
+		assert_int_equal(value, i);
+	}
+	assert_int_equal(map_room(&map, UINT32_MAX), ERR_NO_MEMORY);
+	mem_fail_at(1, 1);
+	assert_int_equal(map_room(&map, 20000), ERR_NO_MEMORY);
+	mem_fail_at(0, 0);
+	assert_int_equal(map.used, 5100);
+}
+
 static void rows_may_be_dropped_during_a_walk(void **state)
 {
 	CLEANUP(map_done) struct map map;
@@ -193,6 +225,7 @@ int main(void)
 		cmocka_unit_test(behaves_like_a_list),
 		cmocka_unit_test(an_empty_map_finds_nothing),
 		cmocka_unit_test(put_takes_no_memory),
+		cmocka_unit_test(room_for_many),
 		cmocka_unit_test(rows_may_be_dropped_during_a_walk),
 		cmocka_unit_test(churn_does_not_grow_it),
 		cmocka_unit_test(survives_failing_requests),

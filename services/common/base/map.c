@@ -58,14 +58,14 @@ void map_put(struct map *m, uint64_t hash, uint32_t value)
 	m->used++;
 }
 
-/* Move all rows to a table with at most half of its rows taken, which also forgets the dead. */
-static int rehash(struct map *m)
+/* Move all rows to a table with at most half of its rows taken when `more` have come, which also forgets the dead. */
+static int rehash(struct map *m, uint32_t more)
 {
 	struct map old = *m;
 	uint64_t cap = FIRST_CAP;
 	struct map_row *rows;
 
-	while (cap / 2 <= m->used)
+	while (cap / 2 <= (uint64_t)m->used + more)
 		cap *= 2;
 	if (cap > UINT32_MAX)
 		return ERR_NO_MEMORY;
@@ -83,7 +83,12 @@ static int rehash(struct map *m)
 
 int map_reserve(struct map *m)
 {
-	return has_room(m) ? 0 : rehash(m);
+	return has_room(m) ? 0 : rehash(m, 0);
+}
+
+int map_room(struct map *m, uint32_t n)
+{
+	return (uint64_t)m->used + m->dead + n <= (uint64_t)m->cap - m->cap / 4 ? 0 : rehash(m, n);
 }
 
 /* A walk that ends at the next row need not pass over this one, nor over the dead before it. */

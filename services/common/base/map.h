@@ -29,6 +29,8 @@ void map_done(struct map *m);
 void map_reset(struct map *m);
 /* Room for one more; 0 or ERR_NO_MEMORY. Afterwards one map_put cannot fail. */
 int map_reserve(struct map *m) MUST_USE;
+/* The same for n more, at once: the map need not grow step by step. */
+int map_room(struct map *m, uint32_t n) MUST_USE;
 void map_put(struct map *m, uint64_t hash, uint32_t value);
 /* Remove the row with this hash and value; true if there was one. */
 bool map_drop(struct map *m, uint64_t hash, uint32_t value);

@@ -28,11 +28,11 @@ static int no_memory(const struct planner *p)
 
 /* --- names ----------------------------------------------------------------------------------------------- */
 
-static uint32_t find(const struct planner *p, struct span name)
+static uint32_t find(const struct planner *p, struct span name, uint64_t hash)
 {
 	uint32_t at = 0, i;
 
-	while (map_next(&p->names, span_hash(name, NAME_SEED), &at, &i))
+	while (map_next(&p->names, hash, &at, &i))
 		if (span_eq(p->g->parts[i].name, name))
 			return i;
 	return GRAPH_NONE;
@@ -40,15 +40,16 @@ static uint32_t find(const struct planner *p, struct span name)
 
 static int index_names(struct planner *p)
 {
+	if (map_room(&p->names, p->g->parts_n) < 0)
+		return no_memory(p);
 	for (uint32_t i = 0; i < p->g->parts_n; i++) {
 		struct span name = p->g->parts[i].name;
+		uint64_t hash = span_hash(name, NAME_SEED);
 
-		if (find(p, name) != GRAPH_NONE)
+		if (find(p, name, hash) != GRAPH_NONE)
 			return fail_set(p->why, ERR_INVALID, "name", 0, "two parts are named %.*s",
 				(int)name.len, (const char *)name.at);
-		if (map_reserve(&p->names) < 0)
-			return no_memory(p);
-		map_put(&p->names, span_hash(name, NAME_SEED), i);
+		map_put(&p->names, hash, i);
 	}
 	return 0;
 }
@@ -79,7 +80,7 @@ static int resolve_list(struct planner *p, uint32_t part, const char *field, str
 	while (next_name(&list, &name)) {
 		const struct graph_part *of = &p->g->parts[part];
 
-		*to = find(p, name);
+		*to = find(p, name, span_hash(name, NAME_SEED));
 		if (*to++ == GRAPH_NONE)
 			return fail_set(p->why, ERR_INVALID, field, 0,
 				"part %.*s needs %.*s, which is not there", (int)of->name.len,
@@ -298,6 +299,18 @@ static int find_order(struct planner *p)
 	return g->ready_n < g->nodes_n ? say_cycle(p) : 0;
 }
 
+/* As build_users left it, where no node has gone. */
+static void rewind_order(struct graph *g)
+{
+	g->ready_at = g->ready_n = 0;
+	g->runs_n = g->nodes_n;
+	for (uint32_t i = 0; i < g->nodes_n; i++) {
+		g->nodes[i].waits = g->nodes[i].needs_n;
+		if (g->nodes[i].waits == 0)
+			g->ready[g->ready_n++] = i;
+	}
+}
+
 /* --- equal work ------------------------------------------------------------------------------------------ */
 
 static uint64_t node_hash(const struct graph *g, const struct graph_node *n)
@@ -323,8 +336,11 @@ static bool node_eq(const struct graph *g, const struct graph_node *a, const str
 static int find_equal(struct planner *p)
 {
 	struct graph *g = p->g;
+	bool any = false;
 
 	map_reset(&p->names);
+	if (map_room(&p->names, g->nodes_n) < 0)
+		return no_memory(p);
 	for (uint32_t i = 0; i < g->nodes_n; i++) {
 		struct graph_node *n = &g->nodes[g->ready[i]];
 		uint32_t at = 0, other;
@@ -336,13 +352,14 @@ static int find_equal(struct planner *p)
 		while (n->same == g->ready[i] && map_next(&p->names, hash, &at, &other))
 			if (node_eq(g, n, &g->nodes[other]))
 				n->same = other;
-		if (n->same != g->ready[i])
-			continue;
-		if (map_reserve(&p->names) < 0)
-			return no_memory(p);
-		map_put(&p->names, hash, g->ready[i]);
+		any = any || n->same != g->ready[i];
+		if (n->same == g->ready[i])
+			map_put(&p->names, hash, g->ready[i]);
 	}
-	return build_users(p);
+	if (any)
+		return build_users(p);
+	rewind_order(g);
+	return 0;
 }
 
 static int find_outputs(struct planner *p)
