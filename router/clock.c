@@ -16,3 +16,16 @@ void clock_beat(struct clock *c, int64_t process_ns)
 		c->shift_ns = c->told_ns - process_ns;
 	c->beat_ns = process_ns;
 }
+
+void clock_stand(struct clock *c, int64_t process_ns)
+{
+	(void)clock_now(c, process_ns);
+	c->stands = true;
+}
+
+void clock_go(struct clock *c, int64_t process_ns)
+{
+	if (c->stands)
+		c->shift_ns = c->told_ns - process_ns;
+	c->stands = false;
+}

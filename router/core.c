@@ -257,6 +257,19 @@ void router_core_greet(struct router_core *c)
 	on_down(c, SPAN_LIT("all"), &ping, true);
 }
 
+void router_core_bus(struct router_core *c, enum bus_state state)
+{
+	if (state == BUS_LOST)
+		clock_stand(&c->clock, process_ns(c));
+	if (state != BUS_UP)
+		return;
+	if (c->clock.stands) {
+		clock_go(&c->clock, process_ns(c));
+		(void)router_core_step(c, &(struct router_event){ .kind = ROUTER_BACK });
+	}
+	router_core_greet(c);
+}
+
 /* --- life --------------------------------------------------------------------------------------------- */
 
 static int subscribe(struct router_core *c, struct fail *why)
@@ -333,6 +346,8 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 		fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	else if (read_journal(c, why) == 0 && subscribe(c, why) == 0) {
 		router_resume(c->machine, router_core_now(c), &c->out);
+		if (conf->bus->state == BUS_LOST) /* it is still being connected */
+			clock_stand(&c->clock, process_ns(c));
 		return c;
 	}
 	router_core_close(c);

@@ -61,8 +61,10 @@ void router_core_close(struct router_core *c);
 int router_core_turn(struct router_core *c) MUST_USE;
 /* When to turn next though nothing happens. */
 int64_t router_core_wake(const struct router_core *c);
-/* The bus is back: greet the nodes, so that they tell what they hold. */
+/* Greet the nodes, so that they tell what they hold. */
 void router_core_greet(struct router_core *c);
+/* The bus was lost: until it is back the router's own time stands. Or it is back: then the nodes are greeted. */
+void router_core_bus(struct router_core *c, enum bus_state state);
 /* Ten times a second, before anything else of a turn: look at the clocks. What is not called so goes by `now` alone. */
 void router_core_beat(struct router_core *c);
 /* The router's own time (router/clock.h). */

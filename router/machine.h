@@ -47,6 +47,7 @@ struct router {
 	int64_t started_ns;
 	int64_t skew_ns;   /* the wall clock's time minus ours */
 	int64_t newest_ns; /* of what the journal told: nothing happened later */
+	int64_t back_ns;   /* ROUTER_BACK came last; 0: never */
 	bool settled;
 	int64_t now_ns;               /* of this step */
 	const struct router_out *out; /* of this step */
@@ -126,11 +127,16 @@ void report_detach(struct router *r, struct task *t);
 void report_release(struct router *r, struct task *t, int64_t used_us);
 /* The attempt is lost (silence, restart, goodbye): try again elsewhere. */
 void report_lost(struct router *r, struct task *t, const char *why);
+/* Was the attempt given out before nobody could be heard for a while, and is that less than a lease ago? Then its loss
+ * is nobody's fault: nodes stop what they do not hear of for so long. */
+bool report_is_blameless(const struct router *r, int64_t assigned_ns);
 /* All attempts of a node are lost. */
 void report_node_lost(struct router *r, uint32_t node, const char *why);
 void report_order_cancel(struct router *r, struct span node, struct ulid task, uint32_t attempt,
 	const char *why, bool fast);
 
+/* The lease is renewed by what was said then; what was said later holds. */
+void report_extend(const struct router *r, int64_t *lease_ns, int64_t said_ns);
 /* What the node that has the current attempt says about it. */
 void report_attempt(struct router *r, struct task *t, const struct up *u);
 /* An attempt failed on this node: rather another one next. */
@@ -162,11 +168,11 @@ bool twin_make(struct router *r, struct task *t, uint32_t node) MUST_USE;
 void twin_due(struct router *r, struct task *t);
 /* A report about an attempt that is not current. False: nor is it that of a twin. */
 bool twin_up(struct router *r, struct task *t, uint32_t node, const struct up *u) MUST_USE;
-/* The node's offer with this number lists the attempt. False as above. */
-bool twin_listed(struct router *r, struct task *t, uint32_t node, uint32_t attempt,
-	uint64_t seq) MUST_USE;
-/* Those of the node, older than grace, that its offer with this number did not list, are lost. */
-void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t grace_ns);
+/* The node's last offer lists the attempt. False as above. */
+bool twin_listed(const struct router *r, struct task *t, const struct node *n,
+	uint32_t attempt) MUST_USE;
+/* Those of the node, given out before, that its offer with this number did not list, are lost. */
+void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t before_ns);
 void twin_lost(struct router *r, struct task *t, const char *why);
 void twin_node_lost(struct router *r, uint32_t node, const char *why);
 /* The current attempt failed or is lost, and is detached: the twin becomes current. False: there is none. */

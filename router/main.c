@@ -102,8 +102,8 @@ static void on_bus(void *ctx, enum bus_state state)
 {
 	struct process *p = ctx;
 
-	if (p->core != NULL && state == BUS_UP)
-		router_core_greet(p->core);
+	if (p->core != NULL)
+		router_core_bus(p->core, state);
 }
 
 static int64_t loop_now(void *ctx)

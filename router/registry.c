@@ -246,6 +246,38 @@ static bool is_old(const struct registry *g, const struct node *n, const struct 
 	return o->incarnation == n->incarnation && (n->state == NODE_GONE || o->seq <= n->seq);
 }
 
+/* The node's clock may be slower than the router's by one in so many. */
+#define DRIFT 1000
+
+/* When it left, by the node's clock; 0: unknown. */
+static int64_t sent_ns(const struct offer *o)
+{
+	return o->sent_ms > INT64_MAX / NS_PER_MS ? 0 : o->sent_ms * NS_PER_MS;
+}
+
+/* How long an offer was on its way, beyond the quickest one; 0 if that cannot be known: of the first one, or after
+ * the node's clock went back. */
+static int64_t offer_age(const struct node *n, const struct offer *o, int64_t now_ns)
+{
+	int64_t age_ns;
+
+	if (n->expected || o->incarnation != n->incarnation || n->sent_ns == 0 ||
+		sent_ns(o) < n->sent_ns)
+		return 0;
+	age_ns = now_ns - sent_ns(o) - n->behind_ns - (now_ns - n->offered_ns) / DRIFT;
+	return age_ns > 0 ? age_ns : 0;
+}
+
+static void take_times(struct node *n, const struct offer *o, int64_t now_ns, int64_t age_ns)
+{
+	n->sent_ns = sent_ns(o);
+	n->behind_ns = now_ns - n->sent_ns - age_ns;
+	n->offered_ns = now_ns;
+	n->said_ns = now_ns - age_ns;
+	if (n->said_ns > n->heard_ns)
+		n->heard_ns = n->said_ns;
+}
+
 uint32_t registry_expect(struct registry *g, int64_t now_ns, struct span name)
 {
 	uint32_t i = registry_find(g, name);
@@ -281,7 +313,10 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		return ERR_BUSY;
 	struct node *n = registry_node(g, i);
 
-	if (heard != HEARD_NEW && !n->expected && is_old(g, n, o, now_ns)) {
+	int64_t age_ns = heard == HEARD_NEW ? 0 : offer_age(n, o, now_ns);
+
+	if (age_ns >= g->conf.suspect_ns ||
+		(heard != HEARD_NEW && !n->expected && is_old(g, n, o, now_ns))) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
 		return 0;
@@ -297,10 +332,10 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		heard = HEARD_RESTARTED;
 		n->closed_until_ns = 0;
 	}
+	take_times(n, o, now_ns, age_ns);
 	n->incarnation = o->incarnation;
 	n->expected = false;
 	n->seq = o->seq;
-	n->heard_ns = n->offered_ns = now_ns;
 	n->draining = o->draining;
 	n->load.slots = o->slots;
 	n->load.queued = o->queued;

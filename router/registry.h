@@ -56,8 +56,11 @@ struct node {
 	struct place_load load;
 	struct node_kind *kinds;
 	uint32_t kinds_n;
-	int64_t heard_ns;        /* last sign of life */
-	int64_t offered_ns;      /* last offer that was taken */
+	int64_t heard_ns;   /* last sign of life */
+	int64_t offered_ns; /* last offer that was taken */
+	int64_t said_ns;    /* when that left the node, as far as is known */
+	int64_t sent_ns;    /* the same by the node's clock; 0: unknown */
+	int64_t behind_ns; /* how far the node's clock is behind, and the quickest offer's way, together */
 	int64_t closed_until_ns; /* it refused: no assignment before */
 	bool draining;           /* its own word */
 	bool drain_asked;        /* an operator's word */
@@ -128,7 +131,8 @@ struct kind *registry_kind_at(const struct registry *g, uint32_t kind);
 
 enum heard { HEARD_OLD, HEARD_NEWS, HEARD_NEW, HEARD_RESTARTED };
 
-/* Take an offer in. HEARD_OLD: it is older than what is known, nothing changed. HEARD_RESTARTED: the node
+/* Take an offer in. HEARD_OLD: it is older than what is known, or was on its way for as long as makes a node suspect;
+ * nothing changed. HEARD_RESTARTED: the node
  * has a new incarnation, what it held and the offer does not list is lost. ERR_BUSY (nodes_max), ERR_NO_MEMORY: nothing changed. */
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
 	enum heard *ret_heard, uint32_t *ret_node) MUST_USE;

@@ -104,7 +104,6 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 	if (why.code == 0)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
 	finish_note_fail(t, &why);
-	report_avoid(t, t->node);
 	then = decide(r, t, &why);
 	if (then.then != RETRY_END && twin_takes_over(r, t)) {
 		t->tries += retry_counts(why.code);
@@ -123,17 +122,30 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 		rung_hop(r, t, why.code, then.reason);
 }
 
+bool report_is_blameless(const struct router *r, int64_t assigned_ns)
+{
+	return assigned_ns <= r->back_ns && r->now_ns - r->back_ns < r->conf.lease_ns;
+}
+
 void report_lost(struct router *r, struct task *t, const char *why)
 {
 	struct fail fail = { 0 };
 	const struct node *n = registry_node(&r->registry, t->node);
+	bool is_blameless = report_is_blameless(r, t->assigned_ns);
 
+	if (is_blameless)
+		fail_set(&fail, ERR_CLOSED, NULL, 0,
+			"%s; before, nobody could be heard for a while", why);
+	else
+		fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
 	r->counts.lost++;
-	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
+	note(r, t, STEP_LOST, fail.code, span_str(fail.detail));
 	report_order_cancel(r, span_str(n->name), t->id, t->attempt, why, t->fast);
-	registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
 	report_release(r, t, 0); /* it is not the tenant's fault */
-	fail_set(&fail, ERR_LOST, NULL, 0, "%s", why);
+	if (!is_blameless) {
+		registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
+		report_avoid(t, t->node);
+	}
 	failed(r, t, &fail);
 }
 
@@ -156,6 +168,12 @@ static bool is_current(const struct task *t, uint32_t node, uint32_t attempt)
 	       t->node == node && t->attempt == attempt;
 }
 
+void report_extend(const struct router *r, int64_t *lease_ns, int64_t said_ns)
+{
+	if (said_ns + r->conf.lease_ns > *lease_ns)
+		*lease_ns = said_ns + r->conf.lease_ns;
+}
+
 /* The offer lists what the node holds: extend those leases, order the rest to be dropped. */
 static void listed(struct router *r, uint32_t node, const struct offer *o)
 {
@@ -164,7 +182,7 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 	for (size_t i = 0; i < o->running_n; i++) {
 		struct task *t = tasks_find(&r->tasks, o->running[i].task);
 
-		if (twin_listed(r, t, node, o->running[i].attempt, o->seq))
+		if (twin_listed(r, t, n, o->running[i].attempt))
 			continue;
 		if (!is_current(t, node, o->running[i].attempt)) {
 			r->counts.stale++;
@@ -172,7 +190,7 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 				o->running[i].attempt, "the attempt is not current", true);
 			continue;
 		}
-		t->lease_ns = r->now_ns + r->conf.lease_ns;
+		report_extend(r, &t->lease_ns, n->said_ns);
 		t->offer_seq = o->seq;
 		flow_listed(r, t, o->running[i].chunks);
 		if (o->running[i].paused !=
@@ -181,8 +199,8 @@ static void listed(struct router *r, uint32_t node, const struct offer *o)
 	}
 }
 
-static void gather_lost(const struct router *r, struct list *held, uint64_t seq, int64_t grace_ns,
-	struct list *lost)
+/* Those that were given out before, and that the offer with this number does not list. */
+static void gather_lost(struct list *held, uint64_t seq, int64_t before_ns, struct list *lost)
 {
 	struct list *next;
 
@@ -190,7 +208,7 @@ static void gather_lost(const struct router *r, struct list *held, uint64_t seq,
 		const struct task *t = CONTAINER(l, struct task, on_node);
 
 		next = l->next;
-		if (t->offer_seq == seq || r->now_ns - t->assigned_ns < grace_ns)
+		if (t->offer_seq == seq || t->assigned_ns > before_ns)
 			continue;
 		list_drop(l);
 		list_push(lost, l);
@@ -199,16 +217,16 @@ static void gather_lost(const struct router *r, struct list *held, uint64_t seq,
 
 /* What should be on the node and is not listed was lost on the way. A loss may end others on the same node:
  * so they are gathered first, and each that ends meanwhile leaves that list by itself. */
-static void not_listed(struct router *r, uint32_t node, const struct offer *o, int64_t grace_ns,
+static void not_listed(struct router *r, uint32_t node, const struct offer *o, int64_t before_ns,
 	const char *why)
 {
 	struct node *n = registry_node(&r->registry, node);
 	struct list lost;
 
-	twin_not_listed(r, node, o->seq, grace_ns);
+	twin_not_listed(r, node, o->seq, before_ns);
 	list_init(&lost);
-	gather_lost(r, &n->tasks, o->seq, grace_ns, &lost);
-	gather_lost(r, &n->paused, o->seq, grace_ns, &lost);
+	gather_lost(&n->tasks, o->seq, before_ns, &lost);
+	gather_lost(&n->paused, o->seq, before_ns, &lost);
 	while (!list_is_empty(&lost))
 		report_lost(r, CONTAINER(lost.next, struct task, on_node), why);
 }
@@ -225,7 +243,7 @@ static void restarted(struct router *r, uint32_t node, const struct offer *o)
 	for (struct list *l = n->twins.next; l != &n->twins; l = l->next)
 		CONTAINER(l, struct twin, on_node)->offer_seq = ~o->seq;
 	listed(r, node, o);
-	not_listed(r, node, o, 0, "the node was restarted");
+	not_listed(r, node, o, r->now_ns, "the node was restarted");
 }
 
 static int on_offer(struct router *r, struct span name, const struct offer *o)
@@ -247,7 +265,8 @@ static int on_offer(struct router *r, struct span name, const struct offer *o)
 		return 0;
 	}
 	listed(r, node, o);
-	not_listed(r, node, o, LIST_GRACE_NS, "the node does not hold it");
+	not_listed(r, node, o, registry_node(&r->registry, node)->said_ns - LIST_GRACE_NS,
+		"the node does not hold it");
 	return 0;
 }
 
@@ -318,6 +337,7 @@ static void on_refuse(struct router *r, struct task *t, const struct up *u)
 		back(r, t);
 		return;
 	}
+	report_avoid(t, t->node);
 	failed(r, t, &u->fail);
 }
 
@@ -374,6 +394,7 @@ static void on_failed(struct router *r, struct task *t, const struct up *u)
 	registry_ended(&r->registry, t->node, t->kind,
 		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
 	report_detach(r, t);
+	report_avoid(t, t->node);
 	failed(r, t, &u->fail);
 }
 

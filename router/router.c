@@ -266,6 +266,9 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 	case ROUTER_RESUME:
 		err = pause_end(r, e);
 		break;
+	case ROUTER_BACK:
+		r->back_ns = now_ns;
+		break;
 	case ROUTER_TICK:
 		tick(r);
 		break;

@@ -89,6 +89,7 @@ enum router_event_kind {
 	ROUTER_FORGET, /* who: tenant; task, ended */
 	ROUTER_PAUSE,  /* who: tenant; task, no part; one that has ended stays as it is */
 	ROUTER_RESUME, /* the same */
+	ROUTER_BACK,   /* nobody could be heard until now: what is lost by that is nobody's fault */
 	ROUTER_TICK,
 };
 

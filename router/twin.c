@@ -77,7 +77,8 @@ void twin_lost(struct router *r, struct task *t, const char *why)
 {
 	r->counts.lost++;
 	note(r, t, STEP_LOST, ERR_LOST, span_str(why));
-	registry_ended(&r->registry, t->twin->node, t->kind, ENDED_LOST, 0);
+	if (!report_is_blameless(r, t->twin->assigned_ns))
+		registry_ended(&r->registry, t->twin->node, t->kind, ENDED_LOST, 0);
 	call_back(r, t, why);
 	straggler_watch(r, t);
 }
@@ -108,16 +109,16 @@ static bool is_twin(const struct task *t, uint32_t node, uint32_t attempt)
 	return t != NULL && t->twin != NULL && t->twin->node == node && t->twin->attempt == attempt;
 }
 
-bool twin_listed(struct router *r, struct task *t, uint32_t node, uint32_t attempt, uint64_t seq)
+bool twin_listed(const struct router *r, struct task *t, const struct node *n, uint32_t attempt)
 {
-	if (!is_twin(t, node, attempt))
+	if (!is_twin(t, n->load.node, attempt))
 		return false;
-	t->twin->lease_ns = r->now_ns + r->conf.lease_ns;
-	t->twin->offer_seq = seq;
+	report_extend(r, &t->twin->lease_ns, n->said_ns);
+	t->twin->offer_seq = n->seq;
 	return true;
 }
 
-void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t grace_ns)
+void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t before_ns)
 {
 	struct node *n = registry_node(&r->registry, node);
 	struct list *next;
@@ -126,7 +127,7 @@ void twin_not_listed(struct router *r, uint32_t node, uint64_t seq, int64_t grac
 		const struct twin *w = CONTAINER(l, struct twin, on_node);
 
 		next = l->next;
-		if (w->offer_seq != seq && r->now_ns - w->assigned_ns >= grace_ns)
+		if (w->offer_seq != seq && w->assigned_ns <= before_ns)
 			twin_lost(r, tasks_at(&r->tasks, w->task), "the node does not hold it");
 	}
 }

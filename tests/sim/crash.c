@@ -99,6 +99,7 @@ void router_crash(struct world *w)
 	journal_mem_crash(w->journal);
 	w->router = NULL;
 	w->router_bus = NULL;
+	w->router_knows_cut = false;
 	w->safe_ns = 0;
 	w->groups = w->journal->groups;
 	w->router_crashes++;

@@ -140,6 +140,7 @@ struct world {
 	int64_t router_back_ns; /* crashed: when it starts again */
 	uint64_t router_crashes, recovered;
 	int64_t router_cut_ns;
+	bool router_knows_cut; /* its bus has told it so: its time stands */
 	struct toy toys[NODES_MAX];
 	uint32_t toys_n;
 	struct client clients[CLIENTS_MAX];

@@ -87,6 +87,24 @@ static void cut_toy(struct world *w, struct toy *t, int64_t until)
 		toy_notice_cut(t);
 }
 
+static void cut_router(struct world *w, int64_t until)
+{
+	w->router_cut_ns = until;
+	if (w->router == NULL || draw(w, 2) == 0)
+		return;
+	w->router_knows_cut = true;
+	router_core_bus(w->router, BUS_LOST);
+}
+
+static void cut_is_over(struct world *w)
+{
+	if (!w->router_knows_cut || w->now_ns < w->router_cut_ns)
+		return;
+	w->router_knows_cut = false;
+	if (w->router != NULL)
+		router_core_bus(w->router, BUS_UP);
+}
+
 static void cut_one(struct world *w)
 {
 	int64_t until = w->now_ns + (int64_t)prng_below(&w->prng, 45 * SEC);
@@ -95,7 +113,7 @@ static void cut_one(struct world *w)
 		until = w->weather.faults_end_ns;
 	w->partitions++;
 	if (draw(w, 5) == 0)
-		w->router_cut_ns = until;
+		cut_router(w, until);
 	else
 		cut_toy(w, &w->toys[draw(w, w->toys_n)], until);
 }
@@ -277,6 +295,8 @@ static int64_t next_time(const struct world *w)
 		least(&next, router_wake_ns(w));
 	else
 		least(&next, w->router_back_ns);
+	if (w->router_knows_cut)
+		least(&next, w->router_cut_ns);
 	least(&next, disk_wake(w));
 	for (uint32_t i = 0; i < w->toys_n; i++)
 		least(&next, toy_wake(&w->toys[i]));
@@ -295,6 +315,7 @@ static void turn(struct world *w)
 	while (bus_net_step(w->net, w->now_ns))
 		;
 	faults(w);
+	cut_is_over(w);
 	for (uint32_t i = 0; i < w->clients_n; i++)
 		client_turn(&w->clients[i]);
 	for (uint32_t i = 0; i < w->toys_n; i++)

@@ -267,6 +267,7 @@ void kit_offer_running(struct kit *k, const char *line, const struct attempt_ref
 	struct offer o = {
 		.incarnation = k->incarnation,
 		.seq = ++k->seq,
+		.sent_ms = k->tells_time ? (k->now_ns - k->delay_ns) / NS_PER_MS : 0,
 		.slots = 1,
 		.health = 1000,
 	};

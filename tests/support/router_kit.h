@@ -38,6 +38,8 @@ struct kit {
 	unsigned seen; /* those before this one were looked at */
 	uint64_t incarnation;
 	uint64_t seq;
+	bool tells_time;  /* offers say when they left */
+	int64_t delay_ns; /* so long ago */
 	struct router_conf conf;
 	struct images images; /* since kit_keep */
 };

@@ -34,13 +34,15 @@ static int tear_down(void **state)
 	return mem_held() == 0 ? 0 : -1;
 }
 
-static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t incarnation,
-	uint64_t seq, enum heard *heard)
+/* One that left at sent_ms by the node's clock; 0: it does not say. */
+static int offer_sent(struct registry *g, int64_t now_ns, const char *name, uint64_t incarnation,
+	uint64_t seq, int64_t sent_ms, enum heard *heard)
 {
 	struct kind_offer kind = { .kind = SPAN_LIT("util.echo"), .ready = true };
 	struct offer o = {
 		.incarnation = incarnation,
 		.seq = seq,
+		.sent_ms = sent_ms,
 		.rung = RUNG_CPU,
 		.kinds = &kind,
 		.kinds_n = 1,
@@ -54,6 +56,12 @@ static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t 
 		assert_int_equal(node, registry_find(g, span_str(name)));
 	model_registry(g);
 	return err;
+}
+
+static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t incarnation,
+	uint64_t seq, enum heard *heard)
+{
+	return offer_sent(g, now_ns, name, incarnation, seq, 0, heard);
 }
 
 static void test_news_and_old(void **state)
@@ -79,6 +87,76 @@ static void test_news_and_old(void **state)
 	assert_int_equal(heard, HEARD_OLD);
 	assert_int_equal(offer(g, SEC, "a", 3, 1, &heard), 0);
 	assert_int_equal(heard, HEARD_RESTARTED);
+}
+
+/* Comes at `at`, and left at `sent` by a clock that is an hour ahead; expects what is said here. */
+static void comes(struct registry *g, int64_t at_s, uint64_t seq, int64_t sent_s, enum heard wanted)
+{
+	enum heard heard;
+
+	assert_int_equal(offer_sent(g, at_s * SEC, "a", 1, seq, (sent_s + 3600) * 1000, &heard), 0);
+	assert_int_equal(heard, wanted);
+}
+
+/* What waited somewhere says what was, and not what is. */
+static void test_offers_that_waited(void **state)
+{
+	struct registry *g = *state;
+	const struct node *n;
+
+	comes(g, 1000, 1, 1000, HEARD_NEW);
+	n = registry_node(g, 0);
+	comes(g, 1005, 2, 1005, HEARD_NEWS);
+	assert_true(n->said_ns == 1005 * SEC && n->heard_ns == 1005 * SEC);
+	comes(g, 1020, 3, 1010, HEARD_NEWS); /* 10 s on its way: a sign of the life that was */
+	assert_true(n->said_ns / SEC == 1010 && n->heard_ns / SEC == 1010);
+	comes(g, 1031, 4, 1015, HEARD_OLD); /* more than 15 s: no sign of life */
+	assert_true(n->said_ns / SEC == 1010 && n->heard_ns / SEC == 1010 && n->seq == 3);
+	comes(g, 1031, 5, 1031, HEARD_NEWS); /* behind the queue */
+	assert_true(n->said_ns == 1031 * SEC);
+	/* a report that came meanwhile is the later sign of life */
+	registry_heard(g, 1036 * SEC, 0);
+	comes(g, 1037, 6, 1032, HEARD_NEWS);
+	assert_true(n->said_ns / SEC == 1032 && n->heard_ns == 1036 * SEC);
+}
+
+/* The first one waited; then it is known better. */
+static void test_the_first_offer_waited(void **state)
+{
+	struct registry *g = *state;
+
+	comes(g, 1000, 1, 900, HEARD_NEW);
+	comes(g, 1000, 2, 905, HEARD_NEWS);
+	comes(g, 1001, 3, 1001, HEARD_NEWS);
+	comes(g, 1030, 4, 1006, HEARD_OLD);
+	assert_true(registry_node(g, 0)->heard_ns == 1001 * SEC);
+}
+
+/* A clock that is set, and one that goes slower, silence nobody. */
+static void test_clocks_of_nodes(void **state)
+{
+	struct registry *g = *state;
+	int64_t at, sent;
+	uint64_t seq = 4;
+	enum heard heard;
+
+	comes(g, 1000, 1, 1000, HEARD_NEW);
+	comes(g, 1005, 2, 405, HEARD_NEWS);  /* set back */
+	comes(g, 1010, 3, 5000, HEARD_NEWS); /* and forward */
+	comes(g, 1015, 4, 5005, HEARD_NEWS);
+	for (at = 1015000, sent = 5005000; at < 100000000; at += 5000, sent += 4998) {
+		assert_int_equal(
+			offer_sent(g, at * NS_PER_MS, "a", 1, ++seq, 3600000 + sent, &heard), 0);
+		assert_int_equal(heard, HEARD_NEWS);
+	}
+	/* nonsense */
+	assert_int_equal(offer_sent(g, at * NS_PER_MS, "a", 1, ++seq, INT64_MAX, &heard), 0);
+	assert_int_equal(heard, HEARD_NEWS);
+	assert_int_equal(
+		offer_sent(g, at * NS_PER_MS, "a", 1, ++seq, INT64_MAX / NS_PER_MS, &heard), 0);
+	assert_int_equal(heard, HEARD_NEWS);
+	assert_int_equal(offer_sent(g, at * NS_PER_MS, "a", 1, ++seq, 1, &heard), 0);
+	assert_int_equal(heard, HEARD_NEWS);
 }
 
 /* The reason why a kind is not ready goes with it. */
@@ -330,6 +408,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_news_and_old),
+		TEST(test_offers_that_waited),
+		TEST(test_the_first_offer_waited),
+		TEST(test_clocks_of_nodes),
 		TEST(test_a_clock_that_was_set_back),
 		TEST(test_refused_offers),
 		TEST(test_why_is_forgotten_when_ready),

@@ -38,6 +38,27 @@ static void test_own_time(void **state)
 		clock_now(&c, 100 + BEAT + CLOCK_PAUSE_NS + HOUR) == 1000 + BEAT + CLOCK_PAUSE_NS);
 }
 
+/* While nobody can be heard it stands, and nothing falls due. */
+static void test_own_time_stands(void **state)
+{
+	struct clock c = { 0 };
+
+	(void)state;
+	clock_go(&c, 5);
+	assert_true(clock_now(&c, 10) == 10);
+	clock_stand(&c, 20);
+	clock_stand(&c, 30);
+	clock_beat(&c, 30);
+	clock_beat(&c, 30 + HOUR);
+	assert_true(clock_now(&c, 40 + HOUR) == 20);
+	assert_true(clock_due(&c, 21) == INT64_MAX);
+	assert_true(clock_due(&c, 20) <= 40 + HOUR);
+	clock_go(&c, 40 + HOUR);
+	clock_go(&c, 50 + HOUR);
+	assert_true(clock_now(&c, 41 + HOUR) == 21);
+	assert_true(clock_due(&c, 22) == 42 + HOUR);
+}
+
 /* It stands where it was, and not where the last beat was. */
 static void test_own_time_never_goes_back(void **state)
 {
@@ -284,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_time),
 		cmocka_unit_test(test_own_time_never_goes_back),
+		cmocka_unit_test(test_own_time_stands),
 		TEST(test_the_wall_clock_is_set_forward),
 		TEST(test_the_wall_clock_is_set_back),
 		TEST(test_noise_is_no_step),
