@@ -167,6 +167,7 @@ static void test_tiles(void **state)
 static void test_items(void **state)
 {
 	static const char *const kinds[] = { "data.hash", "text.language", "util.echo" };
+	static const char words[] = "some words of a text";
 	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
 
 	(void)state;
@@ -177,8 +178,8 @@ static void test_items(void **state)
 		trial_open(&whole);
 		open_map(&m, kinds[k]);
 		for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-			trial_item(&whole, names[i], span_str("some words of a text" + i));
-			trial_item(&m.task, names[i], span_str("some words of a text" + i));
+			trial_item(&whole, names[i], span_str(&words[i]));
+			trial_item(&m.task, names[i], span_str(&words[i]));
 		}
 		assert_int_equal(trial_run(&whole, kinds[k], 1), 0);
 		run_map(&m);
