@@ -229,8 +229,8 @@ static void test_an_outage_punishes_nobody(void **state)
 	assert_int_equal(n->lost, 1);
 }
 
-/* A second attempt, too. */
-static void test_an_outage_blames_no_twin(void **state)
+/* What was begun before, for a lease. */
+static void test_how_long_nobody_is_to_blame(void **state)
 {
 	struct kit *k = *state;
 	struct task *t = begin(k);
@@ -278,7 +278,7 @@ int main(void)
 		KIT(test_who_is_back_later_is_called_off),
 		CORE(test_an_outage_takes_nothing_away),
 		CORE(test_an_outage_punishes_nobody),
-		KIT(test_an_outage_blames_no_twin),
+		KIT(test_how_long_nobody_is_to_blame),
 		CORE(test_a_start_without_a_bus),
 	};
 
