@@ -20,7 +20,7 @@ static struct span name_plain(struct span name)
 
 int run_compress(const struct cpu_call *call)
 {
-	CLEANUP(buf_done) struct buf packed;
+	CLEANUP(buf_done) struct buf packed = { 0 };
 	int level = (int)kind_int(call->kind, call->in, "level");
 	int r = cpu_need_items(call);
 
@@ -45,7 +45,7 @@ int run_compress(const struct cpu_call *call)
 
 int run_decompress(const struct cpu_call *call)
 {
-	CLEANUP(buf_done) struct buf plain;
+	CLEANUP(buf_done) struct buf plain = { 0 };
 	int64_t left = kind_int(call->kind, call->in, "max_bytes");
 	int64_t max_ratio = kind_int(call->kind, call->in, "max_ratio");
 	int r = cpu_need_items(call);

@@ -175,7 +175,7 @@ static bool may_be_in(struct span kind)
 
 int run_chain(const struct cpu_call *call)
 {
-	CLEANUP(links_done) struct links l;
+	CLEANUP(links_done) struct links l = { 0 };
 	struct chain c;
 	int r;
 

@@ -60,7 +60,7 @@ static int sha256_of(const struct cpu_call *call, struct span data, unsigned cha
 
 int run_hash(const struct cpu_call *call)
 {
-	CLEANUP(buf_done) struct buf lines;
+	CLEANUP(buf_done) struct buf lines = { 0 };
 	bool sha256 = kind_choice(call->kind, call->in, "algorithm") == HASH_SHA256;
 	int r = cpu_need_items(call);
 
@@ -91,7 +91,7 @@ static struct span side_name(struct span name, const char *otherwise)
 
 static int put_diff(const struct cpu_call *call, const struct diff *d)
 {
-	CLEANUP(buf_done) struct buf text;
+	CLEANUP(buf_done) struct buf text = { 0 };
 	const struct item *items = call->in->items;
 	uint32_t context = (uint32_t)kind_int(call->kind, call->in, "context");
 

@@ -8,7 +8,7 @@
 
 static int put_top(const struct cpu_call *call, const struct tally *t)
 {
-	CLEANUP(buf_done) struct buf lines;
+	CLEANUP(buf_done) struct buf lines = { 0 };
 
 	buf_init(&lines, call->out->max);
 	for (uint32_t i = 0; i < t->top_n; i++) {
@@ -62,7 +62,7 @@ static void put_language(struct buf *lines, const struct cpu_call *call, size_t 
 
 static int put_languages(const struct cpu_call *call, const struct language_profiles *profiles)
 {
-	CLEANUP(buf_done) struct buf lines;
+	CLEANUP(buf_done) struct buf lines = { 0 };
 
 	buf_init(&lines, call->out->max);
 	for (size_t i = 0; i < call->in->items_n; i++) {

@@ -44,7 +44,7 @@ static int filter_sliced(const struct cpu_call *call, const struct picture *in, 
 static int filter_item(const struct cpu_call *call, const struct item *item)
 {
 	CLEANUP(picture_done) struct picture in = { 0 }, out = { 0 };
-	CLEANUP(buf_done) struct buf png;
+	CLEANUP(buf_done) struct buf png = { 0 };
 	struct span name;
 	int r = name_png(call, item->name, &name);
 

@@ -375,7 +375,7 @@ static int cut_tiles(const struct map *m, struct buf *b)
 
 static int cut(const struct map *m)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, m->call->out->max);
 	switch (m->cut) {
@@ -414,7 +414,7 @@ static void put_summary(struct buf *b, const struct map *m, struct span last)
 /* task.reduce alone, or before the kinds of the join. */
 static int put_join(const struct map *m)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct span last = m->chain.kinds[m->chain.n - 1];
 	struct part part = { .kind = SPAN_LIT("task.reduce") };
 	bool alone = m->join.n == 0;

@@ -15,7 +15,7 @@ enum { HOW_SUMMARY, HOW_CONCAT, HOW_ITEMS, HOW_SUM };
 /* All items' bytes as one item. */
 static int reduce_concat(const struct cpu_call *call)
 {
-	CLEANUP(buf_done) struct buf all;
+	CLEANUP(buf_done) struct buf all = { 0 };
 
 	buf_init(&all, call->out->max);
 	for (size_t i = 0; i < call->in->items_n; i++)

@@ -49,7 +49,7 @@ static void put_hit(struct buf *to, const struct cpu_call *call, const struct se
 static int put_hits(const struct cpu_call *call, const struct span *docs,
 	const struct search_passage *units, const struct search_hit *hits, size_t hits_n)
 {
-	CLEANUP(buf_done) struct buf lines;
+	CLEANUP(buf_done) struct buf lines = { 0 };
 	size_t limit = (size_t)kind_int(call->kind, call->in, "limit"), shown;
 
 	buf_init(&lines, call->out->max);
@@ -171,7 +171,7 @@ static int cut_all(const struct cpu_call *call, const struct span *docs, struct 
 static int put_kept(const struct cpu_call *call, const struct pieces *p,
 	const struct similar *found)
 {
-	CLEANUP(buf_done) struct buf text;
+	CLEANUP(buf_done) struct buf text = { 0 };
 
 	buf_init(&text, call->out->max);
 	for (size_t i = 0; i < p->n;) {
@@ -207,7 +207,7 @@ static void put_repeat(struct buf *lines, const struct pieces *p, size_t i,
 static int put_repeats(const struct cpu_call *call, const struct pieces *p,
 	const struct similar *found)
 {
-	CLEANUP(buf_done) struct buf lines;
+	CLEANUP(buf_done) struct buf lines = { 0 };
 	bool report = kind_choice(call->kind, call->in, "report") == 1;
 	size_t repeats = 0;
 

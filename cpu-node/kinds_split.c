@@ -67,7 +67,7 @@ static void put_query(struct buf *b, const struct plan *p)
 static int put_part(const struct cpu_call *call, const struct plan *p,
 	const struct split_piece *pieces, size_t n)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct part part = { .kind = SPAN_LIT("text.extract") };
 
 	buf_init(&body, call->out->max);
@@ -86,7 +86,7 @@ static int put_part(const struct cpu_call *call, const struct plan *p,
 
 static int put_join(const struct cpu_call *call, const struct plan *p)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct part join = { .kind = SPAN_LIT("task.reduce") };
 
 	buf_init(&body, call->out->max);

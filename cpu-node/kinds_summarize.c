@@ -24,7 +24,7 @@ static size_t room_for(const struct cpu_call *call, const struct span *docs, siz
 static int put_summary(const struct cpu_call *call, const struct span *docs, size_t docs_n,
 	struct span name, uint64_t *bytes_out)
 {
-	CLEANUP(buf_done) struct buf text;
+	CLEANUP(buf_done) struct buf text = { 0 };
 	struct select_want want = {
 		.sentences_max = LIMIT_BODY_BYTES,
 		.bytes_max = room_for(call, docs, docs_n),

@@ -30,7 +30,7 @@ static void put_facts(struct buf *out, const struct facts *f)
 static int put_selection(const struct cpu_call *call, const struct select_want *want,
 	const char *name, struct facts *ret)
 {
-	CLEANUP(buf_done) struct buf text;
+	CLEANUP(buf_done) struct buf text = { 0 };
 	struct select_result picked;
 	struct span *docs;
 	int r = cpu_texts(call, &docs);

@@ -52,7 +52,7 @@ static int read_body(const struct body *body, struct child_facts *facts)
 
 int hello_read(struct span bytes, struct child_facts *ret)
 {
-	CLEANUP(arena_done) struct arena arena;
+	CLEANUP(arena_done) struct arena arena = { 0 };
 	struct child_facts facts = { 0 };
 	struct body body;
 	int r;
@@ -68,7 +68,7 @@ int hello_read(struct span bytes, struct child_facts *ret)
 
 void hello_read_fail(const struct frame *frame, struct fail *ret)
 {
-	CLEANUP(arena_done) struct arena arena;
+	CLEANUP(arena_done) struct arena arena = { 0 };
 	const int code = frame->arg == 0 ? ERR_BUG : err_from_wire(frame->arg);
 	struct body body;
 

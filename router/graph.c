@@ -225,7 +225,7 @@ static int check_result(struct router *r, struct span bytes, struct fail *why)
 
 static void end_done(struct router *r, struct task *parent)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct fail why = { 0 };
 	size_t len = 0;
 	int err;
@@ -322,7 +322,7 @@ static int keep_id(struct split *s, struct ulid id)
 static int make_child(struct router *r, struct task *parent, uint32_t node, struct task **ret)
 {
 	struct graph_run *run = parent->split->graph;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	int64_t share = share_ucr(parent);
 	struct task *t;
 	int err;

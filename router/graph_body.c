@@ -96,7 +96,7 @@ static int check_part(const struct graph_part *part, const struct body *b, struc
 /* The part's own body as bytes. */
 static int put_content(struct arena *a, const struct body *b, struct span *ret, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf bytes;
+	CLEANUP(buf_done) struct buf bytes = { 0 };
 	char *copy;
 
 	buf_init(&bytes, LIMIT_BODY_BYTES);

@@ -141,7 +141,7 @@ static bool has_planner(struct router *r)
 
 void split_begin(struct router *r, struct task *t)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct task *plan = NULL;
 
 	buf_init(&body, LIMIT_BODY_BYTES);
@@ -275,7 +275,7 @@ static void put_join_body(struct buf *b, struct router *r, const struct split *s
 
 static void begin_join(struct router *r, struct task *parent)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct split *s = parent->split;
 	struct task *t;
 

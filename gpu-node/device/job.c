@@ -156,7 +156,7 @@ static int filter_item(struct job *j, size_t i, struct fail *why)
 	const struct pace pace = { on_item_step, &share };
 	const struct span name = name_png(j, item->name);
 	CLEANUP(picture_done) struct picture in = { 0 }, out = { 0 };
-	CLEANUP(buf_done) struct buf png;
+	CLEANUP(buf_done) struct buf png = { 0 };
 	int r;
 
 	buf_init(&png, LIMIT_BODY_BYTES);
@@ -197,7 +197,7 @@ static int run(struct job *j, enum gpu_kind kind, struct fail *why)
 int job_run(struct device *d, enum gpu_kind kind, struct span bytes, const struct pace *pace,
 	struct buf *out, struct fail *why)
 {
-	CLEANUP(arena_done) struct arena arena;
+	CLEANUP(arena_done) struct arena arena = { 0 };
 	struct body body;
 	struct job j = { d, kind_find(span_str(gpu_kind_name(kind))), &body, pace, out, &arena };
 	const size_t len = out->len;

@@ -180,7 +180,7 @@ static void print_probe(const struct device *d, const struct probe *p)
 
 static int list(const struct inventory *inventory)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1u << 20);
 	for (unsigned i = 0; i < inventory->n; i++)

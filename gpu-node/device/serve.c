@@ -53,7 +53,7 @@ static void tell(struct serve *s, const struct frame *frame)
 
 static void tell_failed(struct serve *s, uint64_t job, const struct fail *why)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, 4096);
 	body_put_param(&body, SPAN_LIT("field"), span_str(why->field));
@@ -121,7 +121,7 @@ static void run_job(struct serve *s, const struct frame *frame)
 
 static void say_hello(struct serve *s, const struct probe *p)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	const struct facts *f = &s->device->facts;
 
 	buf_init(&b, 16384);

@@ -60,7 +60,7 @@ static int check(const struct chat_question *q, struct fail *why)
 
 static int openai_write(const struct chat_question *q, struct buf *to, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf content;
+	CLEANUP(buf_done) struct buf content = { 0 };
 	uint64_t border = border_of(q);
 	int r = check(q, why);
 

@@ -111,7 +111,7 @@ static struct journal_image image_of(const struct images *m, uint64_t row, bool 
 static int put_rows(struct journal_db *db, const struct images *m, uint64_t from, uint64_t n,
 	bool ended)
 {
-	CLEANUP(journal_group_done) struct journal_group g;
+	CLEANUP(journal_group_done) struct journal_group g = { 0 };
 	int err = 0;
 
 	journal_group_init(&g);

@@ -19,8 +19,8 @@ static void check_fail(const struct fail *why, int code)
 
 static void answer(struct span bytes)
 {
-	CLEANUP(buf_done) struct buf b;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct fail why = { 0 };
 	struct body body;
 	int r;

@@ -100,7 +100,7 @@ void core_say(struct core_rig *g, const char *subject, const char *reply, struct
 
 struct query_reply core_ask(struct core_rig *g, const char *tenant, const struct query *q)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct query_reply r = { 0 };
 	char subject[64];
 
@@ -115,7 +115,7 @@ struct query_reply core_ask(struct core_rig *g, const char *tenant, const struct
 
 struct submit_reply core_submit(struct core_rig *g, const char *tenant, const struct submit *s)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct submit_reply *r;
 	char subject[64];
 	size_t n;
@@ -132,7 +132,7 @@ struct submit_reply core_submit(struct core_rig *g, const char *tenant, const st
 
 void core_offer(struct core_rig *g, uint32_t i, size_t kinds_n, struct span why)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct kind_offer kinds[LIMIT_OFFER_KINDS];
 	char names[LIMIT_OFFER_KINDS][32], subject[64];
 	struct offer o = {

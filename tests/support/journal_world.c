@@ -75,7 +75,7 @@ static uint64_t number_of(struct span bytes)
 static struct span order_of(const struct journal_model *m, uint64_t row, uint64_t number,
 	unsigned char to[BYTES_MAX])
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	unsigned char noise[NOISE_MAX];
 	char key[16];
 	const struct task_order o = {
@@ -98,7 +98,7 @@ static struct span order_of(const struct journal_model *m, uint64_t row, uint64_
 static struct span state_of(const struct journal_model *m, int life, uint64_t number,
 	unsigned char to[BYTES_MAX])
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	unsigned char noise[NOISE_MAX];
 	const struct task_state s = {
 		.state = life == JOURNAL_KEPT ? STATE_SUCCEEDED : STATE_QUEUED,

@@ -126,7 +126,7 @@ static void on_submitted(void *ctx, int err, const struct bus_msg *m)
 
 static void submit(struct tenant *t, struct owed *o)
 {
-	CLEANUP(buf_done) struct buf body, message;
+	CLEANUP(buf_done) struct buf body = { 0 }, message = { 0 };
 	char key[16];
 	struct submit s = { .kind = SPAN_LIT("util.echo"), .deadline_ms = deadline_ms(o) };
 	struct item item = { 0 };
@@ -307,7 +307,7 @@ static void on_explain(void *ctx, int err, const struct bus_msg *m)
 static bool ask(struct tenant *t, struct owed *o, enum query_kind kind)
 {
 	struct query q = { .kind = kind, .task = o->id };
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1024);
 	query_encode(&b, &q);

@@ -57,7 +57,7 @@ static void append_both(struct buf *b, struct model *m, struct prng *p)
 
 static void behaves_like_an_array(void **state)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct model m = { .len = 0 };
 	struct prng p;
 
@@ -87,7 +87,7 @@ static void behaves_like_an_array(void **state)
 
 static void the_first_error_stays(void **state)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	(void)state;
 	buf_init(&b, 4);
@@ -132,7 +132,7 @@ static void memory_can_be_taken(void **state)
 
 static void misuse_is_refused(void **state)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	(void)state;
 	buf_init(&b, 100);
@@ -145,7 +145,7 @@ static void misuse_is_refused(void **state)
 
 static int use_buf(void *arg)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	(void)arg;
 	buf_init(&b, 100000);
@@ -165,7 +165,7 @@ static void survives_failing_requests(void **state)
 
 static void assert_json(struct span in, const char *wanted)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1000);
 	buf_json(&b, in);

@@ -373,7 +373,7 @@ static void *pause_often(void *arg)
 /* A kind that is paused wherever it may be goes on from there. Its first pause is before it has begun. */
 static void run_with_pauses(struct trial *t, const char *kind)
 {
-	CLEANUP(buf_done) struct buf whole;
+	CLEANUP(buf_done) struct buf whole = { 0 };
 	pthread_t thread;
 
 	buf_init(&whole, LIMIT_BODY_BYTES);

@@ -96,7 +96,7 @@ static void test_questions_that_cannot_be_asked(void **state)
 {
 	struct item picture = { .data = SPAN_LIT("\x89PNG\r\n\x1a\n\0") };
 	struct chat_question q = question("");
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct fail why = { 0 };
 
 	(void)state;
@@ -129,8 +129,8 @@ static void test_an_answer(void **state)
 		"\"stop\","
 		"\"message\":{\"role\":\"assistant\",\"content\":\"because \\u00e9\"}}],"
 		"\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":3,\"total_tokens\":15}}";
-	CLEANUP(buf_done) struct buf b;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct body body;
 
 	(void)state;
@@ -150,8 +150,8 @@ static void test_an_answer_without_facts(void **state)
 	static const char text[] = "{\"model\":7,\"choices\":[{\"finish_reason\":null,\"message\":{"
 				   "\"content\":\"yes\"}}],"
 				   "\"usage\":{\"prompt_tokens\":-1,\"completion_tokens\":\"3\"}}";
-	CLEANUP(buf_done) struct buf b;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf b = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct body body;
 
 	(void)state;
@@ -171,7 +171,7 @@ static void test_answers_that_cannot_be_used(void **state)
 		"{\"choices\":[{\"message\":{\"content\":\"half of an ans",
 		"{\"error\":{\"message\":\"no\"}}",
 		"{\"choices\":[{\"message\":{\"content\":\"a\",\"content\":\"b\"}}]}" };
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	(void)state;
 	buf_init(&b, 1 << 16);
@@ -252,7 +252,7 @@ static void test_long_words_are_clipped(void **state)
 
 static int use_without_memory(void *arg)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct item item = { .data = SPAN_LIT("a text") };
 	struct chat_question q = question("why?");
 	struct fail why = { 0 };

@@ -40,7 +40,7 @@ static void assert_same_top(const struct heap *h, const struct model *m)
 
 static void behaves_like_an_array(void **state)
 {
-	CLEANUP(heap_done) struct heap h;
+	CLEANUP(heap_done) struct heap h = { 0 };
 	struct model m = { .key = { 0 } };
 	struct prng p;
 
@@ -79,7 +79,7 @@ static void behaves_like_an_array(void **state)
 
 static void items_must_be_reserved(void **state)
 {
-	CLEANUP(heap_done) struct heap h;
+	CLEANUP(heap_done) struct heap h = { 0 };
 
 	(void)state;
 	heap_init(&h);
@@ -95,7 +95,7 @@ static void items_must_be_reserved(void **state)
 /* Reserving one more at a time keeps what is in. */
 static int grow_slowly(void *arg)
 {
-	CLEANUP(heap_done) struct heap h;
+	CLEANUP(heap_done) struct heap h = { 0 };
 
 	(void)arg;
 	heap_init(&h);

@@ -139,7 +139,7 @@ static void test_errors_quote_nothing(void **state)
 
 static int read_nested(unsigned depth, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	CLEANUP(json_dropp) struct json_t *j = NULL;
 
 	buf_init(&b, 1 << 20);
@@ -153,7 +153,7 @@ static int read_nested(unsigned depth, struct fail *why)
 
 static int read_long(size_t values, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	CLEANUP(json_dropp) struct json_t *j = NULL;
 
 	buf_init(&b, 1 << 20);

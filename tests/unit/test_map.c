@@ -51,7 +51,7 @@ static void assert_same_values(const struct map *map, const struct model *m, uin
  * the next, so that they differ in the low, middle or high bits only. */
 static void run_like_a_list(uint64_t hashes, uint64_t stride)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 	struct model m = { .used = 0 };
 	struct prng p;
 
@@ -104,7 +104,7 @@ static void an_empty_map_finds_nothing(void **state)
 
 static void put_takes_no_memory(void **state)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 
 	(void)state;
 	map_init(&map);
@@ -123,7 +123,7 @@ static void put_takes_no_memory(void **state)
 /* Room that was made once is there for all of them; what is in it stays. */
 static void room_for_many(void **state)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 	uint32_t cap;
 
 	(void)state;
@@ -154,7 +154,7 @@ static void room_for_many(void **state)
 
 static void rows_may_be_dropped_during_a_walk(void **state)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 	uint32_t at = 0, value, seen = 0;
 
 	(void)state;
@@ -176,7 +176,7 @@ static void rows_may_be_dropped_during_a_walk(void **state)
  * long run beyond forgetting its dead. */
 static void churn_does_not_grow_it(void **state)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 	struct prng p;
 
 	(void)state;
@@ -195,7 +195,7 @@ static void churn_does_not_grow_it(void **state)
 
 static int fill(void *arg)
 {
-	CLEANUP(map_done) struct map map;
+	CLEANUP(map_done) struct map map = { 0 };
 
 	(void)arg;
 	map_init(&map);

@@ -109,7 +109,7 @@ static void one_fails_among_threads(void **state)
 
 static void arena_pieces_are_aligned_and_apart(void **state)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct prng p;
 
 	(void)state;
@@ -139,7 +139,7 @@ static void arena_pieces_are_aligned_and_apart(void **state)
 
 static void arena_has_a_ceiling(void **state)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 
 	(void)state;
 	arena_init(&a, 100); /* counts as 112 */
@@ -165,7 +165,7 @@ static void arena_has_a_ceiling(void **state)
 
 static void arena_keeps_its_first_chunk(void **state)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 	int64_t held = mem_held();
 
 	(void)state;
@@ -185,7 +185,7 @@ static void arena_keeps_its_first_chunk(void **state)
 
 static void arena_texts(void **state)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 
 	(void)state;
 	arena_init(&a, 1 << 16);
@@ -197,7 +197,7 @@ static void arena_texts(void **state)
 
 static int use_arena(void *arg)
 {
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(arena_done) struct arena a = { 0 };
 
 	(void)arg;
 	arena_init(&a, 1 << 20);

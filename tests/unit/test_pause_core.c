@@ -9,7 +9,7 @@
 
 static void say_up(struct core_rig *g, const struct up *u)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1 << 16);
 	ups_put(&b, u);

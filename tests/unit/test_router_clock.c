@@ -281,7 +281,7 @@ static void test_the_clock_is_set_forward_between_two_lives(void **state)
 static void test_a_pause_across_a_clock_that_was_set_back(void **state)
 {
 	struct core_rig *g = *state;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	core_offer(g, 0, 1, CORE_NOTHING);
 	struct ulid id = submit(g, 0);

@@ -76,7 +76,7 @@ static void test_foreign_reply_is_never_used(void **state)
 	static const char *const replies[] = { "spu.down.n0", "spu.up.n0", "spu.submit.t",
 		"spu.inbox.other.x" };
 	struct core_rig *g = *state;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 4096);
 	submits_put(&b, &(struct submit){ .kind = SPAN_LIT("util.echo") });
@@ -167,7 +167,7 @@ static void test_large_batch(void **state)
 {
 	static char key[LIMIT_TOKEN_BYTES], kind[LIMIT_KIND_BYTES];
 	struct core_rig *g = *state;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct submit_reply *r;
 	size_t n;
 
@@ -193,7 +193,7 @@ static void test_large_batch(void **state)
 /* Submit a `fast` task that no node can take; what is heard. */
 static void submit_fast(struct core_rig *g)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	const struct submit s = { .kind = SPAN_LIT("util.echo"), .fast = true };
 
 	buf_init(&b, 4096);
@@ -204,7 +204,7 @@ static void submit_fast(struct core_rig *g)
 static void test_fast_reply_waits_for_an_event(void **state)
 {
 	struct core_rig *g = *state;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct submit_reply *r;
 	size_t n;
 

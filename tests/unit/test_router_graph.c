@@ -13,7 +13,7 @@
 static void put_part(struct buf *body, const char *name, const char *kind, const char *inputs,
 	const char *extra, const char *value)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, LIMIT_BODY_BYTES);
 	body_put_param(&b, SPAN_LIT("graph.kind"), span_str(kind));
@@ -55,7 +55,7 @@ static struct task *child(struct router *r, uint32_t node)
 
 static void done_with(struct kit *k, uint32_t node, const char *item)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, LIMIT_BODY_BYTES);
 	body_put_item(&b, SPAN_LIT("x"), SPAN_LIT("text/plain"), span_str(item));
@@ -74,8 +74,8 @@ static struct body decode(struct arena *a, const unsigned char *at, size_t len)
 static void test_parts_run_when_ready(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf body = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct task *t;
 
 	arena_init(&a, 1 << 20);
@@ -125,7 +125,7 @@ static void test_refused_at_the_door(void **state)
 
 	kit_offer(k, WORKER);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		CLEANUP(buf_done) struct buf body;
+		CLEANUP(buf_done) struct buf body = { 0 };
 
 		buf_init(&body, LIMIT_BODY_BYTES);
 		put_part(&body, "p", rows[i].kind, rows[i].inputs, rows[i].extra, rows[i].value);
@@ -140,7 +140,7 @@ static void test_refused_at_the_door(void **state)
 static void test_a_failure_ends_it(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct task *t;
 
 	kit_offer(k, WORKER);
@@ -157,8 +157,8 @@ static void test_a_failure_ends_it(void **state)
 static void test_a_failure_may_be_allowed(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf body = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct task *t;
 
 	arena_init(&a, 1 << 20);
@@ -177,8 +177,8 @@ static void test_a_failure_may_be_allowed(void **state)
 static void test_flight_cancel_and_several_outputs(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
-	CLEANUP(arena_done) struct arena a;
+	CLEANUP(buf_done) struct buf body = { 0 };
+	CLEANUP(arena_done) struct arena a = { 0 };
 	struct task *t;
 
 	arena_init(&a, 1 << 20);
@@ -215,7 +215,7 @@ static void test_flight_cancel_and_several_outputs(void **state)
 static void test_a_new_router_goes_on(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct submit s = kit_task("task.graph");
 
 	kit_keep(k);

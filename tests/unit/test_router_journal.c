@@ -21,7 +21,7 @@ static void turn(struct core_rig *g)
 
 static void send_submit(struct core_rig *g, const struct submit *s)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	buf_init(&b, 1 << 16);
 	submits_put(&b, s);

@@ -128,7 +128,7 @@ static void test_who_is_back_later_is_called_off(void **state)
 
 static void say_offer(struct core_rig *g, uint64_t seq, const struct attempt_ref *running)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct attempt_ref list = { .attempt = 0 };
 	struct kind_offer kind = { .kind = SPAN_LIT("util.echo"), .ready = true };
 	struct offer o = {

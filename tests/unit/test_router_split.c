@@ -38,7 +38,7 @@ static void put_plan(struct buf *b, size_t n, const char *kind, const char *join
 
 static void plan(struct kit *k, struct task *parent, size_t n, const char *kind, const char *join)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	put_plan(&b, n, kind, join);
 	kit_done(k, child(k, parent, ROLE_PLAN, 0), buf_span(&b));
@@ -250,7 +250,7 @@ static void test_plans_that_cannot_be_used(void **state)
 	gives_up(k, SPAN_LIT("\xff\xff garbage"));
 	gives_up(k, SPAN_LIT(""));
 	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
-		CLEANUP(buf_done) struct buf b;
+		CLEANUP(buf_done) struct buf b = { 0 };
 
 		put_plan(&b, plans[i].n, plans[i].kind, plans[i].join);
 		gives_up(k, buf_span(&b));

@@ -308,12 +308,12 @@ static void test_the_slowest_and_no_more_than_a_share(void **state)
 static void test_parts_are_measured_by_their_siblings(void **state)
 {
 	struct kit *k = *state;
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 	struct submit s = kit_task("task.graph");
 
 	buf_init(&body, LIMIT_BODY_BYTES);
 	for (unsigned i = 0; i < 4; i++) {
-		CLEANUP(buf_done) struct buf b;
+		CLEANUP(buf_done) struct buf b = { 0 };
 		char name[16];
 
 		snprintf(name, sizeof name, "p%u", i);

@@ -364,7 +364,7 @@ static void test_rows_that_cannot_be(void **state)
 	struct task_state s;
 	struct fail why = { 0 };
 	struct journal_image image;
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 
 	kit_keep(k);
 	t = twins_task(k);

@@ -31,7 +31,7 @@ static void check_all(const struct slots *s, const struct slot_id *taken, uint32
 
 static void records_stay_and_stale_names_find_nothing(void **state)
 {
-	CLEANUP(slots_done) struct slots s;
+	CLEANUP(slots_done) struct slots s = { 0 };
 	struct slot_id taken[MAX] = { 0 };
 	struct slot_id stale[64] = { 0 };
 	uint32_t used = 0;
@@ -77,7 +77,7 @@ static void records_stay_and_stale_names_find_nothing(void **state)
 
 static void the_ceiling_holds_within_a_page(void **state)
 {
-	CLEANUP(slots_done) struct slots s;
+	CLEANUP(slots_done) struct slots s = { 0 };
 
 	(void)state;
 	slots_init(&s, 1, 3);
@@ -91,7 +91,7 @@ static void the_ceiling_holds_within_a_page(void **state)
 
 static void misuse_is_refused(void **state)
 {
-	CLEANUP(slots_done) struct slots s;
+	CLEANUP(slots_done) struct slots s = { 0 };
 	uint32_t index;
 
 	(void)state;
@@ -112,7 +112,7 @@ static void misuse_is_refused(void **state)
 
 static int fill(void *arg)
 {
-	CLEANUP(slots_done) struct slots s;
+	CLEANUP(slots_done) struct slots s = { 0 };
 	uint32_t failed = 0;
 
 	(void)arg;

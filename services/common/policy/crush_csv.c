@@ -142,7 +142,7 @@ static int add_rows(struct guard *g, struct buf *b, const struct columns *c, str
 
 int crush_csv(struct guard *g, struct span text)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	struct columns c;
 
 	buf_init(&b, text.len + 4096);

@@ -275,7 +275,7 @@ static int add_values(struct guard *g, struct buf *b, struct span text)
 
 int crush_json(struct guard *g, struct span text)
 {
-	CLEANUP(buf_done) struct buf b;
+	CLEANUP(buf_done) struct buf b = { 0 };
 	uint32_t first = g->units.n;
 	int r;
 

@@ -357,7 +357,7 @@ static bool is_visible(const char *s)
 
 static bool bearer_add(struct http_call *call, const char *bearer)
 {
-	CLEANUP(buf_done) struct buf line;
+	CLEANUP(buf_done) struct buf line = { 0 };
 
 	buf_init(&line, 8192);
 	if (!is_visible(bearer))

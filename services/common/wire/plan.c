@@ -109,7 +109,7 @@ int plan_view(struct arena *a, struct span bytes, struct plan *ret, struct fail 
 
 void plan_encode(struct buf *b, const struct plan *p)
 {
-	CLEANUP(buf_done) struct buf body;
+	CLEANUP(buf_done) struct buf body = { 0 };
 
 	buf_init(&body, b->max);
 	for (size_t i = 0; i < p->split.parts_n; i++) {
