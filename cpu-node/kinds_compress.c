@@ -158,7 +158,7 @@ int run_text_compress(const struct cpu_call *call)
 	if (r == 0)
 		r = compress_texts(&o.scratch, docs, o.n, &want, o.bufs, map ? &o.map : NULL,
 			&facts, call->why);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	for (size_t i = 0; i < o.n; i++)
 		body_put_item(call->out, call->in->items[i].name, SPAN_LIT("text/plain"),
@@ -190,7 +190,7 @@ int run_text_expand(const struct cpu_call *call)
 	size_t n = call->in->items_n;
 	struct trace_want want;
 	struct trace_range found;
-	struct span *docs;
+	struct span *docs = NULL;
 	int r;
 
 	if (n < 2)
@@ -201,7 +201,7 @@ int run_text_expand(const struct cpu_call *call)
 		r = read_docs(call, n - 1, &docs);
 	if (r == 0)
 		r = trace_find(call->in->items[n - 1].data, docs, n - 1, &want, &found, call->why);
-	if (r < 0)
+	if (r != 0 || docs == NULL)
 		return r;
 	body_put_item(call->out, call->in->items[want.doc].name, SPAN_LIT("text/plain"),
 		span_part(docs[want.doc], found.from, found.to - found.from));

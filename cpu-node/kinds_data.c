@@ -67,7 +67,7 @@ int run_hash(const struct cpu_call *call)
 	buf_init(&lines, call->out->max);
 	for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
 		const struct item *item = &call->in->items[i];
-		unsigned char hash[KEYS_HASH];
+		unsigned char hash[KEYS_HASH] = { 0 };
 
 		r = (sha256 ? sha256_of : blake2b_of)(call, item->data, hash);
 		if (r == 0)

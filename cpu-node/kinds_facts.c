@@ -33,7 +33,7 @@ int run_stats(const struct cpu_call *call)
 
 	if (r == 0)
 		r = cpu_texts(call, &docs);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (tally_texts(call->arena, docs, call->in->items_n, top, &t) < 0)
 		return cpu_no_memory(call);
@@ -91,7 +91,7 @@ int run_language(const struct cpu_call *call)
 
 	if (r == 0)
 		r = cpu_texts(call, &docs);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	profiles = language_profiles_new(call->arena);
 	return profiles == NULL ? cpu_no_memory(call) : put_languages(call, profiles);

@@ -167,7 +167,7 @@ static int read_map(struct map *m, int64_t parts_asked)
 		r = check_params(m, &m->chain);
 	if (r == 0)
 		r = check_params(m, &m->join);
-	return r < 0 ? r : read_cut(m);
+	return r != 0 ? r : read_cut(m);
 }
 
 /* --- parts -------------------------------------------------------------------------------------------- */
@@ -289,7 +289,7 @@ static int cut_texts(const struct map *m, struct buf *b)
 		r = text_parts(m, &want.parts_max);
 	if (r == 0)
 		r = cpu_texts(call, &docs);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (split_docs(call->arena, docs, call->in->items_n, &want, &pieces, &n) < 0)
 		return cpu_no_memory(call);
@@ -448,5 +448,5 @@ int split_map(const struct cpu_call *call, int64_t parts_asked)
 
 	if (r == 0)
 		r = cut(&m);
-	return r < 0 ? r : put_join(&m);
+	return r != 0 ? r : put_join(&m);
 }

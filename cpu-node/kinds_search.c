@@ -75,7 +75,7 @@ int run_search(const struct cpu_call *call)
 		r = cpu_texts(call, &docs);
 	if (r == 0)
 		r = search_units(call, docs, &units, &units_n);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	texts = arena_raw(call->arena, (units_n + 1) * sizeof(*texts));
 	if (texts == NULL)
@@ -84,7 +84,7 @@ int run_search(const struct cpu_call *call)
 		texts[i] = units[i].text;
 	r = search_texts(call->arena, kind_text(call->kind, call->in, "query"), texts, units_n,
 		&hits, &hits_n, call->why);
-	return r < 0 ? r : put_hits(call, docs, units, hits, hits_n);
+	return r != 0 ? r : put_hits(call, docs, units, hits, hits_n);
 }
 
 /* --- text.dedupe -------------------------------------------------------------------------------------- */
@@ -257,5 +257,5 @@ int run_dedupe(const struct cpu_call *call)
 		r = cpu_texts(call, &docs);
 	if (r == 0)
 		r = cut_all(call, docs, &pieces);
-	return r < 0 ? r : dedupe(call, &pieces);
+	return r != 0 ? r : dedupe(call, &pieces);
 }

@@ -114,7 +114,7 @@ static int run_montecarlo(struct job *j, struct fail *why)
 		r = compute_montecarlo(j->device,
 			(struct montecarlo_points){ first, samples, seed }, &inside, j->pace, why);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	body_put_int(j->out, "inside", (int64_t)inside);
 	body_put_int(j->out, "samples", (int64_t)samples);

@@ -144,8 +144,10 @@ static void ask(struct stream_show *s)
 		stream_reader_reply(&s->reader, now_of(s), &(struct query_reply){ .fail = why });
 	}
 	/* Without a timer the next event or question of state makes it look again. */
-	if (!s->stopped && stream_reader_wake(&s->reader) < INT64_MAX)
+	if (!s->stopped && stream_reader_wake(&s->reader) < INT64_MAX) {
 		r = loop_timer_set(&s->c->loop, &s->timer, stream_reader_wake(&s->reader));
+		(void)r;
+	}
 }
 
 static void on_reply(void *ctx, const struct query_reply *r)

@@ -185,7 +185,7 @@ static int press_batch(struct press *p, uint64_t tokens)
 		.family = p->want->family,
 		.block = p->block,
 	};
-	struct rank_result chosen;
+	struct rank_result chosen = { 0 };
 	uint64_t budget = share_of(p, tokens), around;
 	bool goes_on = p->at > 0;
 	size_t doc = p->doc;

@@ -130,12 +130,10 @@ static void say_head(struct buf *b, const struct table *t, struct span key)
 
 static void say_row(struct buf *b, struct table *t, struct json_scan *members)
 {
-	struct span cells[COLUMNS];
+	struct span cells[COLUMNS] = { 0 };
 	struct json_scan_member m;
 	bool first = true;
 
-	for (uint32_t i = 0; i < t->columns_n; i++)
-		cells[i] = (struct span){ 0 };
 	for (uint32_t i = 0; json_scan_next(members, &m); i++)
 		cells[column_of(t, m.key, i) - t->columns] = m.value;
 	for (uint32_t i = 0; i < t->columns_n; i++) {

@@ -49,7 +49,7 @@ static void sort(int64_t *at, uint32_t n)
 static void figures(struct late_past *p)
 {
 	int64_t sorted[LATE_PAST];
-	uint32_t n = p->n < LATE_PAST ? p->n : LATE_PAST;
+	uint32_t n = p->n < 1 ? 1 : p->n < LATE_PAST ? p->n : LATE_PAST;
 	uint32_t p95;
 	int64_t sum = 0;
 

@@ -140,6 +140,7 @@ static uint64_t sign_cost(size_t n)
 
 static uint64_t digits_cost(const struct cost *cost, size_t n)
 {
+	CHECK(cost->digits > 0);
 	return (n + cost->digits - 1) / cost->digits * 1000;
 }
 

@@ -81,7 +81,7 @@ void blob_sum_add(struct blob_sum *s, struct span bytes)
 struct blob_hash blob_sum_hash(struct blob_sum *s)
 {
 	struct keys_stream all;
-	struct blob_hash ret;
+	struct blob_hash ret = { 0 };
 
 	wait_for_all(s);
 	keys_stream_copy(&all, &s->hash);
