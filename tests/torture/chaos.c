@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * chaos: one deed at a time, drawn from the seed: SIGKILL and a new life a little later, SIGSTOP and SIGCONT, a clock
- * that is set, or, for the router, a life in which its files may not grow, as on a full disk. Only processes started
- * here are touched, and no clock but theirs.
+ * that is set, or, for the router, a disk that is full or nearly so for a while; where no file system may be mounted, a
+ * life in which its files may not grow. Only processes started here are touched, and no clock but theirs.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -26,7 +26,9 @@
 #define SPREAD(ns) ((ns) / 3 * 4)
 #define DEAD(ns) ((ns) / 3 * 5) /* at most */
 #define STOPPED(ns) ((ns)*5)
-#define FULL_BYTES (256u << 10) /* of a file, on the full disk */
+#define FULL_BYTES (256u << 10) /* of a file, on a disk that is no file system of its own */
+#define ROOM "16M"              /* with less the router takes nothing new */
+#define NEARLY_FULL_BYTES (8u << 20)
 
 static int64_t draw(struct chaos *c, int64_t below)
 {
@@ -54,7 +56,7 @@ static void become(struct chaos *c, unsigned who, const char *log)
 		dup2(fd, 1);
 		dup2(fd, 2);
 	}
-	snprintf(journal, sizeof journal, "%s/journal.db", c->dir);
+	snprintf(journal, sizeof journal, "%s/journal.db", c->disk.dir);
 	snprintf(conf, sizeof conf, "%s/nats.conf", c->dir);
 	snprintf(blobs, sizeof blobs, "%s/blobs", c->dir);
 	snprintf(name, sizeof name, "cpu-%u", who);
@@ -71,7 +73,7 @@ static void become(struct chaos *c, unsigned who, const char *log)
 		execl(proc_path("spu-router", path), "spu-router", "--url", c->url, "--name",
 			"router-1", "--journal", journal, "--lease", c->every_ns > 0 ? "4s" : "30s",
 			"--suspect", c->every_ns > 0 ? "2s" : "15s", "--backoff", "100ms",
-			"--attempts-cpu", "100", (char *)NULL);
+			"--attempts-cpu", "100", "--journal-room", ROOM, (char *)NULL);
 	} else if (who == VICTIM_STORE) {
 		execl(proc_path("spu-store", path), "spu-store", "--url", c->url, "--name",
 			"store-1", "--dir", blobs, (char *)NULL);
@@ -152,6 +154,13 @@ int chaos_open(struct chaos *c, uint64_t seed, int64_t every_ns)
 		perror(c->dir);
 		return -1;
 	}
+	if (!disk_open(&c->disk, c->dir)) {
+		perror(c->dir);
+		return -1;
+	}
+	if (!c->disk.is_own)
+		printf("# no file system may be mounted here: a disk is full by a limit on "
+		       "files\n");
 	c->port = free_port();
 	snprintf(c->url, sizeof c->url, "nats://127.0.0.1:%u", c->port);
 	snprintf(path, sizeof path, "%s/nats.conf", c->dir);
@@ -191,6 +200,20 @@ static void stop_one(struct chaos *c, unsigned who, int64_t now_ns)
 	c->stops++;
 }
 
+/* A file system fills up under a router that lives. */
+static void fill_disk(struct chaos *c, int64_t now_ns)
+{
+	if (!c->disk.is_own) {
+		kill_one(c, VICTIM_ROUTER, now_ns, true);
+		return;
+	}
+	if (c->disk.until_ns != 0)
+		return;
+	disk_fill(&c->disk, draw(c, 2) == 0 ? 0 : NEARLY_FULL_BYTES,
+		now_ns + draw(c, STOPPED(c->every_ns)));
+	c->full++;
+}
+
 static void deed(struct chaos *c, int64_t now_ns)
 {
 	unsigned who = (unsigned)draw(c, VICTIMS);
@@ -205,7 +228,7 @@ static void deed(struct chaos *c, int64_t now_ns)
 	if (c->member[who].pid == 0 || c->member[who].go_on_ns != 0)
 		return;
 	if (what <= 1 && who == VICTIM_ROUTER)
-		kill_one(c, who, now_ns, true);
+		fill_disk(c, now_ns);
 	else if (what <= 2)
 		stop_one(c, who, now_ns);
 	else
@@ -236,6 +259,7 @@ void chaos_turn(struct chaos *c, int64_t now_ns)
 			deed(c, now_ns);
 		c->next_ns = now_ns + LEAST(c->every_ns) + draw(c, SPREAD(c->every_ns));
 	}
+	disk_turn(&c->disk, now_ns);
 	for (unsigned i = 0; i < VICTIMS; i++)
 		look_after(c, i, now_ns);
 }
@@ -243,6 +267,8 @@ void chaos_turn(struct chaos *c, int64_t now_ns)
 void chaos_end(struct chaos *c, int64_t now_ns)
 {
 	c->calm = true;
+	if (c->disk.until_ns != 0)
+		c->disk.until_ns = now_ns;
 	for (unsigned i = 0; i < VICTIMS; i++) {
 		if (c->member[i].go_on_ns != 0)
 			c->member[i].go_on_ns = now_ns;
@@ -264,6 +290,9 @@ void chaos_close(struct chaos *c, bool keep)
 		(void)proc_end(pid, SIGTERM, 5000);
 		watch_close(c->member[VICTIMS - 1 - i].watch);
 	}
+	if (keep)
+		disk_keep(&c->disk);
+	disk_close(&c->disk);
 	if (keep) {
 		fprintf(stderr, "the folder is kept: %s\n", c->dir);
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * torture [--seconds S] [--seed N] [--every MS] [--rolling]: so long processes are killed and stopped, and their clocks
- * set, one deed in MS milliseconds; then all of them live, and everything that was accepted must end, once, with the
+ * torture [--seconds S] [--seed N] [--every MS] [--rolling]: so long processes are killed and stopped, their clocks are
+ * set and the journal's disk is filled, one deed in MS milliseconds; then all of them live, and everything that was accepted must end, once, with the
  * right result. The last line is the verdict; the exit status is 1 if anything was lost, doubled, left unfinished, or
  * did not succeed.
  * With --rolling nothing is killed: each process is told to end and started again in turn, until the round is over in

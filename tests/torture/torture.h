@@ -6,6 +6,7 @@
  *	main.c     time, and the verdict        chaos.c    the processes, and what is done to them
  *	tenant.c   submits, asks again, checks   rolling.c  or: told to end and started again, in turn
  *	large.c    inputs through the store     watches.c  the clock of each process, which is set
+ *	disk.c     where the journal is, which fills up
  */
 #pragma once
 #include <stdbool.h>
@@ -17,6 +18,25 @@
 #include "run/blob.h"
 #include "run/clocks.h"
 #include "run/loop.h"
+
+/* --- disk.c */
+
+#define DISK_PATH 256
+
+struct disk {
+	char dir[DISK_PATH - 16];
+	bool is_own;      /* a file system; else a folder, as none may be mounted here */
+	int64_t until_ns; /* it is full; 0: it is not */
+};
+
+/* The folder `disk` in dir. Before there are threads. False without the folder. */
+bool disk_open(struct disk *d, const char *dir);
+/* Leave so much room until then. */
+void disk_fill(struct disk *d, uint64_t leave_bytes, int64_t until_ns);
+void disk_turn(struct disk *d, int64_t now_ns);
+/* Copy what is on it to where it outlives us. */
+void disk_keep(const struct disk *d);
+void disk_close(struct disk *d);
 
 /* --- chaos.c */
 
@@ -42,6 +62,7 @@ struct chaos {
 	struct prng prng;
 	char dir[192], url[64];
 	uint16_t port;
+	struct disk disk; /* of the journal */
 	struct member member[VICTIMS];
 	int64_t every_ns;                  /* between deeds, on average; 0: there are none */
 	int64_t next_ns;                   /* the next deed */
