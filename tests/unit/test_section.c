@@ -52,7 +52,7 @@ static void run_crush(struct case_line *c, struct span text)
 	buf_init(&out, BYTES);
 	buf_init(&wanted, BYTES);
 	for (int i = 1; i < 10; i++) {
-		char key[8];
+		char key[24];
 
 		snprintf(key, sizeof(key), i == 1 ? "into" : "into%d", i);
 		if (!case_has(c, key))
