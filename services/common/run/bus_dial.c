@@ -4,8 +4,8 @@
  * connection's lock meanwhile), it gives up after two equal refusals, and it has a path of its own for the
  * first connection; here each attempt is a fresh connection, and first, lost and refused ones are the same.
  *
- * What libnats' event-loop interface does, read in 3.4.1 (Debian 12); with 3.10.1 (Debian 13) the tests of the bus
- * pass under the address and thread checkers too: attach is the last step of a connect that succeeds; read,
+ * What libnats' event-loop interface does, read in 3.4.1 (Debian 12); with 3.10.1 (Debian 13) and 3.14 the tests of
+ * the bus pass under the address and thread checkers too: attach is the last step of a connect that succeeds; read,
  * write and detach are called with or without the connection's lock by whoever reads, writes, closes or notices
  * a missing pong (the timer thread). So they only set flags and poke the owner's eventfd.
  */
@@ -38,6 +38,8 @@
 
 /* From 3.8 on the event loop closes the socket itself, through this call; before, it does not exist. */
 extern void natsConnection_ProcessCloseEvent(natsSock *socket) __attribute__((weak));
+/* From 3.12 on libnats keeps the connection for the event loop until it is told so (nats.c pull request 918). */
+extern void natsConnection_ProcessDetachedEvent(natsConnection *nc) __attribute__((weak));
 
 struct bus_dial {
 	pthread_t thread;
@@ -104,11 +106,11 @@ static natsStatus on_attach(void **user, void *loop, natsConnection *nc, natsSoc
 {
 	struct bus_link *link = loop;
 
-	(void)nc;
 	link->fd = fcntl(socket, F_DUPFD_CLOEXEC, 0);
 	if (link->fd < 0)
 		return NATS_SYS_ERROR;
 	link->socket = socket;
+	link->attached = nc;
 	atomic_fetch_add(&link->holders, 1);
 	*user = link;
 	return NATS_OK;
@@ -138,6 +140,8 @@ static natsStatus on_detach(void *user)
 
 	if (natsConnection_ProcessCloseEvent != NULL)
 		natsConnection_ProcessCloseEvent(&link->socket);
+	if (natsConnection_ProcessDetachedEvent != NULL)
+		natsConnection_ProcessDetachedEvent(link->attached);
 	atomic_store(&link->gone, true);
 	poke(link->wake_fd);
 	link_release(link);

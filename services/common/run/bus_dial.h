@@ -21,6 +21,7 @@ struct bus_link {
 	 * number that may by then be another file's must not be in the owner's epoll. */
 	int fd;
 	natsSock socket;
+	natsConnection *attached; /* nc before Connect has returned, too: what detach is about */
 	int wake_fd; /* an own duplicate too, for the same reason */
 	pthread_t owner;
 	atomic_uint holders;
