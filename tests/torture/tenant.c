@@ -255,17 +255,25 @@ static void on_event(void *ctx, const struct bus_msg *m)
 	}
 }
 
+/* False: it is asked again. */
+static bool answered(struct owed *o, int err, const struct bus_msg *m, struct query_reply *ret)
+{
+	struct tenant *t = o->tenant;
+
+	o->asking = false;
+	t->asking--;
+	arena_reset(&t->arena);
+	return err >= 0 && query_reply_decode(&t->arena, m->data, ret, NULL) >= 0;
+}
+
 static void on_result(void *ctx, int err, const struct bus_msg *m)
 {
 	struct owed *o = ctx;
 	struct tenant *t = o->tenant;
 	struct query_reply r;
 
-	o->asking = false;
-	t->asking--;
-	arena_reset(&t->arena);
-	if (err < 0 || query_reply_decode(&t->arena, m->data, &r, NULL) < 0)
-		return; /* asked again */
+	if (!answered(o, err, m, &r))
+		return;
 	o->fetched = true;
 	o->lost = r.fail.code != 0;
 	o->found = r.kind == REPLY_RESULT ? r.result.state : STATE_NONE;
@@ -284,14 +292,10 @@ static void on_result(void *ctx, int err, const struct bus_msg *m)
 static void on_explain(void *ctx, int err, const struct bus_msg *m)
 {
 	struct owed *o = ctx;
-	struct tenant *t = o->tenant;
 	struct query_reply r;
 
-	o->asking = false;
-	t->asking--;
-	arena_reset(&t->arena);
-	if (err < 0 || query_reply_decode(&t->arena, m->data, &r, NULL) < 0)
-		return; /* asked again */
+	if (!answered(o, err, m, &r))
+		return;
 	o->explained = true;
 	for (size_t i = 0; r.kind == REPLY_EXPLAIN && i < r.explain.steps_n; i++) {
 		const struct step_view *s = &r.explain.steps[i];

@@ -4,7 +4,6 @@
  */
 #include "run/http_client.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 
 #include "base/mem.h"
 #include "tests/support/api.h"
+#include "tests/support/files.h"
 #include "tests/support/test.h"
 
 #define WAIT_NS (10 * NS_PER_S)
@@ -340,18 +340,6 @@ static void test_a_bearer_cannot_add_headers(void **state)
 	assert_null(http_client_send(t.client, &r, on_answer, NULL));
 }
 
-static unsigned descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void test_two_hundred_at_once(void **state)
 {
 	static const struct api_step step = { .way = API_DRIP, .body = "12345" };
@@ -402,12 +390,12 @@ static void test_a_cancelled_call_is_not_answered(void **state)
 	(void)state;
 	serve(steps, 2);
 	r = request_to(api_url(t.api));
-	before = descriptors();
+	before = files_open();
 	first = http_client_send(t.client, &r, on_answer, &g);
 	while (api_requests(t.api) == 0)
 		assert_int_equal(loop_turn(&t.loop, 10 * NS_PER_MS), 0);
 	http_client_cancel(t.client, first);
-	assert_in_range(descriptors(), before, before + 1); /* the server's end may still be open */
+	assert_in_range(files_open(), before, before + 1); /* the server's end may still be open */
 	call(&r);
 	assert_int_equal(g.n, 0);
 	/* before it was even begun */

@@ -6,12 +6,12 @@
  *
  * SPU_SWEEP=1 tries each call; without it every SWEEP_STEP-th.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "tests/support/fault_sys.h"
+#include "tests/support/files.h"
 #include "tests/support/journal_rig.h"
 #include "tests/support/journal_world.h"
 #include "tests/support/test.h"
@@ -84,18 +84,6 @@ static void live(struct rig *r, struct life *l)
 	}
 }
 
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 /* Whole by its own check, and as after some image from the last safe one on. */
 static void holds(struct rig *r, const struct life *l)
 {
@@ -124,7 +112,7 @@ static void holds(struct rig *r, const struct life *l)
 static bool survives(struct rig *r, uint64_t n, int how, bool always)
 {
 	struct life l = { .m = { .seed = 21 } };
-	unsigned files = open_files();
+	unsigned files = files_open();
 	int64_t held = mem_held();
 	uint64_t calls;
 
@@ -132,7 +120,7 @@ static bool survives(struct rig *r, uint64_t n, int how, bool always)
 	live(r, &l);
 	calls = fault_sys_calls();
 	fault_sys_off();
-	assert_int_equal(open_files(), files);
+	assert_int_equal(files_open(), files);
 	assert_int_equal(mem_held(), held);
 	if (l.failed) {
 		if (l.why.code >= 0 || l.why.detail[0] == '\0' || fault_sys_failed() == 0)

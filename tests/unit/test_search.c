@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/search.h"
 
+#include "tests/support/scratch.h"
 #include "tests/support/test.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, (size_t)64 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_done(&arena);
-	return 0;
-}
 
 static void expect_order(const char *query, const struct span *texts, size_t n, const char *order)
 {
@@ -25,7 +10,8 @@ static void expect_order(const char *query, const struct span *texts, size_t n, 
 	size_t hits_n;
 	char got[16] = "";
 
-	assert_int_equal(search_texts(&arena, span_str(query), texts, n, &hits, &hits_n, NULL), 0);
+	assert_int_equal(search_texts(&scratch, span_str(query), texts, n, &hits, &hits_n, NULL),
+		0);
 	assert_true(hits_n < sizeof(got));
 	for (size_t i = 0; i < hits_n; i++) {
 		got[i] = (char)('a' + hits[i].text);
@@ -77,7 +63,8 @@ static void test_rare_words_count_more(void **state)
 	size_t hits_n;
 
 	assert_int_equal(
-		search_texts(&arena, SPAN_LIT("common rare"), texts, 26, &hits, &hits_n, NULL), 0);
+		search_texts(&scratch, SPAN_LIT("common rare"), texts, 26, &hits, &hits_n, NULL),
+		0);
 	assert_int_equal(hits[0].text, 7);
 	assert_int_equal(hits_n, 25);
 }
@@ -92,7 +79,7 @@ static void test_queries_that_cannot_be(void **state)
 
 	(void)state;
 	assert_int_equal(
-		search_texts(&arena, SPAN_LIT("the of - !"), &text, 1, &hits, &hits_n, &why),
+		search_texts(&scratch, SPAN_LIT("the of - !"), &text, 1, &hits, &hits_n, &why),
 		ERR_INVALID);
 	assert_string_equal(why.field, "query");
 	for (unsigned i = 0; i <= SEARCH_TERMS_MAX; i++) {
@@ -101,7 +88,7 @@ static void test_queries_that_cannot_be(void **state)
 			many[at++] = (char)('0' + n % 10);
 		many[at++] = ' ';
 	}
-	assert_int_equal(search_texts(&arena, span_of(many, at), &text, 1, &hits, &hits_n, &why),
+	assert_int_equal(search_texts(&scratch, span_of(many, at), &text, 1, &hits, &hits_n, &why),
 		ERR_TOO_BIG);
 	assert_int_equal(why.limit, SEARCH_TERMS_MAX);
 }
@@ -116,7 +103,7 @@ static void test_passages(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = "A sentence here. "[i % 17];
-	assert_int_equal(search_passages(&arena, docs, 2, &p, &n), 0);
+	assert_int_equal(search_passages(&scratch, docs, 2, &p, &n), 0);
 	assert_in_range(n, 20, 40);
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(p[i].doc, 0);
@@ -127,7 +114,7 @@ static void test_passages(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_open, scratch_close)
 	const struct CMUnitTest tests[] = {
 		TEST(test_order),
 		TEST(test_ties),

@@ -3,26 +3,11 @@
 
 #include <stdio.h>
 
+#include "tests/support/scratch.h"
 #include "tests/support/test.h"
 
 #define TEXTS 400u
 #define WORDS 60u
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, (size_t)64 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_done(&arena);
-	return 0;
-}
 
 static void test_examples(void **state)
 {
@@ -43,7 +28,7 @@ static void test_examples(void **state)
 	struct similar found[ARRAY_LEN(texts)];
 
 	(void)state;
-	assert_int_equal(similar_find(&arena, texts, ARRAY_LEN(texts), 800, found), 0);
+	assert_int_equal(similar_find(&scratch, texts, ARRAY_LEN(texts), 800, found), 0);
 	assert_true(found[0].of == 0 && found[1].of == 1);
 	assert_true(found[2].of == 0 && found[2].permille == 1000);
 	assert_true(found[3].of == 0 && found[3].permille == 833); /* 10 of 12 */
@@ -112,7 +97,7 @@ static void test_against_the_slow_truth(void **state)
 				words[i * WORDS + k]);
 		texts[i] = span_of(room[i], at);
 	}
-	assert_int_equal(similar_find(&arena, texts, TEXTS, 700, found), 0);
+	assert_int_equal(similar_find(&scratch, texts, TEXTS, 700, found), 0);
 	for (unsigned i = 0; i < TEXTS; i++) {
 		bool is = false;
 
@@ -138,12 +123,12 @@ static void test_limits(void **state)
 	struct arena small;
 
 	(void)state;
-	assert_int_equal(similar_find(&arena, texts, 0, 1000, found), 0);
-	assert_int_equal(similar_find(&arena, texts, SIMILAR_TEXTS_MAX + 1, 1000, found),
+	assert_int_equal(similar_find(&scratch, texts, 0, 1000, found), 0);
+	assert_int_equal(similar_find(&scratch, texts, SIMILAR_TEXTS_MAX + 1, 1000, found),
 		ERR_TOO_BIG);
 	for (size_t i = 0; i < SIMILAR_TEXTS_MAX; i++)
 		texts[i] = SPAN_LIT("the same line again and again");
-	assert_int_equal(similar_find(&arena, texts, SIMILAR_TEXTS_MAX, 500, found), 0);
+	assert_int_equal(similar_find(&scratch, texts, SIMILAR_TEXTS_MAX, 500, found), 0);
 	assert_int_equal(found[SIMILAR_TEXTS_MAX - 1].of, 0);
 	arena_init(&small, 1024);
 	assert_int_equal(similar_find(&small, texts, 100, 500, found), ERR_NO_MEMORY);
@@ -152,7 +137,7 @@ static void test_limits(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_open, scratch_close)
 	const struct CMUnitTest tests[] = {
 		TEST(test_examples),
 		TEST(test_against_the_slow_truth),

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "tests/support/disk_faulty.h"
+#include "tests/support/files.h"
 #include "tests/support/test.h"
 
 #define S INT64_C(1000000000)
@@ -371,23 +372,11 @@ static void clear(const struct kit *k)
 	assert_int_equal(system(command), 0);
 }
 
-static unsigned open_files(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(d);
-	while (readdir(d) != NULL)
-		n++;
-	closedir(d);
-	return n;
-}
-
 /* False: the n-th call is not made any more. */
 static bool survives(struct kit *k, unsigned n, int cause, bool for_ever)
 {
 	struct told t = { .put = false };
-	unsigned files = open_files(), calls;
+	unsigned files = files_open(), calls;
 	int64_t start = k->now;
 
 	clear(k);
@@ -396,7 +385,7 @@ static bool survives(struct kit *k, unsigned n, int cause, bool for_ever)
 	calls = disk_faulty_calls();
 	disk_faulty_set(0, 0, false);
 	store_close(k->s);
-	assert_int_equal(open_files(), files);
+	assert_int_equal(files_open(), files);
 	if (cause == EINTR || cause == DISK_SHORT) /* no errors */
 		assert_true(t.put && t.linked && t.sweeping);
 	k->now = start;
@@ -412,7 +401,7 @@ static bool survives(struct kit *k, unsigned n, int cause, bool for_ever)
 	assert_int_equal(get(k, 0), 0);
 	store_close(k->s);
 	k->s = NULL;
-	assert_int_equal(open_files(), files);
+	assert_int_equal(files_open(), files);
 	return calls >= n;
 }
 

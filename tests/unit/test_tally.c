@@ -2,23 +2,8 @@
 #include "policy/tally.h"
 
 #include "base/err.h"
+#include "tests/support/scratch.h"
 #include "tests/support/test.h"
-
-static struct arena arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena_init(&arena, (size_t)64 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_done(&arena);
-	return 0;
-}
 
 static void test_counts(void **state)
 {
@@ -29,7 +14,7 @@ static void test_counts(void **state)
 	struct tally t;
 
 	(void)state;
-	assert_int_equal(tally_texts(&arena, texts, 2, 2, &t), 0);
+	assert_int_equal(tally_texts(&scratch, texts, 2, 2, &t), 0);
 	assert_int_equal(t.bytes, texts[0].len + 4);
 	assert_int_equal(t.characters, texts[0].len - 1 + 4);
 	assert_int_equal(t.lines, 6);
@@ -50,7 +35,7 @@ static void test_nothing(void **state)
 	struct tally t;
 
 	(void)state;
-	assert_int_equal(tally_texts(&arena, &empty, 1, 10, &t), 0);
+	assert_int_equal(tally_texts(&scratch, &empty, 1, 10, &t), 0);
 	assert_int_equal(t.lines + t.words + t.characters + t.sentences + t.top_n, 0);
 }
 
@@ -63,20 +48,20 @@ static void test_extremes(void **state)
 
 	(void)state;
 	memset(bytes, 'w', sizeof(bytes));
-	assert_int_equal(tally_texts(&arena, &all, 1, 10, &t), 0);
+	assert_int_equal(tally_texts(&scratch, &all, 1, 10, &t), 0);
 	assert_true(t.words == 1 && t.lines == 1 && t.longest_line == sizeof(bytes));
-	arena_reset(&arena);
+	arena_reset(&scratch);
 	memset(bytes, '\n', sizeof(bytes));
-	assert_int_equal(tally_texts(&arena, &all, 1, 10, &t), 0);
+	assert_int_equal(tally_texts(&scratch, &all, 1, 10, &t), 0);
 	assert_true(t.words == 0 && t.lines == sizeof(bytes) && t.longest_line == 0);
-	arena_reset(&arena);
+	arena_reset(&scratch);
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = i % 2 == 0 ? 'w' : ' ';
-	assert_int_equal(tally_texts(&arena, &all, 1, 10, &t), 0);
+	assert_int_equal(tally_texts(&scratch, &all, 1, 10, &t), 0);
 	assert_true(t.words == sizeof(bytes) / 2 && t.distinct_words == 1);
-	arena_reset(&arena);
+	arena_reset(&scratch);
 	memset(bytes, 0xFF, sizeof(bytes));
-	assert_int_equal(tally_texts(&arena, &all, 1, 10, &t), 0);
+	assert_int_equal(tally_texts(&scratch, &all, 1, 10, &t), 0);
 	assert_true(t.words == 0 && t.characters == sizeof(bytes));
 }
 
@@ -97,7 +82,7 @@ static void test_no_memory(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, scratch_open, scratch_close)
 	const struct CMUnitTest tests[] = {
 		TEST(test_counts),
 		TEST(test_nothing),

@@ -22,7 +22,7 @@ struct bus_link {
 	int fd;
 	natsSock socket;
 	natsConnection *attached; /* nc before Connect has returned, too: what detach is about */
-	int wake_fd; /* an own duplicate too, for the same reason */
+	int wake_fd;              /* an own duplicate too, for the same reason */
 	pthread_t owner;
 	atomic_uint holders;
 	atomic_bool want_write; /* libnats' buffer holds something */
