@@ -93,12 +93,11 @@ static int cpu_start(void *self, const struct job *job, struct fail *why)
 	struct cache_key key;
 	struct span result;
 	int64_t delay_ns, age_ms;
-	int keeps = 0;
+	int keeps;
 
 	if (kind == NULL)
 		return fail_set(why, ERR_UNSUPPORTED, "kind", 0, "this node has no such kind");
-	if ((kind->traits & CPU_CACHED) != 0)
-		keeps = results_key(&b->results, job, &key, why);
+	keeps = results_key(&b->results, job, &key, why);
 	if (keeps < 0)
 		return keeps;
 	if (keeps > 0 && results_get(&b->results, b->loop->now_ns, &key, &result, &age_ms)) {

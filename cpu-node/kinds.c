@@ -8,30 +8,29 @@
 #include "base/limits.h"
 
 #define SMALL 1024u
-#define CACHED CPU_CACHED
 #define PAUSES CPU_PAUSES
 
 static const struct cpu_kind rows[] = {
 	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, PAUSES },
 	{ "util.count", run_count, 0, NULL, 0 },
-	{ "blob.compress", run_compress, 0, NULL, CACHED },
-	{ "blob.decompress", run_decompress, 0, NULL, CACHED },
-	{ "text.extract", run_extract, SMALL, NULL, CACHED },
-	{ "text.compress", run_text_compress, SMALL, NULL, CACHED },
+	{ "blob.compress", run_compress, 0, NULL, 0 },
+	{ "blob.decompress", run_decompress, 0, NULL, 0 },
+	{ "text.extract", run_extract, SMALL, NULL, 0 },
+	{ "text.compress", run_text_compress, SMALL, NULL, 0 },
 	{ "text.expand", run_text_expand, SMALL, NULL, 0 },
-	{ "text.summarize", run_summarize, SMALL, NULL, CACHED },
-	{ "text.search", run_search, SMALL, NULL, CACHED },
-	{ "text.dedupe", run_dedupe, SMALL, NULL, CACHED },
-	{ "text.stats", run_stats, SMALL, NULL, CACHED },
-	{ "text.language", run_language, 0, NULL, CACHED },
-	{ "data.hash", run_hash, SMALL, NULL, CACHED },
-	{ "data.diff", run_diff, SMALL, NULL, CACHED },
+	{ "text.summarize", run_summarize, SMALL, NULL, 0 },
+	{ "text.search", run_search, SMALL, NULL, 0 },
+	{ "text.dedupe", run_dedupe, SMALL, NULL, 0 },
+	{ "text.stats", run_stats, SMALL, NULL, 0 },
+	{ "text.language", run_language, 0, NULL, 0 },
+	{ "data.hash", run_hash, SMALL, NULL, 0 },
+	{ "data.diff", run_diff, SMALL, NULL, 0 },
 	{ "task.split", run_split, SMALL, NULL, 0 },
-	{ "task.reduce", run_reduce, SMALL, NULL, CACHED },
-	{ "task.chain", run_chain, SMALL, NULL, CACHED },
-	{ "image.filter", run_image, 0, NULL, CACHED },
-	{ "compute.matmul", run_matmul, 0, NULL, CACHED | PAUSES },
-	{ "compute.montecarlo", run_montecarlo, 0, NULL, CACHED | PAUSES },
+	{ "task.reduce", run_reduce, SMALL, NULL, 0 },
+	{ "task.chain", run_chain, SMALL, NULL, 0 },
+	{ "image.filter", run_image, 0, NULL, 0 },
+	{ "compute.matmul", run_matmul, 0, NULL, PAUSES },
+	{ "compute.montecarlo", run_montecarlo, 0, NULL, PAUSES },
 };
 
 const struct cpu_kind *cpu_kind_find(struct span name)

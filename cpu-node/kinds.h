@@ -33,10 +33,8 @@ struct cpu_call {
 	void *chunk_ctx;
 };
 
-#define CPU_CACHED                                                                                 \
-	1u /* the same body gives the same result, and computing it costs more than a look-up */
 #define CPU_PAUSES                                                                                 \
-	2u /* an attempt can be paused: run asks cpu_is_paused, or there is nothing but the delay */
+	1u /* an attempt can be paused: run asks cpu_is_paused, or there is nothing but the delay */
 
 struct cpu_kind {
 	const char *name; /* in proto/kinds.def */
@@ -45,7 +43,7 @@ struct cpu_kind {
 	size_t inline_bytes; /* bodies up to this size take a few microseconds: they run on the owner thread */
 	/* Or NULL: how long to wait before run, without a thread. */
 	int64_t (*delay_ns)(const struct kind_row *kind, const struct body *in);
-	unsigned traits; /* CPU_CACHED | ... */
+	unsigned traits; /* CPU_PAUSES, or 0 */
 };
 
 /* The row of a kind, or NULL. */

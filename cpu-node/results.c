@@ -5,10 +5,7 @@
  */
 #include "cpu-node/results.h"
 
-#include "base/limits.h"
 #include "wire/canon.h"
-
-enum mode { MODE_OWN, MODE_SHARED, MODE_OFF };
 
 int results_open(struct results *r, int64_t bytes, int64_t ttl_ns, uint64_t seed, struct fail *why)
 {
@@ -37,37 +34,22 @@ void results_close(struct results *r)
 	r->is_on = false;
 }
 
-/* The mode of a body, or ERR_INVALID. */
-static int mode_of(const struct body *body, struct fail *why)
-{
-	static const char *const
-		names[] = { [MODE_OWN] = "own", [MODE_SHARED] = "shared", [MODE_OFF] = "off" };
-	const struct param *p = body_param(body, RESULTS_MODE);
-
-	for (int i = 0; p != NULL && i < (int)ARRAY_LEN(names); i++) {
-		if (span_is(p->value, names[i]))
-			return i;
-	}
-	if (p == NULL)
-		return MODE_OWN;
-	return fail_set(why, ERR_INVALID, RESULTS_MODE, 0, "must be one of own,shared,off");
-}
-
 int results_key(struct results *r, const struct job *job, struct cache_key *ret, struct fail *why)
 {
-	int mode = mode_of(job->body, why);
-	struct span scope = mode == MODE_SHARED ? (struct span){ 0 } : job->tenant;
+	enum canon_share share;
+	int err = canon_share(job->row, job->body, &share, why);
 
-	if (mode < 0)
-		return mode;
+	if (err < 0)
+		return err;
 	/* without a tenant, `own` would be `shared` */
-	if (!r->is_on || mode == MODE_OFF || job->tenant.len == 0)
+	if (!r->is_on || share == CANON_NOBODY || job->tenant.len == 0)
 		return 0;
 	buf_reset(&r->form);
 	canon_request(&r->form, job->row, job->body);
 	if (buf_err(&r->form) < 0)
 		return 0;
-	*ret = cache_key_of(&r->cache, scope, buf_span(&r->form));
+	*ret = cache_key_of(&r->cache, share == CANON_SHARED ? (struct span){ 0 } : job->tenant,
+		buf_span(&r->form));
 	return 1;
 }
 

@@ -9,8 +9,6 @@
 #include "policy/cache.h"
 #include "policy/flight.h"
 
-#define RESULTS_MODE "cache.mode" /* a parameter of any task: own, shared, off */
-
 struct results {
 	struct cache cache;
 	struct flights flights; /* of struct result_of */
@@ -35,7 +33,7 @@ int results_open(struct results *r, int64_t bytes, int64_t ttl_ns, uint64_t seed
 void results_close(struct results *r);
 
 /* The key of a job, for the calls below, until the next results_key. 1, or 0 if its result is not to be kept: the
- * cache is off, or the task says so; ERR_INVALID (field "cache.mode"). */
+ * cache is off, or the kind or the task says so; ERR_INVALID as canon_share. */
 int results_key(struct results *r, const struct job *job, struct cache_key *ret,
 	struct fail *why) MUST_USE;
 bool results_get(struct results *r, int64_t now_ns, const struct cache_key *key,

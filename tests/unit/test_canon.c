@@ -138,6 +138,82 @@ static void test_room(void **state)
 	buf_done(&b);
 }
 
+/* Who shares the result of such a task; "" leaves a parameter out. */
+static int share_of(const char *kind, const char *mode, const char *heat, const char *near,
+	struct fail *why)
+{
+	struct param params[3];
+	struct body body = { .params = params };
+	enum canon_share share = CANON_NOBODY;
+	int err;
+
+	if (mode[0] != '\0')
+		params[body.params_n++] = (struct param){ SPAN_LIT(CANON_MODE), span_str(mode) };
+	if (heat[0] != '\0')
+		params[body.params_n++] =
+			(struct param){ SPAN_LIT("temperature_milli"), span_str(heat) };
+	if (near[0] != '\0')
+		params[body.params_n++] = (struct param){ SPAN_LIT(CANON_NEAR), span_str(near) };
+	err = canon_share(kind_find(span_str(kind)), &body, &share, why);
+	assert_true(err < 0 || canon_near(&body) == (strcmp(near, "yes") == 0));
+	return err < 0 ? err : (int)share;
+}
+
+static void test_who_shares(void **state)
+{
+	static const struct {
+		const char *kind, *mode, *heat;
+		int share;
+	} cases[] = {
+		{ "text.stats", "", "", CANON_OWN },
+		{ "text.stats", "own", "", CANON_OWN },
+		{ "text.stats", "shared", "", CANON_SHARED },
+		{ "text.stats", "off", "", CANON_NOBODY },
+		{ "util.echo", "", "", CANON_NOBODY },
+		{ "util.echo", "own", "", CANON_NOBODY },
+		{ "util.echo", "shared", "", CANON_NOBODY },
+		/* By chance, unless it is told not to be. */
+		{ "llm.chat", "", "", CANON_NOBODY },
+		{ "llm.chat", "", "1", CANON_NOBODY },
+		{ "llm.chat", "", "700", CANON_NOBODY },
+		{ "llm.chat", "", "0", CANON_OWN },
+		{ "llm.chat", "", "-0", CANON_OWN },
+		{ "llm.chat", "", "none", CANON_NOBODY },
+		{ "llm.chat", "own", "700", CANON_OWN },
+		{ "llm.chat", "shared", "", CANON_SHARED },
+		{ "llm.chat", "off", "0", CANON_NOBODY },
+		{ "human.ask", "", "", CANON_NOBODY },
+		{ "human.ask", "", "0", CANON_NOBODY }, /* it has no such parameter */
+		{ "human.ask", "own", "", CANON_OWN },
+		{ "task.map", "", "", CANON_NOBODY },
+		{ "task.map", "own", "", CANON_OWN },
+		{ "compute.montecarlo", "", "", CANON_OWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (share_of(cases[i].kind, cases[i].mode, cases[i].heat, "", NULL) !=
+			cases[i].share)
+			fail_msg("%s, mode %s, temperature %s", cases[i].kind, cases[i].mode,
+				cases[i].heat);
+	for (unsigned i = 0; kind_at(i) != NULL; i++)
+		assert_int_equal(share_of(kind_at(i)->name, "off", "0", "", NULL), CANON_NOBODY);
+}
+
+static void test_near_is_asked_for(void **state)
+{
+	struct fail why = { 0 };
+
+	(void)state;
+	assert_int_equal(share_of("llm.chat", "own", "", "yes", NULL), CANON_OWN);
+	assert_int_equal(share_of("llm.chat", "own", "", "no", NULL), CANON_OWN);
+	assert_int_equal(share_of("llm.chat", "own", "", "1", &why), ERR_INVALID);
+	assert_string_equal(why.field, "cache.near");
+	assert_int_equal(share_of("util.echo", "Own", "", "", &why), ERR_INVALID);
+	assert_string_equal(why.field, "cache.mode");
+	assert_int_equal(share_of("text.stats", " ", "", "", NULL), ERR_INVALID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -145,6 +221,8 @@ int main(void)
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_items),
 		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_who_shares),
+		cmocka_unit_test(test_near_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,11 @@
  */
 #include "wire/canon.h"
 
+#include "base/fmt.h"
+#include "base/limits.h"
 #include "base/pure.h"
+
+#define TEMPERATURE "temperature_milli"
 
 static void put_number(struct buf *b, uint64_t n)
 {
@@ -73,6 +77,49 @@ static int compare(struct span a, struct span b)
 	int order = both == 0 ? 0 : memcmp(a.at, b.at, both);
 
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+static bool is_choice(const struct param *p, const char *const names[], int n, int *ret)
+{
+	for (int i = 0; p != NULL && i < n; i++) {
+		if (!span_is(p->value, names[i]))
+			continue;
+		*ret = i;
+		return true;
+	}
+	return p == NULL;
+}
+
+/* Nothing is left to chance. */
+static bool is_cold(const struct kind_row *row, const struct body *body)
+{
+	const struct param *p = body_param(body, TEMPERATURE);
+	int64_t n;
+
+	return p != NULL && kind_has(row, TEMPERATURE) && fmt_int(p->value, &n) == 0 && n == 0;
+}
+
+int canon_share(const struct kind_row *row, const struct body *body, enum canon_share *ret,
+	struct fail *why)
+{
+	static const char *const modes[] = { "off", "own", "shared" };
+	static const char *const nears[] = { "no", "yes" };
+	bool varies = row->result == RESULT_VARIES && !is_cold(row, body);
+	int share = row->result == RESULT_CHEAP || varies ? CANON_NOBODY : CANON_OWN, near = 0;
+
+	if (!is_choice(body_param(body, CANON_MODE), modes, ARRAY_LEN(modes), &share))
+		return fail_set(why, ERR_INVALID, CANON_MODE, 0, "must be one of own,shared,off");
+	if (!is_choice(body_param(body, CANON_NEAR), nears, ARRAY_LEN(nears), &near))
+		return fail_set(why, ERR_INVALID, CANON_NEAR, 0, "must be one of no,yes");
+	*ret = row->result == RESULT_CHEAP ? CANON_NOBODY : (enum canon_share)share;
+	return 0;
+}
+
+bool canon_near(const struct body *body)
+{
+	const struct param *p = body_param(body, CANON_NEAR);
+
+	return p != NULL && span_is(p->value, "yes");
 }
 
 /* Facts of the mesh, which the kind may read, too: in the order of their keys. At most LIMIT_PARAMS of them. */

@@ -12,7 +12,7 @@
  * element is empty, since a kind may have no parameter. */
 /* clang-format off */
 __attribute__((unused)) static const struct kind_param params_of_none[] = { { 0 }
-#define KIND(id, name_, ladder_, text_) }; static const struct kind_param params_of_##id[] = { { 0 }
+#define KIND(id, name_, ladder_, result_, text_) }; static const struct kind_param params_of_##id[] = { { 0 }
 #define PARAM(id, key_, type_, value_, low_, high_, text_) \
 	, { .key = key_, .type = PARAM_##type_, .value = value_, .low = low_, .high = high_, .text = text_ }
 #include "proto/kinds.def"
@@ -26,8 +26,9 @@ enum { cpu = RUNG_CPU, gpu = RUNG_GPU, api = RUNG_API, split = RUNG_SPLIT, human
 #define LADDER_TEXT(...) #__VA_ARGS__
 
 static const struct kind_row rows[] = {
-#define KIND(id, name_, ladder_, text_) \
+#define KIND(id, name_, ladder_, result_, text_) \
 	{ .name = name_, .ladder = LADDER ladder_, .ladder_text = LADDER_TEXT ladder_, .text = text_, \
+	  .result = RESULT_##result_, \
 	  .params = params_of_##id + 1, .params_n = ARRAY_LEN(params_of_##id) - 1 },
 #define PARAM(id, key_, type_, value_, low_, high_, text_)
 #include "proto/kinds.def"
@@ -55,6 +56,11 @@ static const struct kind_param *param_row(const struct kind_row *row, struct spa
 		if (span_is(key, row->params[i].key))
 			return &row->params[i];
 	return NULL;
+}
+
+bool kind_has(const struct kind_row *row, const char *key)
+{
+	return param_row(row, span_str(key)) != NULL;
 }
 
 /* The index of value in the comma-separated list, or -1. */

@@ -19,9 +19,17 @@ struct kind_param {
 	const char *text;
 };
 
+/* Is the result of a request that of an equal one? */
+enum kind_result {
+	RESULT_SAME,
+	RESULT_CHEAP,  /* and computing it costs no more than finding it */
+	RESULT_VARIES, /* not always */
+};
+
 struct kind_row {
 	const char *name;
 	struct ladder ladder;
+	enum kind_result result;
 	const char *ladder_text; /* as in kinds.def */
 	const char *text;
 	const struct kind_param *params;
@@ -39,5 +47,7 @@ int kind_check(const struct kind_row *row, const struct body *body, struct fail 
 /* A parameter of a body that passed kind_check; its default where it is absent. CHECKs that the row has it. */
 int64_t kind_int(const struct kind_row *row, const struct body *body, const char *key);
 struct span kind_text(const struct kind_row *row, const struct body *body, const char *key);
+/* Does the kind have this parameter? */
+bool kind_has(const struct kind_row *row, const char *key);
 /* The index of a CHOICE's value in its list. */
 unsigned kind_choice(const struct kind_row *row, const struct body *body, const char *key);
