@@ -11,6 +11,8 @@
 #include "run/daemon.h"
 #include "run/keys.h"
 
+#define DICTS_BYTES ((size_t)16 << 20) /* of dictionaries that are ready */
+
 const struct conf_row cpu_rows[] = {
 	CONF_INCLUDE(struct cpu_conf, node, node_rows),
 #define AT(member) offsetof(struct cpu_conf, member)
@@ -70,6 +72,7 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 		.why = &why,
 		.cancel = &never,
 		.permille = &permille,
+		.dicts = b->dicts,
 		.chunk = chunk_inline,
 		.chunk_ctx = &run,
 	};
@@ -134,12 +137,18 @@ static int cpu_open(void *self, struct node *n, struct fail *why)
 	b->loop = &node_daemon(n)->loop;
 	b->processors = machine_processors();
 	machine_device(b->device, sizeof(b->device));
+	b->dicts = zip_dicts_new(DICTS_BYTES);
+	if (b->dicts == NULL)
+		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	b->threads = b->conf->threads > 0 ? (unsigned)b->conf->threads : b->processors;
 	if (results_open(&b->results, b->conf->cache_bytes, b->conf->cache_ttl_ns, keys_random(),
-		    why) < 0)
+		    why) < 0) {
+		zip_dicts_free(b->dicts);
 		return why->code;
+	}
 	if (runs_open(b) < 0) {
 		results_close(&b->results);
+		zip_dicts_free(b->dicts);
 		return fail_set(why, ERR_NO_MEMORY, "threads", b->threads, "no pool of threads");
 	}
 	return 0;
@@ -176,6 +185,7 @@ static void cpu_close(void *self)
 
 	runs_close(b);
 	results_close(&b->results);
+	zip_dicts_free(b->dicts);
 	arena_done(&b->arena);
 	buf_done(&b->out);
 }

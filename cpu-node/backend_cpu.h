@@ -11,6 +11,7 @@
 #include "node/node.h"
 #include "node/turns.h"
 #include "run/work.h"
+#include "run/zip_dict.h"
 
 struct cpu_conf {
 	struct node_conf node; /* first */
@@ -40,6 +41,7 @@ struct cpu_backend {
 	struct arena arena;     /* of calls on the owner thread */
 	struct buf out;         /* the same */
 	struct results results;
+	struct zip_dicts *dicts; /* of all calls */
 	char device[128];
 	unsigned processors;
 };

@@ -15,6 +15,7 @@ static const struct cpu_kind rows[] = {
 	{ "util.count", run_count, 0, NULL, 0 },
 	{ "blob.compress", run_compress, 0, NULL, 0 },
 	{ "blob.decompress", run_decompress, 0, NULL, 0 },
+	{ "blob.train", run_train, 0, NULL, 0 },
 	{ "text.extract", run_extract, SMALL, NULL, 0 },
 	{ "text.compress", run_text_compress, SMALL, NULL, 0 },
 	{ "text.expand", run_text_expand, SMALL, NULL, 0 },

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "run/zip_dict.h"
 #include "wire/body.h"
 #include "wire/kinds.h"
 
@@ -28,6 +29,7 @@ struct cpu_call {
 	_Atomic uint32_t *permille; /* progress; or leave it alone */
 	const _Atomic bool *pause;  /* becomes true when it is to stand still; or NULL */
 	void **state;               /* cpu_state's; or NULL */
+	struct zip_dicts *dicts;    /* that are ready; or NULL */
 	/* Where pieces of the result go before it is whole, or NULL: see cpu_chunk. */
 	void (*chunk)(const struct cpu_call *call, void *ctx, struct span data);
 	void *chunk_ctx;
@@ -101,12 +103,15 @@ int cpu_cancelled(const struct cpu_call *call);
 
 /* Media type of items that are JSON objects, one a line. */
 #define CPU_LINES_MEDIA "application/x-ndjson"
+/* And of zstd's dictionaries. */
+#define CPU_DICT_MEDIA "application/vnd.spu.dictionary"
 
 int run_echo(const struct cpu_call *call);
 int run_count(const struct cpu_call *call);
 int64_t delay_echo(const struct kind_row *kind, const struct body *in);
 int run_compress(const struct cpu_call *call);
 int run_decompress(const struct cpu_call *call);
+int run_train(const struct cpu_call *call);
 int run_extract(const struct cpu_call *call);
 int run_text_compress(const struct cpu_call *call);
 int run_text_expand(const struct cpu_call *call);

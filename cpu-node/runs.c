@@ -189,6 +189,7 @@ static void compute(struct cpu_run *run,
 		.permille = &run->progress,
 		.pause = &run->pause,
 		.state = &run->state,
+		.dicts = run->backend->dicts,
 		.chunk = chunk,
 		.chunk_ctx = run,
 	};

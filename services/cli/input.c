@@ -72,6 +72,7 @@ static const char *media_of(const char *name, struct span data)
 		{ ".zst", "application/zstd" },
 		{ ".gz", "application/gzip" },
 		{ ".pdf", "application/pdf" },
+		{ ".zdict", "application/vnd.spu.dictionary" },
 	};
 	const char *dot = strrchr(name, '.');
 

@@ -9,6 +9,23 @@
 
 #define MIB (INT64_C(1) << 20)
 
+static int pack(struct buf *b, struct span plain, int level, const _Atomic bool *stop,
+	struct fail *why)
+{
+	CLEANUP(zip_done) struct zip z = { 0 };
+
+	return zip_pack(&z, b, plain, &(struct zip_how){ .level = level, .stop = stop }, why);
+}
+
+static int unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio,
+	const _Atomic bool *stop, struct fail *why)
+{
+	const struct zip_caps caps = { max_bytes, max_ratio, NULL, 0, stop };
+	CLEANUP(zip_done) struct zip z = { 0 };
+
+	return zip_unpack(&z, b, packed, &caps, why);
+}
+
 static void fill(struct prng *p, unsigned char *to, size_t len, unsigned letters)
 {
 	for (size_t i = 0; i < len; i++)
@@ -30,11 +47,11 @@ static void gives_back_what_was_packed(void **state)
 
 		fill(&p, plain, s.len, i % 2 == 0 ? 2 : 200);
 		buf_str(&packed, "x");
-		assert_int_equal(zip_pack(&packed, s, i % 4 < 2 ? 1 : 19, NULL, NULL), 0);
+		assert_int_equal(pack(&packed, s, i % 4 < 2 ? 1 : 19, NULL, NULL), 0);
 		assert_int_equal(ZSTD_getFrameContentSize(packed.at + 1, packed.len - 1), s.len);
 		buf_str(&out, "abc");
 		/* The ceiling is met exactly. */
-		assert_int_equal(zip_unpack(&out, span_part(buf_span(&packed), 1, SIZE_MAX),
+		assert_int_equal(unpack(&out, span_part(buf_span(&packed), 1, SIZE_MAX),
 					 (int64_t)s.len, 1 << 20, NULL, NULL),
 			0);
 		assert_true(span_eq(span_part(buf_span(&out), 3, SIZE_MAX), s));
@@ -76,7 +93,7 @@ static void is_refused(struct span packed, int64_t max_bytes, int64_t max_ratio,
 	struct fail why = { 0 };
 
 	buf_str(&out, "abc");
-	assert_int_equal(zip_unpack(&out, packed, max_bytes, max_ratio, NULL, &why), err);
+	assert_int_equal(unpack(&out, packed, max_bytes, max_ratio, NULL, &why), err);
 	assert_int_equal(why.code, err);
 	assert_string_equal(why.field, field);
 	assert_int_equal(buf_err(&out), 0);
@@ -109,18 +126,15 @@ static void the_buffer_s_own_ceiling_holds(void **state)
 	unsigned char plain[500];
 
 	zeros(&packed, 1001, 0);
-	assert_int_equal(zip_unpack(&out, buf_span(&packed), MIB, 1 << 20, NULL, &why),
-		ERR_TOO_BIG);
+	assert_int_equal(unpack(&out, buf_span(&packed), MIB, 1 << 20, NULL, &why), ERR_TOO_BIG);
 	assert_string_equal(why.field, "max_bytes");
 	assert_int_equal(why.limit, 1000);
 	rand_start(&p);
 	fill(&p, plain, sizeof(plain), 200);
-	assert_int_equal(zip_pack(&tight, span_of(plain, sizeof(plain)), 3, NULL, &why),
-		ERR_TOO_BIG);
+	assert_int_equal(pack(&tight, span_of(plain, sizeof(plain)), 3, NULL, &why), ERR_TOO_BIG);
 	assert_true(tight.len == 0 && buf_err(&tight) == 0);
 	/* A ceiling below the worst case is no obstacle for what packs well. */
-	assert_int_equal(zip_pack(&out, span_of((unsigned char[60000]){ 0 }, 60000), 3, NULL, &why),
-		0);
+	assert_int_equal(pack(&out, span_of((unsigned char[60000]){ 0 }, 60000), 3, NULL, &why), 0);
 	(void)state;
 }
 
@@ -128,10 +142,10 @@ static void reads_several_frames(void **state)
 {
 	CLEANUP(buf_done) struct buf packed = { .max = 1 << 20 }, out = { .max = 1 << 20 };
 
-	assert_int_equal(zip_pack(&packed, SPAN_LIT("one "), 3, NULL, NULL), 0);
+	assert_int_equal(pack(&packed, SPAN_LIT("one "), 3, NULL, NULL), 0);
 	zeros(&packed, 0, 0);
-	assert_int_equal(zip_pack(&packed, SPAN_LIT("two"), 3, NULL, NULL), 0);
-	assert_int_equal(zip_unpack(&out, buf_span(&packed), 7, 100, NULL, NULL), 0);
+	assert_int_equal(pack(&packed, SPAN_LIT("two"), 3, NULL, NULL), 0);
+	assert_int_equal(unpack(&out, buf_span(&packed), 7, 100, NULL, NULL), 0);
 	assert_true(span_is(buf_span(&out), "one two"));
 	is_refused(buf_span(&packed), 6, 100, ERR_TOO_BIG,
 		"max_bytes"); /* of all frames together */
@@ -144,8 +158,7 @@ static void refuses_what_is_no_frame(void **state)
 	static const unsigned char skippable[] = { 0x50, 0x2A, 0x4D, 0x18, 1, 0, 0, 0, 'x' };
 	static const unsigned char old[] = { 0x25, 0xB5, 0x2F, 0xFD, 0, 0, 0, 0 }; /* zstd 0.5 */
 
-	assert_int_equal(zip_pack(&packed, SPAN_LIT("some text, some more text"), 3, NULL, NULL),
-		0);
+	assert_int_equal(pack(&packed, SPAN_LIT("some text, some more text"), 3, NULL, NULL), 0);
 	for (size_t n = 0; n < packed.len; n++) /* cut off anywhere */
 		is_refused(span_part(buf_span(&packed), 0, n), MIB, 1000, ERR_MALFORMED, "");
 	packed.at[packed.len - 1] ^= 1; /* of the checksum */
@@ -170,7 +183,7 @@ static void refuses_wide_windows(void **state)
 	(void)state;
 	is_refused(span_of(wide, sizeof(wide)), MIB, 1000, ERR_TOO_BIG, "window");
 	wide[5] = 13 << 3;
-	assert_int_equal(zip_unpack(&out, span_of(wide, sizeof(wide)), MIB, 1000, NULL, NULL), 0);
+	assert_int_equal(unpack(&out, span_of(wide, sizeof(wide)), MIB, 1000, NULL, NULL), 0);
 }
 
 static void survives_broken_frames(void **state)
@@ -182,7 +195,7 @@ static void survives_broken_frames(void **state)
 	(void)state;
 	rand_start(&p);
 	fill(&p, plain, sizeof(plain), 20);
-	assert_int_equal(zip_pack(&packed, span_of(plain, sizeof(plain)), 3, NULL, NULL), 0);
+	assert_int_equal(pack(&packed, span_of(plain, sizeof(plain)), 3, NULL, NULL), 0);
 	for (int i = 0; i < 3000; i++) {
 		CLEANUP(buf_done) struct buf out = { .max = 10000 };
 		size_t at = prng_below(&p, packed.len);
@@ -190,7 +203,7 @@ static void survives_broken_frames(void **state)
 		int r;
 
 		packed.at[at] = (unsigned char)prng_next(&p);
-		r = zip_unpack(&out, buf_span(&packed), 8000, 1000, NULL, NULL);
+		r = unpack(&out, buf_span(&packed), 8000, 1000, NULL, NULL);
 		assert_true(out.len <= 8000);
 		/* The checksum finds every change of content. */
 		assert_true(r < 0 || span_eq(buf_span(&out), span_of(plain, sizeof(plain))));
@@ -204,8 +217,8 @@ static void refuses_levels_outside(void **state)
 	struct fail why = { 0 };
 
 	(void)state;
-	assert_int_equal(zip_pack(&b, SPAN_LIT("x"), 0, NULL, &why), ERR_INVALID);
-	assert_int_equal(zip_pack(&b, SPAN_LIT("x"), 20, NULL, &why), ERR_INVALID);
+	assert_int_equal(pack(&b, SPAN_LIT("x"), 0, NULL, &why), ERR_INVALID);
+	assert_int_equal(pack(&b, SPAN_LIT("x"), 20, NULL, &why), ERR_INVALID);
 	assert_string_equal(why.field, "level");
 	assert_int_equal(why.limit, 19);
 }
@@ -220,14 +233,13 @@ static void stops(void **state)
 
 	(void)state;
 	buf_str(&out, "x");
-	assert_int_equal(zip_pack(&out, span_of(plain, sizeof(plain)), 3, &yes, &why),
-		ERR_CANCELLED);
+	assert_int_equal(pack(&out, span_of(plain, sizeof(plain)), 3, &yes, &why), ERR_CANCELLED);
 	assert_int_equal(why.code, ERR_CANCELLED);
 	assert_int_equal(out.len, 1);
-	assert_int_equal(zip_pack(&packed, span_of(plain, sizeof(plain)), 3, &no, NULL), 0);
-	assert_int_equal(zip_unpack(&out, buf_span(&packed), MIB, MIB, &yes, &why), ERR_CANCELLED);
+	assert_int_equal(pack(&packed, span_of(plain, sizeof(plain)), 3, &no, NULL), 0);
+	assert_int_equal(unpack(&out, buf_span(&packed), MIB, MIB, &yes, &why), ERR_CANCELLED);
 	assert_int_equal(out.len, 1);
-	assert_int_equal(zip_unpack(&out, buf_span(&packed), MIB, MIB, &no, NULL), 0);
+	assert_int_equal(unpack(&out, buf_span(&packed), MIB, MIB, &no, NULL), 0);
 	assert_int_equal(out.len, 1 + sizeof(plain));
 }
 
@@ -235,9 +247,9 @@ static int there_and_back(void *arg)
 {
 	CLEANUP(buf_done) struct buf packed = { .max = 1 << 20 }, out = { .max = 1 << 20 };
 	struct fail why;
-	int r = zip_pack(&packed, *(struct span *)arg, 1, NULL, &why);
+	int r = pack(&packed, *(struct span *)arg, 1, NULL, &why);
 
-	return r < 0 ? r : zip_unpack(&out, buf_span(&packed), MIB, MIB, NULL, &why);
+	return r < 0 ? r : unpack(&out, buf_span(&packed), MIB, MIB, NULL, &why);
 }
 
 static void survives_a_lack_of_memory(void **state)

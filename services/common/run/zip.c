@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * zip: the only file that includes zstd. Unpacking is streamed, so that memory grows with what comes out and
+ * zip: with zip_dict.c the only file that knows zstd. Unpacking is streamed, so that memory grows with what comes out and
  * never beyond the ceiling; a size that a frame declares is checked before its first byte.
  */
 #include "run/zip.h"
 
 #include <endian.h>
+#include <inttypes.h>
 #include <stdatomic.h>
-#include <zstd.h>
 #include <zstd_errors.h>
 
 #include "base/check.h"
+#include "run/zip_inside.h"
 
 #define WINDOW_LOG_MAX 23 /* 8 MiB: what zstd takes for the highest level that zip_pack allows */
-#define LEVEL_MAX 19
 #define STEP_BYTES 65536u /* the buffer grows by at least so much while it pays */
 #define SLICE_BYTES                                                                                \
 	((size_t)256 << 10) /* packed at once: a tenth of a second at the highest level */
 #define MAGIC 0xFD2FB528u
 
-static void free_cctx(ZSTD_CCtx **c)
+void zip_done(struct zip *z)
 {
-	ZSTD_freeCCtx(*c);
-}
-
-static void free_dctx(ZSTD_DCtx **d)
-{
-	ZSTD_freeDCtx(*d);
+	ZSTD_freeCCtx(z->packer);
+	ZSTD_freeDCtx(z->unpacker);
+	*z = (struct zip){ 0 };
 }
 
 /* Take back what was appended since `len`, with the buffer's error. */
@@ -111,25 +108,41 @@ static int pack_all(struct buf *b, ZSTD_CCtx *c, struct span plain, const _Atomi
 	return 0;
 }
 
-int zip_pack(struct buf *b, struct span plain, int level, const _Atomic bool *stop,
+/* The context as if it were new, for these settings. */
+static int start_packer(struct zip *z, const struct zip_how *how, size_t plain_bytes,
 	struct fail *why)
 {
-	CLEANUP(free_cctx) ZSTD_CCtx *c = NULL;
+	ZSTD_CCtx *c = z->packer;
+
+	if (how->dict == NULL && (how->level < 1 || how->level > ZIP_LEVEL_MAX))
+		return fail_set(why, ERR_INVALID, "level", ZIP_LEVEL_MAX,
+			"the level is from 1 to %d", ZIP_LEVEL_MAX);
+	if (c == NULL)
+		c = z->packer = ZSTD_createCCtx();
+	if (c == NULL)
+		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
+	CHECK(!ZSTD_isError(ZSTD_CCtx_reset(c, ZSTD_reset_session_and_parameters)));
+	if (how->dict == NULL)
+		CHECK(!ZSTD_isError(
+			ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, how->level)));
+	else
+		CHECK(!ZSTD_isError(ZSTD_CCtx_refCDict(c, how->dict->packing)));
+	CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, !how->is_bare)));
+	CHECK(!ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(c, plain_bytes)));
+	return 0;
+}
+
+int zip_pack(struct zip *z, struct buf *b, struct span plain, const struct zip_how *how,
+	struct fail *why)
+{
 	size_t before = b->len;
 	int r;
 
 	if (buf_err(b) != 0)
 		return buf_failed(b, why);
-	if (level < 1 || level > LEVEL_MAX)
-		return fail_set(why, ERR_INVALID, "level", LEVEL_MAX, "the level is from 1 to %d",
-			LEVEL_MAX);
-	c = ZSTD_createCCtx();
-	if (c == NULL)
-		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, level)));
-	CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1)));
-	CHECK(!ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(c, plain.len)));
-	r = pack_all(b, c, plain, stop, why);
+	r = start_packer(z, how, plain.len, why);
+	if (r == 0)
+		r = pack_all(b, z->packer, plain, how->stop, why);
 	return r < 0 ? undo(b, before, r) : 0;
 }
 
@@ -211,19 +224,40 @@ static int unpack_step(struct buf *b, ZSTD_DCtx *d, ZSTD_inBuffer *in, struct ce
 	return r != 0;
 }
 
+/* The dictionary that the next frame names, if it names one. */
+static int use_dict(ZSTD_DCtx *d, struct span packed, const struct zip_caps *caps, struct fail *why)
+{
+	uint32_t number = zip_dict_of_frame(packed);
+	const struct zip_dict *found = NULL;
+	size_t r;
+
+	for (size_t i = 0; number != 0 && i < caps->dicts_n && found == NULL; i++)
+		if (caps->dicts[i]->number == number)
+			found = caps->dicts[i];
+	if (number != 0 && found == NULL)
+		return fail_set(why, ERR_UNKNOWN, "dictionary", number,
+			"a zstd frame needs dictionary number %" PRIu32 ", which is not there",
+			number);
+	r = ZSTD_DCtx_refDDict(d, found == NULL ? NULL : found->unpacking);
+	return ZSTD_isError(r) ? zstd_failed(r, why) : 0;
+}
+
 static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ceiling *c,
-	const _Atomic bool *stop, struct fail *why)
+	const struct zip_caps *caps, struct fail *why)
 {
 	ZSTD_inBuffer in = { packed.at, packed.len, 0 };
 
 	do {
-		int r = check_head(span_part(packed, in.pos, packed.len), c, why);
+		struct span rest = span_part(packed, in.pos, packed.len);
+		int r = check_head(rest, c, why);
 
+		if (r == 0)
+			r = use_dict(d, rest, caps, why);
 		if (r < 0)
 			return r;
 		do
-			r = is_stopped(stop) ? fail_set(why, ERR_CANCELLED, NULL, 0, NULL)
-					     : unpack_step(b, d, &in, c, why);
+			r = is_stopped(caps->stop) ? fail_set(why, ERR_CANCELLED, NULL, 0, NULL)
+						   : unpack_step(b, d, &in, c, why);
 		while (r > 0);
 		if (r < 0)
 			return r;
@@ -231,22 +265,24 @@ static int unpack_all(struct buf *b, ZSTD_DCtx *d, struct span packed, struct ce
 	return 0;
 }
 
-int zip_unpack(struct buf *b, struct span packed, int64_t max_bytes, int64_t max_ratio,
-	const _Atomic bool *stop, struct fail *why)
+int zip_unpack(struct zip *z, struct buf *b, struct span packed, const struct zip_caps *caps,
+	struct fail *why)
 {
-	CLEANUP(free_dctx) ZSTD_DCtx *d = NULL;
-	struct ceiling c;
 	size_t before = b->len;
+	struct ceiling c;
 	int r;
 
-	CHECK(max_bytes >= 0 && max_ratio >= 0);
+	CHECK(caps->max_bytes >= 0 && caps->max_ratio >= 0);
 	if (buf_err(b) != 0)
 		return buf_failed(b, why);
-	c = ceiling_of(packed.len, max_bytes, max_ratio);
-	d = ZSTD_createDCtx();
-	if (d == NULL)
+	c = ceiling_of(packed.len, caps->max_bytes, caps->max_ratio);
+	if (z->unpacker == NULL)
+		z->unpacker = ZSTD_createDCtx();
+	if (z->unpacker == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	CHECK(!ZSTD_isError(ZSTD_DCtx_setParameter(d, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)));
-	r = unpack_all(b, d, packed, &c, stop, why);
+	CHECK(!ZSTD_isError(ZSTD_DCtx_reset(z->unpacker, ZSTD_reset_session_and_parameters)));
+	CHECK(!ZSTD_isError(
+		ZSTD_DCtx_setParameter(z->unpacker, ZSTD_d_windowLogMax, WINDOW_LOG_MAX)));
+	r = unpack_all(b, z->unpacker, packed, &c, caps, why);
 	return r < 0 ? undo(b, before, r) : 0;
 }
