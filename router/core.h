@@ -42,6 +42,7 @@ struct router_metrics {
 	/* Copied from the machine by router_core_measure. */
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
 	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted, resends;
+	uint64_t tokens_in, tokens_out, tokens_saved;
 	uint64_t twins, twins_won;
 	int64_t streams, stream_bytes;
 	int64_t queued, running, split, kept, nodes, nodes_up;

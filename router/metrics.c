@@ -37,6 +37,11 @@ const struct metric_row router_metric_rows[] = {
 	ROW(twins, METRIC_COUNTER, "", "second attempts, of stragglers"),
 	ROW(twins_won, METRIC_COUNTER, "", "of those, done first or left alone"),
 	ROW(resends, METRIC_COUNTER, "", "times that a node was asked for lost chunks of a stream"),
+	ROW(tokens_in, METRIC_COUNTER, "",
+		"tokens that language models were given, as their APIs count"),
+	ROW(tokens_out, METRIC_COUNTER, "", "tokens of their answers"),
+	ROW(tokens_saved, METRIC_COUNTER, "",
+		"tokens that compressed prompts had before, and not after"),
 	ROW(streams, METRIC_GAUGE, "", "streams whose chunks are kept"),
 	ROW(stream_bytes, METRIC_GAUGE, "bytes", "memory of these chunks"),
 	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
@@ -68,6 +73,9 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	m->stale = n->stale;
 	m->offers_refused = n->offers_refused;
 	m->evicted = n->evicted;
+	m->tokens_in = n->tokens_in;
+	m->tokens_out = n->tokens_out;
+	m->tokens_saved = n->tokens_saved;
 	m->twins = n->twins;
 	m->twins_won = n->twins_won;
 	m->resends = n->resends;

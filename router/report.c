@@ -364,6 +364,16 @@ static int keep_result(struct task *t, struct span result)
 	return 0;
 }
 
+/* What a language model used, and how the node says it was done. */
+static void count_usage(struct router *r, struct task *t, const struct up *u)
+{
+	r->counts.tokens_in += u->usage.tokens_in;
+	r->counts.tokens_out += u->usage.tokens_out;
+	r->counts.tokens_saved += u->usage.tokens_saved;
+	if (u->note.len > 0)
+		note(r, t, STEP_DONE, 0, u->note);
+}
+
 static void on_done(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
@@ -378,6 +388,7 @@ static void on_done(struct router *r, struct task *t, const struct up *u)
 	t->cache_age_ms = u->cache_hit ? u->cache_age_ms : 0;
 	/* what a cache gave says nothing about how long the kind takes */
 	registry_ended(&r->registry, t->node, t->kind, ENDED_DONE, u->cache_hit ? 0 : u->run_us);
+	count_usage(r, t, u);
 	report_detach(r, t);
 	finish(r, t, TASK_DONE, NULL);
 }

@@ -111,6 +111,7 @@ struct router_event {
 struct router_counts {
 	uint64_t accepted, refused, succeeded, failed, cancelled, expired, dead;
 	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted, resends;
+	uint64_t tokens_in, tokens_out, tokens_saved; /* of language models */
 	uint64_t twins, twins_won; /* of those, that took their tasks over or were done first */
 };
 

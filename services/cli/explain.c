@@ -27,6 +27,7 @@ static const char *step_text(enum step_kind kind)
 		[STEP_OUTRUN] = "outrun",
 		[STEP_PAUSE] = "paused",
 		[STEP_RESUME] = "resumed",
+		[STEP_DONE] = "done",
 	};
 
 	return texts[kind];

@@ -16,12 +16,16 @@
 /* Control characters grow sixfold in JSON; a Body made of them alone would be refused here. */
 #define REQUEST_BYTES_MAX ((size_t)4 * LIMIT_BODY_BYTES)
 
+#define RATE_TOLD (TOKEN_RATE_ONE / 20) /* a rate that changed by about so much is logged */
+
 struct call {
 	struct list link;
 	struct delegate *delegate;
 	struct http_call *http;
 	struct ulid task;
 	uint32_t attempt;
+	struct question_facts facts;
+	char model[MODEL_BYTES + 1]; /* as it was asked for */
 	bool probe;
 	bool is_short; /* the task's deadline is nearer than the API's time */
 };
@@ -43,6 +47,9 @@ const struct conf_row delegate_rows[] = {
 		"how long a call may take" },
 	{ "answer_max", CONF_BYTES, AT(answer_max), "256K", 1024, 4 * LIMIT_BODY_BYTES, NULL,
 		"size of an answer at most" },
+	{ "context_max", CONF_INT, AT(context_max), "0", 0, INT64_C(1) << 32, NULL,
+		"tokens that the models take, prompt and answer together; more is not sent; 0: not "
+		"known" },
 	{ "allow_private", CONF_CHOICE, AT(allow_private), "named", 0, 0, "named,yes,no",
 		"loopback and private addresses: if the URL names one, also if its name means one, "
 		"never" },
@@ -171,16 +178,31 @@ static int no_answer(const struct delegate *d, const struct call *call, const st
 	}
 }
 
+/* What the API counted teaches how far our estimate is off. */
+static void learn(struct delegate *d, const struct call *call, const struct usage *u)
+{
+	struct span model = span_str(call->model);
+	uint32_t before = token_rates_get(&d->counts.rates, model), after;
+
+	if (!token_rates_learn(&d->counts.rates, model, call->facts.estimated, u->tokens_in))
+		return;
+	after = token_rates_get(&d->counts.rates, model);
+	if (before / RATE_TOLD != after / RATE_TOLD)
+		log_info("the API counts tokens otherwise than estimated", "model",
+			LOG_STR(call->model), "permille",
+			LOG_INT((int64_t)((uint64_t)after * 1000 / TOKEN_RATE_ONE)));
+}
+
 /* 0 and d->result, or the error for the task. */
 static int judge(struct delegate *d, const struct call *call, const struct http_answer *a,
-	struct fail *why)
+	struct usage *ret, struct fail *why)
 {
 	int r;
 
 	buf_reset(&d->result);
 	if (a->err < 0)
 		return no_answer(d, call, a, why);
-	r = a->status == 200 ? d->provider->read(a->body, &d->result, why)
+	r = a->status == 200 ? d->provider->read(a->body, &d->result, ret, why)
 			     : d->provider->refused(a->status, a->body, why);
 	if (r == 0 && holds_key(d, buf_span(&d->result)))
 		r = fail_set(why, ERR_UPSTREAM, NULL, 0, "the API's answer holds its key");
@@ -213,20 +235,42 @@ static enum breaker_end end_of(const struct call *call, int err)
 	}
 }
 
+/* What was done with the prompt, beside the answer. */
+static int tell(struct delegate *d, const struct call *call, struct usage *usage, char *note,
+	struct fail *why)
+{
+	const struct prompt_facts *prompt = &call->facts.prompt;
+
+	learn(d, call, usage);
+	if (!call->facts.compress)
+		return 0;
+	usage->tokens_saved = prompt->tokens_in - prompt->tokens_out;
+	prompt_text(prompt, note);
+	question_put_facts(&call->facts, &d->result);
+	return buf_err(&d->result) == 0
+		       ? 0
+		       : fail_set(why, ERR_UPSTREAM, NULL, (int64_t)d->result.max,
+				 "the API's answer is larger than a result may be");
+}
+
 static void on_answer(void *ctx, const struct http_answer *a)
 {
 	struct call *call = ctx;
 	struct delegate *d = call->delegate;
 	struct ulid task = call->task;
 	uint32_t attempt = call->attempt;
+	char note[PROMPT_TEXT_BYTES] = "";
+	struct usage usage = { 0 };
 	struct fail why = { 0 };
-	int r = judge(d, call, a, &why);
+	int r = judge(d, call, a, &usage, &why);
 
+	if (r == 0)
+		r = tell(d, call, &usage, note, &why);
 	call_end(call, end_of(call, r), a->retry_after_ms * NS_PER_MS);
 	if (r < 0)
 		node_failed(d->node, task, attempt, &why);
 	else
-		node_done(d->node, task, attempt, buf_span(&d->result));
+		node_done_used(d->node, task, attempt, buf_span(&d->result), &usage, note);
 }
 
 /* Jobs */
@@ -281,19 +325,24 @@ static int may_start(const struct delegate *d, const struct job *job, struct fai
 	return 0;
 }
 
-static int write_request(struct delegate *d, const struct job *job, struct fail *why)
+static int write_request(struct delegate *d, const struct job *job, struct call *call,
+	struct fail *why)
 {
-	const struct chat_question q = {
+	struct chat_question q = {
 		.model = model_of(d, job),
 		.system = kind_text(job->row, job->body, "system"),
-		.prompt = kind_text(job->row, job->body, "prompt"),
-		.items = job->body->items,
-		.items_n = job->body->items_n,
 		.max_tokens = kind_int(job->row, job->body, "max_tokens"),
 		.temperature_milli = kind_int(job->row, job->body, "temperature_milli"),
 	};
+	int r;
 
+	buf_reset(&d->content);
 	buf_reset(&d->request);
+	r = question_write(&d->counts, job, q.model, &d->content, &call->facts, why);
+	if (r < 0)
+		return r;
+	span_copy(q.model, call->model, sizeof(call->model));
+	q.content = buf_span(&d->content);
 	return d->provider->write(&q, &d->request, why);
 }
 
@@ -303,7 +352,8 @@ static bool is_public_only(const struct delegate *d)
 	       (d->conf.allow_private == PRIVATE_NAMED && !d->endpoint.is_private);
 }
 
-static int send_request(struct delegate *d, const struct job *job, struct call *call)
+static int send_request(struct delegate *d, const struct job *job, struct call *call,
+	struct fail *why)
 {
 	int64_t left_ns = job->deadline_ns - now(d);
 	const struct http_request r = {
@@ -317,7 +367,7 @@ static int send_request(struct delegate *d, const struct job *job, struct call *
 
 	call->is_short = left_ns < d->conf.timeout_ns;
 	call->http = http_client_send(d->http, &r, on_answer, call);
-	return call->http == NULL ? ERR_NO_MEMORY : 0;
+	return call->http == NULL ? fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL) : 0;
 }
 
 static int delegate_start(void *self, const struct job *job, struct fail *why)
@@ -326,18 +376,18 @@ static int delegate_start(void *self, const struct job *job, struct fail *why)
 	struct call *call;
 	int r = may_start(d, job, why);
 
-	if (r == 0)
-		r = write_request(d, job, why);
 	if (r < 0)
 		return r;
 	call = mem_alloc(sizeof(*call));
 	if (call == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
 	*call = (struct call){ .delegate = d, .task = job->task, .attempt = job->attempt };
-	r = send_request(d, job, call);
+	r = write_request(d, job, call, why);
+	if (r == 0)
+		r = send_request(d, job, call, why);
 	if (r < 0) {
 		mem_free(call);
-		return fail_set(why, r, NULL, 0, NULL);
+		return r;
 	}
 	list_push(&d->calls, &call->link);
 	d->calls_n++;
@@ -385,6 +435,7 @@ static void delegate_close(void *self)
 	loop_timer_stop(d->loop, &d->wake);
 	http_client_close(d->http);
 	d->http = NULL;
+	buf_done(&d->content);
 	buf_done(&d->request);
 	buf_done(&d->result);
 	explicit_bzero(d->key, sizeof(d->key));
@@ -431,6 +482,8 @@ static int delegate_open(void *self, struct node *n, struct fail *why)
 		d->loop = &node_daemon(n)->loop;
 	d->wake = (struct loop_timer){ .on_due = on_wake, .ctx = d };
 	list_init(&d->calls);
+	d->counts.context_max = (uint64_t)d->conf.context_max;
+	buf_init(&d->content, (size_t)2 * LIMIT_BODY_BYTES);
 	buf_init(&d->request, REQUEST_BYTES_MAX);
 	buf_init(&d->result, LIMIT_BODY_BYTES);
 	d->http = http_client_open(d->loop, (unsigned)d->conf.calls_max);

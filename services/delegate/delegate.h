@@ -11,6 +11,7 @@
 #include "services/delegate/breaker.h"
 #include "services/delegate/endpoint.h"
 #include "services/delegate/provider.h"
+#include "services/delegate/question.h"
 
 #define MODELS_BYTES 1024u
 #define KEY_PATH_BYTES 1024u
@@ -31,8 +32,9 @@ struct delegate_conf {
 	int64_t price_ucr;
 	int64_t calls_max;
 	int64_t timeout_ns;
-	int64_t answer_max; /* bytes */
-	int allow_private;  /* enum delegate_private */
+	int64_t answer_max;  /* bytes */
+	int64_t context_max; /* tokens; 0: not known */
+	int allow_private;   /* enum delegate_private */
 };
 /* Rows of delegate_conf, the node's included. */
 extern const struct conf_row delegate_rows[];
@@ -49,7 +51,9 @@ struct delegate {
 	struct loop_timer wake; /* when the breaker lets a call through again */
 	struct list calls;      /* struct call */
 	unsigned calls_n;
-	struct buf request; /* of one start */
+	struct question_counts counts;
+	struct buf content; /* of one start: what the user asks */
+	struct buf request; /* and all of it */
 	struct buf result;  /* of one answer */
 	char device[300];   /* as offered */
 };

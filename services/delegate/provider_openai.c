@@ -6,38 +6,14 @@
 #include <inttypes.h>
 
 #include "base/fmt.h"
-#include "base/limits.h"
 #include "run/json.h"
 #include "services/delegate/provider.h"
 
 #define FINISH_BYTES 64u
 #define MESSAGE_BYTES 120u /* of the API's own words in an error */
-#define TOKENS_MAX (INT64_C(1) << 40)
+#define TOKENS_MAX ((int64_t)USAGE_TOKENS_MAX)
 
 /* Questions */
-
-/* Where a document ends is told by a number made of all documents, so that none of them can write its own end
- * and go on as if it were the prompt. */
-static uint64_t border_of(const struct chat_question *q)
-{
-	uint64_t border = 0;
-
-	for (size_t i = 0; i < q->items_n; i++)
-		border = span_hash(q->items[i].data, border);
-	return border;
-}
-
-static void write_document(const struct chat_question *q, size_t i, uint64_t border, struct buf *to)
-{
-	buf_fmt(to, "\n\n=== document %zu of %zu", i + 1, q->items_n);
-	if (q->items[i].name.len > 0) {
-		buf_str(to, ": ");
-		buf_json(to, q->items[i].name);
-	}
-	buf_fmt(to, " (%016" PRIx64 ") ===\n", border);
-	buf_add(to, q->items[i].data);
-	buf_fmt(to, "\n=== end of document %zu (%016" PRIx64 ") ===", i + 1, border);
-}
 
 static void write_message(const char *role, struct span content, struct buf *to)
 {
@@ -46,32 +22,8 @@ static void write_message(const char *role, struct span content, struct buf *to)
 	buf_byte(to, '}');
 }
 
-static int check(const struct chat_question *q, struct fail *why)
-{
-	if (q->prompt.len == 0)
-		return fail_set(why, ERR_INVALID, "prompt", 0, "a question needs a prompt");
-	for (size_t i = 0; i < q->items_n; i++) {
-		if (!fmt_is_text(q->items[i].data))
-			return fail_set(why, ERR_UNSUPPORTED, "item", 0,
-				"document %zu is not text (UTF-8)", i + 1);
-	}
-	return 0;
-}
-
 static int openai_write(const struct chat_question *q, struct buf *to, struct fail *why)
 {
-	CLEANUP(buf_done) struct buf content = { 0 };
-	uint64_t border = border_of(q);
-	int r = check(q, why);
-
-	buf_init(&content, (size_t)2 * LIMIT_BODY_BYTES);
-	if (r < 0)
-		return r;
-	buf_add(&content, q->prompt);
-	for (size_t i = 0; i < q->items_n; i++)
-		write_document(q, i, border, &content);
-	if (buf_err(&content) < 0)
-		return fail_set(why, buf_err(&content), "item", (int64_t)content.max, NULL);
 	buf_byte(to, '{');
 	if (q->model.len > 0) {
 		buf_str(to, "\"model\":");
@@ -83,7 +35,7 @@ static int openai_write(const struct chat_question *q, struct buf *to, struct fa
 		write_message("system", q->system, to);
 		buf_byte(to, ',');
 	}
-	write_message("user", buf_span(&content), to);
+	write_message("user", q->content, to);
 	buf_fmt(to,
 		"],\"max_tokens\":%" PRId64 ",\"temperature\":%" PRId64 ".%03" PRId64
 		",\"stream\":false}",
@@ -178,20 +130,24 @@ static void put_fact(struct buf *to, const char *key, const struct json_t *in, c
 		body_put_param(to, span_str(key), text);
 }
 
-static void put_tokens(struct buf *to, const struct json_t *root)
+static void put_tokens(struct buf *to, const struct json_t *root, struct usage *ret)
 {
 	const struct json_t *usage = NULL;
 	int64_t n;
 
 	if (json_get_object(root, "usage", &usage, NULL) != 1)
 		return;
-	if (json_get_int(usage, "prompt_tokens", 0, TOKENS_MAX, &n, NULL) == 1)
+	if (json_get_int(usage, "prompt_tokens", 0, TOKENS_MAX, &n, NULL) == 1) {
 		body_put_int(to, "tokens_in", n);
-	if (json_get_int(usage, "completion_tokens", 0, TOKENS_MAX, &n, NULL) == 1)
+		ret->tokens_in = (uint64_t)n;
+	}
+	if (json_get_int(usage, "completion_tokens", 0, TOKENS_MAX, &n, NULL) == 1) {
 		body_put_int(to, "tokens_out", n);
+		ret->tokens_out = (uint64_t)n;
+	}
 }
 
-static int read_root(const struct json_t *root, struct buf *to, struct fail *why)
+static int read_root(const struct json_t *root, struct buf *to, struct usage *ret, struct fail *why)
 {
 	const struct json_t *choices = NULL, *message = NULL, *error = NULL;
 	struct span text = { 0 };
@@ -206,7 +162,7 @@ static int read_root(const struct json_t *root, struct buf *to, struct fail *why
 		return unusable(why, "its message has no text");
 	put_fact(to, "model", root, "model", MODEL_BYTES);
 	put_fact(to, "finish", json_item(choices, 0), "finish_reason", FINISH_BYTES);
-	put_tokens(to, root);
+	put_tokens(to, root, ret);
 	body_put_item(to, SPAN_LIT("answer.txt"), SPAN_LIT("text/plain"), text);
 	if (buf_err(to) < 0)
 		return fail_set(why, ERR_UPSTREAM, NULL, (int64_t)to->max,
@@ -214,13 +170,14 @@ static int read_root(const struct json_t *root, struct buf *to, struct fail *why
 	return 0;
 }
 
-static int openai_read(struct span bytes, struct buf *to, struct fail *why)
+static int openai_read(struct span bytes, struct buf *to, struct usage *ret, struct fail *why)
 {
 	CLEANUP(json_dropp) struct json_t *root = NULL;
 
+	*ret = (struct usage){ 0 };
 	if (json_read(bytes, bytes.len, &root, NULL) < 0)
 		return unusable(why, bytes.len == 0 ? "it is empty" : "it is not JSON");
-	return read_root(root, to, why);
+	return read_root(root, to, ret, why);
 }
 
 const struct provider_ops provider_openai = {

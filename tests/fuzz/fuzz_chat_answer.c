@@ -22,17 +22,19 @@ static void answer(struct span bytes)
 	CLEANUP(buf_done) struct buf b = { 0 };
 	CLEANUP(arena_done) struct arena a = { 0 };
 	struct fail why = { 0 };
+	struct usage usage;
 	struct body body;
 	int r;
 
 	buf_init(&b, 1 << 16);
 	arena_init(&a, 1 << 20);
-	r = provider_openai.read(bytes, &b, &why);
+	r = provider_openai.read(bytes, &b, &usage, &why);
 	if (r < 0) {
 		CHECK(r == ERR_UPSTREAM);
 		check_fail(&why, r);
 		return;
 	}
+	CHECK(usage.tokens_in <= USAGE_TOKENS_MAX && usage.tokens_out <= USAGE_TOKENS_MAX);
 	CHECK(body_decode(&a, buf_span(&b), &body, NULL) == 0);
 	CHECK(body.items_n == 1 && body.items[0].data.len > 0 && body.params_n <= 4);
 }

@@ -97,6 +97,40 @@ static void test_default_deadlines(void **state)
 	assert_int_equal(kit_submit(k, "llm.chat")->deadline_ns, k->now_ns + 24 * 3600 * SEC);
 }
 
+/* What a language model used is added up, and how it was done is a step of the explain record. */
+static void test_usage(void **state)
+{
+	struct kit *k = *state;
+	struct up done = {
+		.kind = UP_DONE,
+		.usage = { 1024, 30, 4096 },
+		.note = SPAN_LIT("prompt 5,120 -> 1,024 tokens, by selection"),
+	};
+	struct explain_note note;
+
+	kit_offer(k, "a cpu");
+	for (unsigned i = 1; i <= 2; i++) {
+		struct task *t = kit_submit(k, "util.echo");
+
+		done.task = t->id;
+		done.attempt = t->attempt;
+		kit_up_from(k, "a", &done);
+		assert_int_equal(t->state, STATE_SUCCEEDED);
+		assert_int_equal(kit_steps(t, STEP_DONE, &note), 1);
+		assert_true(span_eq(note.reason, done.note));
+		assert_int_equal(note.attempt, 1);
+		/* again, it is stale: nothing is counted twice */
+		kit_up_from(k, "a", &done);
+		assert_int_equal(k->r->counts.tokens_in, i * 1024);
+		assert_int_equal(k->r->counts.tokens_out, i * 30);
+		assert_int_equal(k->r->counts.tokens_saved, i * 4096);
+	}
+	struct task *plain = kit_submit(k, "util.echo");
+
+	kit_done(k, plain, (struct span){ NULL, 0 });
+	assert_int_equal(kit_steps(plain, STEP_DONE, NULL), 0);
+}
+
 static void test_idempotency(void **state)
 {
 	struct kit *k = *state;
@@ -429,6 +463,7 @@ int main(void)
 		TEST(test_item_that_breaks_a_limit),
 		TEST(test_deadlines),
 		TEST(test_default_deadlines),
+		TEST(test_usage),
 		TEST(test_idempotency),
 		TEST(test_cancel_is_the_tenants),
 		TEST(test_drain),

@@ -367,6 +367,9 @@ static struct up random_up(struct world *w)
 		u.body = bytes(w);
 		u.cache_hit = coin(w);
 		u.cache_age_ms = (int64_t)number(w, 63);
+		u.usage.tokens_in = number(w, 40);
+		u.usage.tokens_out = number(w, 40);
+		u.usage.tokens_saved = coin(w) ? number(w, 40) : 0;
 	}
 	if (u.kind == UP_CHUNK)
 		u.data = bytes(w);

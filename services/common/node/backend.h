@@ -61,6 +61,9 @@ void node_done(struct node *n, struct ulid task, uint32_t attempt, struct span b
 /* As node_done, with a result that was not computed for this attempt but age_ms ago for an equal one. */
 void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct span body,
 	int64_t age_ms);
+/* As node_done, of a task for a language model: what was used, and how it was done (for the explain record, or NULL). */
+void node_done_used(struct node *n, struct ulid task, uint32_t attempt, struct span body,
+	const struct usage *usage, const char *note);
 /* The same of a buffer; its memory is taken over if the result is large. */
 void node_done_buf(struct node *n, struct ulid task, uint32_t attempt, struct buf *body);
 /* How large a result may be. */

@@ -34,6 +34,11 @@ const struct metric_row node_metric_rows[] = {
 	ROW(refused, METRIC_COUNTER, "", "orders that were refused"),
 	ROW(malformed, METRIC_COUNTER, "", "messages and items that could not be read"),
 	ROW(unsent, METRIC_COUNTER, "", "reports and messages that could not be sent"),
+	ROW(tokens_in, METRIC_COUNTER, "",
+		"tokens that language models were given, as their APIs count"),
+	ROW(tokens_out, METRIC_COUNTER, "", "tokens of their answers"),
+	ROW(tokens_saved, METRIC_COUNTER, "",
+		"tokens that compressed prompts had before, and not after"),
 	ROW(running, METRIC_GAUGE, "", "attempts that run now"),
 	ROW(run_us, METRIC_HIST, "us", "how long attempts took that ended with a result"),
 #undef ROW
@@ -174,6 +179,9 @@ static void count_end(struct node *n, const struct worker_action *a)
 	if (a->up.kind != UP_DONE)
 		return;
 	n->metrics.done++;
+	n->metrics.tokens_in += a->up.usage.tokens_in;
+	n->metrics.tokens_out += a->up.usage.tokens_out;
+	n->metrics.tokens_saved += a->up.usage.tokens_saved;
 	if (a->up.cache_hit) /* it tells nothing about how long the kind takes */
 		return;
 	hist_add(&n->metrics.run_us, a->up.run_us);

@@ -38,6 +38,7 @@ struct node_metrics {
 	uint64_t refused;
 	uint64_t malformed; /* messages and items that were not what their subject carries */
 	uint64_t unsent;    /* reports that could not be encoded, messages that the bus refused */
+	uint64_t tokens_in, tokens_out, tokens_saved; /* of language models */
 	int64_t running;
 	struct hist run_us;       /* of attempts that were computed */
 	struct cache_stats cache; /* of the backend's results */

@@ -128,6 +128,19 @@ void node_done_before(struct node *n, struct ulid task, uint32_t attempt, struct
 		       });
 }
 
+void node_done_used(struct node *n, struct ulid task, uint32_t attempt, struct span body,
+	const struct usage *usage, const char *note)
+{
+	report_done(n, &(struct worker_event){
+			       .kind = WORKER_DONE,
+			       .task = task,
+			       .attempt = attempt,
+			       .body = body,
+			       .usage = *usage,
+			       .note = span_str(note),
+		       });
+}
+
 void node_done_buf(struct node *n, struct ulid task, uint32_t attempt, struct buf *body)
 {
 	const struct worker_event done = {

@@ -40,8 +40,9 @@ struct haul {
 	/* out */
 	bool is_plan;
 	struct plan plan;
-	struct body view;         /* of a plan: all items of its parts */
-	struct worker_event done; /* without its body */
+	struct body view;                /* of a plan: all items of its parts */
+	struct worker_event done;        /* without its body */
+	char note[LIMIT_TEXT_BYTES + 1]; /* of it */
 	int64_t keep_until_ns;
 	size_t *picked; /* items that go to the store */
 	struct blob_hash *hashes;
@@ -257,6 +258,7 @@ int hauls_out(struct hauls *h, const struct worker_event *done, const struct wor
 	x->is_out = true;
 	x->is_plan = is_plan;
 	x->done = *done;
+	x->done.note = span_of(x->note, span_copy(done->note, x->note, sizeof(x->note)));
 	x->keep_until_ns = keep_until(h, about);
 	x->body = *body;
 	r = open_out(x, max, why);

@@ -357,6 +357,8 @@ static void report_end(struct step *s, const struct attempt *a)
 		up->body = s->e->body;
 		up->cache_hit = s->e->cache_hit;
 		up->cache_age_ms = s->e->cache_age_ms;
+		up->usage = s->e->usage;
+		up->note = s->e->note;
 	} else {
 		up = act_send(s, refused && a->killed == KILLED_NOT ? UP_REFUSE : UP_FAILED, a);
 		if (a->killed == KILLED_NOT)

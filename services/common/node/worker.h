@@ -47,9 +47,10 @@ struct worker_event {
 	struct span body;        /* DONE; CHUNK: data */
 	bool cache_hit;          /* DONE */
 	int64_t cache_age_ms;    /* DONE */
+	struct usage usage;      /* DONE */
 	uint32_t permille;       /* PROGRESS */
-	struct span note;
-	uint32_t slots; /* CHANGED: how many the backend has now */
+	struct span note;        /* PROGRESS, DONE */
+	uint32_t slots;          /* CHANGED: how many the backend has now */
 };
 
 enum worker_action_kind {

@@ -151,6 +151,11 @@ static enum up_kind up_chunk_read(struct pb_in *in, const Spu__V1__UpChunk *m, s
 	return UP_CHUNK;
 }
 
+static uint64_t tokens_read(uint64_t n)
+{
+	return n < USAGE_TOKENS_MAX ? n : USAGE_TOKENS_MAX;
+}
+
 static enum up_kind up_done_read(struct pb_in *in, const Spu__V1__Done *m, struct up *u)
 {
 	up_attempt(in, u, m->task, m->attempt);
@@ -159,6 +164,12 @@ static enum up_kind up_done_read(struct pb_in *in, const Spu__V1__Done *m, struc
 	u->chunk_seq = m->chunks;
 	u->cache_hit = m->cache_hit != 0;
 	u->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
+	u->note = pb_take_text(in, "note", m->note);
+	if (m->usage != NULL) {
+		u->usage.tokens_in = tokens_read(m->usage->tokens_in);
+		u->usage.tokens_out = tokens_read(m->usage->tokens_out);
+		u->usage.tokens_saved = tokens_read(m->usage->tokens_saved);
+	}
 	return UP_DONE;
 }
 
@@ -240,6 +251,19 @@ static const unsigned up_fields_of[] = {
 	[UP_BYE] = 8,
 };
 
+static void usage_put(struct buf *b, unsigned field, const struct usage *u)
+{
+	struct pb_mark m;
+
+	if (u->tokens_in == 0 && u->tokens_out == 0 && u->tokens_saved == 0)
+		return;
+	m = pb_open(b, field, REPORT_EXPECT);
+	pb_int(b, 1, u->tokens_in);
+	pb_int(b, 2, u->tokens_out);
+	pb_int(b, 3, u->tokens_saved);
+	pb_close(b, m);
+}
+
 static void report_put(struct buf *b, const struct up *u)
 {
 	struct pb_mark m =
@@ -268,6 +292,8 @@ static void report_put(struct buf *b, const struct up *u)
 	if (u->kind == UP_DONE) {
 		pb_int(b, 20, u->cache_hit);
 		pb_int(b, 21, (uint64_t)u->cache_age_ms);
+		usage_put(b, 30, &u->usage);
+		pb_bytes(b, 31, u->note);
 	}
 	pb_close(b, m);
 }

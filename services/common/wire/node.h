@@ -41,6 +41,13 @@ struct offer {
 	int64_t sent_ms; /* Unix time by the node's clock; 0: unknown */
 };
 
+/* Of a language model. */
+struct usage {
+	uint64_t tokens_in, tokens_out; /* as its API counts; 0: not told */
+	uint64_t tokens_saved;          /* by compressing the prompt */
+};
+#define USAGE_TOKENS_MAX (UINT64_C(1) << 40) /* more is taken for this */
+
 enum up_kind {
 	UP_NONE,
 	UP_OFFER,
@@ -63,8 +70,9 @@ struct up {
 	struct span body;          /* DONE: encoded Body or SplitPlan */
 	bool cache_hit;            /* DONE: not computed for this attempt */
 	int64_t cache_age_ms;      /* DONE: since it was computed */
+	struct usage usage;        /* DONE */
 	uint32_t permille;         /* PROGRESS */
-	struct span note;          /* PROGRESS */
+	struct span note;          /* PROGRESS; DONE: how, for the explain record */
 	uint64_t chunk_seq;        /* CHUNK; DONE, FAILED: of the last one */
 	uint64_t chunk_oldest;     /* CHUNK: from this one on it can be sent again; 0: it cannot */
 	struct span data;          /* CHUNK */

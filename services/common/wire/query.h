@@ -111,8 +111,9 @@ enum step_kind {
 	STEP_OUTRUN,
 	STEP_PAUSE,
 	STEP_RESUME,
+	STEP_DONE, /* an attempt, and how */
 };
-#define STEPS 15
+#define STEPS 16
 const char *step_name(enum step_kind k); /* "PLACED" ... */
 
 struct step_view {

@@ -41,6 +41,7 @@ static const char *const step_names[STEPS] = {
 	"OUTRUN",
 	"PAUSE",
 	"RESUME",
+	"DONE",
 };
 
 static const char *const node_state_names[] = { "none", "up", "suspect", "down", "gone" };
