@@ -88,7 +88,10 @@ static int print_processes(const struct processes *p)
 			span_str(at->state));
 		table_text(&t, COLOUR_NONE,
 			span_str(fmt_duration_text((now_ms - at->since_ms) * NS_PER_MS, text)));
-		table_fmt(&t, COLOUR_NONE, "%d", at->pid);
+		if (at->pid > 0)
+			table_fmt(&t, COLOUR_NONE, "%d", at->pid);
+		else
+			table_text(&t, COLOUR_NONE, span_str("-"));
 		table_text(&t, COLOUR_NONE, span_str(fmt_bytes_text(at->memory_bytes, text)));
 		table_fmt(&t, COLOUR_NONE, "%u", at->restarts);
 	}
@@ -149,7 +152,11 @@ static int print_json(const struct cli *c, const struct mesh_view *m, const stru
 	for (unsigned i = 0; i < p->n; i++) {
 		json_open(&j, NULL, '{');
 		json_text(&j, "name", span_str(p->at[i].name));
-		json_int(&j, "pid", p->at[i].pid);
+		/* 0 would be a trap: to signal it is to signal oneself. */
+		if (p->at[i].pid > 0)
+			json_int(&j, "pid", p->at[i].pid);
+		else
+			json_null(&j, "pid");
 		json_text(&j, "state", span_str(p->at[i].state));
 		json_int(&j, "since_ms", p->at[i].since_ms);
 		json_int(&j, "restarts", p->at[i].restarts);

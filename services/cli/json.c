@@ -58,6 +58,12 @@ void json_bool(struct json *j, const char *key, bool value)
 	buf_str(&j->buf, value ? "true" : "false");
 }
 
+void json_null(struct json *j, const char *key)
+{
+	begin(j, key);
+	buf_str(&j->buf, "null");
+}
+
 void json_id(struct json *j, const char *key, struct ulid value)
 {
 	char text[ULID_TEXT + 1];

@@ -21,6 +21,7 @@ void json_shut(struct json *j, char bracket);
 void json_text(struct json *j, const char *key, struct span value);
 void json_int(struct json *j, const char *key, int64_t value);
 void json_bool(struct json *j, const char *key, bool value);
+void json_null(struct json *j, const char *key);
 void json_id(struct json *j, const char *key, struct ulid value);
 /* Text if it is, else base 64 with the key "base64" in place of `key`. */
 void json_bytes(struct json *j, const char *key, struct span value);

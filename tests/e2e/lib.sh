@@ -33,6 +33,21 @@ mesh_up() {
 	fi
 }
 
+# pid_of PROCESS: of the mesh, when it is ready; for one that has just been killed that takes a moment
+pid_of() {
+	local until=$((SECONDS + 20)) pid=
+	while [ -z "$pid" ] && ((SECONDS < until)); do
+		pid=$(spu status --json | sed -n "s/.*\"name\":\"$1\",\"pid\":\([0-9]*\),\"state\":\"ready\".*/\1/p")
+		[ -n "$pid" ] || sleep 0.05
+	done
+	echo "$pid"
+}
+# comes PROCESS PID: it is ready again, as another one
+comes() {
+	local now
+	now=$(pid_of "$1") && [ -n "$now" ] && [ "$now" != "$2" ]
+}
+
 # one that nobody listens on now; another test may be faster to take it, so it is chosen at random
 free_port() {
 	local port
