@@ -149,10 +149,11 @@ tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(RAW) $(TORTURE) ## build every test
 LEFT_OUT_tsan := gpu_kernels gpu_job
 RUN_TESTS = SPU_BIN=$(abspath $(B)/bin) scripts/run-tests -o $(B)/failed -j $(JOBS)
 check: checks unit sim fuzz e2e ## what must hold before a change lands
-checks: all ## layers, purity, clean-ups, sizes, documents
+checks: all ## layers, purity, clean-ups, fuzz corpora, sizes, documents
 	$(Q)scripts/check-layers
 	$(Q)scripts/check-pure $(B)
 	$(Q)scripts/check-cleanup
+	$(Q)scripts/check-fuzz
 	$(Q)scripts/check-size
 	$(Q)scripts/check-docs $(B)
 unit: all $(UNIT) ## unit tests, in parallel (TEST="a b" runs test_a and test_b only)

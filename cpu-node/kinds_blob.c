@@ -225,6 +225,9 @@ int run_decompress(const struct cpu_call *call)
 			continue;
 		buf_reset(&plain);
 		r = zip_unpack(&zip, &plain, item->data, &caps, call->why);
+		if (r == ERR_MALFORMED)
+			return fail_set(call->why, r, "items", 0, "item %zu: %s", i + 1,
+				call->why->detail);
 		if (r == 0)
 			body_put_item(call->out, name_plain(item->name), (struct span){ 0 },
 				buf_span(&plain));

@@ -8,8 +8,7 @@
 #include "wire/blob.h"
 
 #define SAMPLES_PER_BYTE 100u /* of the dictionary: as zstd advises; more helps little */
-#define SAMPLES_BYTES_MAX                                                                          \
-	((size_t)8 << 20) /* zstd takes about half a second for them, and cannot be stopped */
+#define SAMPLES_BYTES_MAX ((size_t)4 << 20) /* a second for zstd, which cannot be stopped */
 #define HELD_OUT 8u
 #define HELD_OUT_FROM 16u /* of less every sample is needed */
 

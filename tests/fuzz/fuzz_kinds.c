@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * fuzz_kinds: lines "kind", then "key=value" up to a blank one, then items with a zero between them, as a task for
- * the CPU node: what it makes is a body, or its error has a code and is one that the kind may give.
+ * fuzz_kinds: lines "kind", then "key=value" up to a blank one, then items (name:data) with a zero between them, as a
+ * task for the CPU node. The item's name may say that it is a body, a dictionary, or bytes in hexadecimal. What it makes is a body, or its error has a code and is one that the kind may give.
  */
 #include <stdlib.h>
 
+#include "base/fmt.h"
 #include "base/limits.h"
 #include "cpu-node/kinds.h"
 #include "wire/plan.h"
@@ -13,16 +14,59 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Those that compute for as long as they are told, alone or in a chain. */
-static bool takes_long(struct span kind, struct span rest)
+#define NUMBER_MAX 20000 /* points, or entries of matrices */
+
+/* Would it compute, or wait, for as long as it is told, alone or in a chain? Then it is cancelled from the start. */
+static bool takes_long(const struct kind_row *kind, const struct body *in)
 {
-	if (span_is(kind, "task.chain"))
-		return memmem(rest.at, rest.len, "compute.", 8) != NULL;
-	return span_is(kind, "compute.montecarlo") || span_is(kind, "compute.matmul");
+	bool counts = strcmp(kind->name, "compute.montecarlo") == 0;
+	int64_t size = 1, n;
+
+	for (size_t i = 0; i < in->params_n; i++) {
+		struct span key = in->params[i].key, value = in->params[i].value;
+		bool is_samples = memmem(key.at, key.len, "samples", 7) != NULL;
+
+		if (memmem(key.at, key.len, "every_ms", 8) != NULL)
+			return true;
+		if (span_is(key, "kinds") && memmem(value.at, value.len, "compute.", 8) != NULL)
+			counts = true;
+		if (fmt_int(value, &n) < 0)
+			continue;
+		if (is_samples && n > NUMBER_MAX)
+			return true;
+		if (is_samples)
+			counts = false;
+		if (key.len > 0 && memchr("mkn", key.at[key.len - 1], 3) != NULL && n > 0)
+			size = n > NUMBER_MAX / size ? NUMBER_MAX : size * n;
+	}
+	return counts || size >= NUMBER_MAX;
+}
+
+static unsigned nibble(unsigned char c)
+{
+	return c <= '9' ? c & 15u : (c + 9u) & 15u;
+}
+
+/* Any two bytes are one of the item's. */
+static struct span from_hex(struct buf *room, struct span hex)
+{
+	buf_reset(room);
+	for (size_t i = 0; i + 1 < hex.len; i += 2)
+		buf_byte(room, (unsigned char)(nibble(hex.at[i]) << 4 | nibble(hex.at[i + 1])));
+	return buf_span(room);
+}
+
+static struct span media_of(struct span name)
+{
+	if (span_is(name, "task") || span_is(name, "part"))
+		return SPAN_LIT(BODY_MEDIA);
+	return span_is(name, "dict") ? SPAN_LIT(CPU_DICT_MEDIA) : (struct span){ 0 };
 }
 
 static void read_body(struct buf *to, struct span rest)
 {
+	CLEANUP(buf_done) struct buf room = { .max = LIMIT_BODY_BYTES };
+
 	while (rest.len > 0) {
 		struct span value = span_cut(&rest, '\n'), key = span_cut(&value, '=');
 
@@ -32,12 +76,10 @@ static void read_body(struct buf *to, struct span rest)
 	}
 	while (rest.len > 0) {
 		struct span item = span_cut(&rest, '\0'), name = span_cut(&item, ':');
-		/* an item whose name says so is a body */
-		struct span media = span_is(name, "task") || span_is(name, "part")
-					    ? SPAN_LIT(BODY_MEDIA)
-					    : (struct span){ 0 };
 
-		body_put_item(to, name, media, item);
+		if (span_is(name, "hex") || span_is(name, "dict"))
+			item = from_hex(&room, item);
+		body_put_item(to, name, media_of(name), item);
 	}
 }
 
@@ -56,7 +98,7 @@ static void check_plan(struct arena *a, const struct buf *out)
 
 static void run(const struct cpu_kind *row, const struct kind_row *kind, const struct body *in)
 {
-	static const _Atomic bool never = false;
+	const _Atomic bool cancel = takes_long(kind, in);
 	_Atomic uint32_t permille = 0;
 	struct fail why = { 0 };
 	struct arena arena, result_arena;
@@ -68,7 +110,7 @@ static void run(const struct cpu_kind *row, const struct kind_row *kind, const s
 		.arena = &arena,
 		.out = &out,
 		.why = &why,
-		.cancel = &never,
+		.cancel = &cancel,
 		.permille = &permille };
 	int r;
 
@@ -96,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct body in;
 	struct buf body;
 
-	if (row == NULL || takes_long(name, rest))
+	if (row == NULL)
 		return 0;
 	buf_init(&body, LIMIT_BODY_BYTES);
 	arena_init(&arena, (size_t)4 << 20);
