@@ -71,11 +71,11 @@ LINK       := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
 LIBS       := $(call libs_of,$(CORE_MODULES)) -pthread -lm $(LDLIBS)
 TEST_LIBS := $(call libs_of,cmocka OpenCL)
 
-# Generated code: protobuf-c, version.h, OpenCL kernels as C arrays.
+# Generated code: protobuf-c, version.h, OpenCL kernels as C arrays, the table of the CPU node's kinds.
 PROTO   := $(wildcard proto/spu/v1/*.proto)
 PB_C    := $(PROTO:proto/%.proto=$(G)/%.pb-c.c)
 KERNELS := $(wildcard gpu-node/kernels/*.cl)
-GEN_H   := $(PB_C:.c=.h) $(G)/version.h $(KERNELS:gpu-node/%=$(G)/%.h)
+GEN_H   := $(PB_C:.c=.h) $(G)/version.h $(G)/cpu-kinds.def $(KERNELS:gpu-node/%=$(G)/%.h)
 
 # The library: the layers base, policy, wire, run, node.
 obj = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -232,11 +232,13 @@ $(G)/%.pb-c.c $(G)/%.pb-c.h: proto/%.proto $(PROTO)
 $(G)/kernels/%.cl.h: gpu-node/kernels/%.cl scripts/embed-cl
 	$(if $(V),,@printf '  %-6s %s\n' EMBED $<)
 	$(Q)mkdir -p $(@D) && scripts/embed-cl $< >$@
-# Both are rewritten only when their text changes.
+# These are rewritten only when their text changes.
 keep = mkdir -p $(@D); printf $(1) >$@.new; if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 DESCRIBE = $(shell git describe --always --dirty --exclude='*' 2>/dev/null | sed 's/^/+g/')
 $(G)/version.h: FORCE
 	@$(call keep,'#pragma once\n#define SPU_VERSION "$(VERSION)"\n#define SPU_BUILD "$(VERSION)$(DESCRIBE)"\n')
+$(G)/cpu-kinds.def: FORCE
+	@$(call keep,'%s\n' "$$(sed -n '/^CPU_KIND."/p' cpu-node/kinds_*.c)")
 $(B)/sources: FORCE
 	@$(call keep,'%s\n' $(sort $(SOURCES) $(PROTO)))
 FORCE:

@@ -7,32 +7,17 @@
 #include "base/fmt.h"
 #include "base/limits.h"
 
-#define SMALL 1024u
-#define PAUSES CPU_PAUSES
+/* The lines CPU_KIND of all files kinds_*.c, which the Makefile gathers: as declarations, then as rows. */
+#include "cpu-kinds.def"
+#undef CPU_KIND
 
+/* clang-format off */
 static const struct cpu_kind rows[] = {
-	{ "util.echo", run_echo, LIMIT_BODY_BYTES, delay_echo, PAUSES },
-	{ "util.count", run_count, 0, NULL, 0 },
-	{ "blob.compress", run_compress, 0, NULL, 0 },
-	{ "blob.decompress", run_decompress, 0, NULL, 0 },
-	{ "blob.train", run_train, 0, NULL, 0 },
-	{ "text.extract", run_extract, SMALL, NULL, 0 },
-	{ "text.compress", run_text_compress, SMALL, NULL, 0 },
-	{ "text.expand", run_text_expand, SMALL, NULL, 0 },
-	{ "text.summarize", run_summarize, SMALL, NULL, 0 },
-	{ "text.search", run_search, SMALL, NULL, 0 },
-	{ "text.dedupe", run_dedupe, SMALL, NULL, 0 },
-	{ "text.stats", run_stats, SMALL, NULL, 0 },
-	{ "text.language", run_language, 0, NULL, 0 },
-	{ "data.hash", run_hash, SMALL, NULL, 0 },
-	{ "data.diff", run_diff, SMALL, NULL, 0 },
-	{ "task.split", run_split, SMALL, NULL, 0 },
-	{ "task.reduce", run_reduce, SMALL, NULL, 0 },
-	{ "task.chain", run_chain, SMALL, NULL, 0 },
-	{ "image.filter", run_image, 0, NULL, 0 },
-	{ "compute.matmul", run_matmul, 0, NULL, PAUSES },
-	{ "compute.montecarlo", run_montecarlo, 0, NULL, PAUSES },
+#define CPU_KIND(name_, run_, inline_bytes_, ...) \
+	{ .name = name_, .run = run_, .inline_bytes = inline_bytes_, __VA_ARGS__ },
+#include "cpu-kinds.def"
 };
+/* clang-format on */
 
 const struct cpu_kind *cpu_kind_find(struct span name)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * kinds: what this node can compute. A kind is one row in kinds.c and one function; the function knows
- * neither NATS nor threads: it reads a decoded body and appends an encoded one.
+ * kinds: what this node can compute. A kind is a row in proto/kinds.def and a function in a file kinds_*.c, which
+ * says so before it (CPU_KIND); the function knows neither NATS nor threads: it reads a decoded body and appends an
+ * encoded one.
  */
 #pragma once
 #include <stdatomic.h>
@@ -47,6 +48,11 @@ struct cpu_kind {
 	int64_t (*delay_ns)(const struct kind_row *kind, const struct body *in);
 	unsigned traits; /* CPU_PAUSES, or 0 */
 };
+
+/* In one line, at the margin, before its function: the kind's name, the function, its inline_bytes; if need be
+ * .delay_ns = ... and .traits = .... */
+#define CPU_KIND(name, run, ...) int run(const struct cpu_call *call);
+#define CPU_SMALL 1024u /* inline_bytes of most kinds that take microseconds for so much */
 
 /* The row of a kind, or NULL. */
 const struct cpu_kind *cpu_kind_find(struct span name);
@@ -106,26 +112,5 @@ int cpu_cancelled(const struct cpu_call *call);
 /* And of zstd's dictionaries. */
 #define CPU_DICT_MEDIA "application/vnd.spu.dictionary"
 
-int run_echo(const struct cpu_call *call);
-int run_count(const struct cpu_call *call);
 int64_t delay_echo(const struct kind_row *kind, const struct body *in);
-int run_compress(const struct cpu_call *call);
-int run_decompress(const struct cpu_call *call);
-int run_train(const struct cpu_call *call);
-int run_extract(const struct cpu_call *call);
-int run_text_compress(const struct cpu_call *call);
-int run_text_expand(const struct cpu_call *call);
-int run_split(const struct cpu_call *call);
-int run_reduce(const struct cpu_call *call);
 int reduce_summary(const struct cpu_call *call); /* its summary, of texts */
-int run_chain(const struct cpu_call *call);
-int run_image(const struct cpu_call *call);
-int run_matmul(const struct cpu_call *call);
-int run_montecarlo(const struct cpu_call *call);
-int run_summarize(const struct cpu_call *call);
-int run_search(const struct cpu_call *call);
-int run_dedupe(const struct cpu_call *call);
-int run_stats(const struct cpu_call *call);
-int run_language(const struct cpu_call *call);
-int run_hash(const struct cpu_call *call);
-int run_diff(const struct cpu_call *call);

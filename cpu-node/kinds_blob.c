@@ -169,6 +169,7 @@ static int need_plain_item(const struct dicts *d)
 		call->in->items_n > 0 ? " besides dictionaries" : "");
 }
 
+CPU_KIND("blob.compress", run_compress, 0)
 int run_compress(const struct cpu_call *call)
 {
 	struct zip_how how = { .level = (int)kind_int(call->kind, call->in, "level"),
@@ -201,6 +202,7 @@ int run_compress(const struct cpu_call *call)
 	return r;
 }
 
+CPU_KIND("blob.decompress", run_decompress, 0)
 int run_decompress(const struct cpu_call *call)
 {
 	CLEANUP(buf_done) struct buf plain = { 0 };

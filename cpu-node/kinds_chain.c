@@ -173,6 +173,7 @@ static bool may_be_in(struct span kind)
 	       !span_is(kind, "task.split");
 }
 
+CPU_KIND("task.chain", run_chain, CPU_SMALL)
 int run_chain(const struct cpu_call *call)
 {
 	CLEANUP(links_done) struct links l = { 0 };

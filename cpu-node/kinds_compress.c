@@ -137,6 +137,7 @@ static void put_facts(struct buf *out, const struct compress_facts *f, enum toke
 	put_content(out, f);
 }
 
+CPU_KIND("text.compress", run_text_compress, CPU_SMALL)
 int run_text_compress(const struct cpu_call *call)
 {
 	CLEANUP(outs_done) struct outs o = { .n = 0 };
@@ -185,6 +186,7 @@ static int read_expand(const struct cpu_call *call, struct trace_want *ret)
 	return 0;
 }
 
+CPU_KIND("text.expand", run_text_expand, CPU_SMALL)
 int run_text_expand(const struct cpu_call *call)
 {
 	size_t n = call->in->items_n;

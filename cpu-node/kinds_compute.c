@@ -61,6 +61,7 @@ static int open_product(const struct cpu_call *call, struct product *p)
 		       : 0;
 }
 
+CPU_KIND("compute.matmul", run_matmul, 0, .traits = CPU_PAUSES)
 int run_matmul(const struct cpu_call *call)
 {
 	struct product *p = cpu_state(call, sizeof *p);
@@ -91,6 +92,7 @@ struct drawing {
 	uint64_t done, inside;
 };
 
+CPU_KIND("compute.montecarlo", run_montecarlo, 0, .traits = CPU_PAUSES)
 int run_montecarlo(const struct cpu_call *call)
 {
 	uint64_t samples = (uint64_t)kind_int(call->kind, call->in, "samples");

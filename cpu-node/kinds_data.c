@@ -58,6 +58,7 @@ static int sha256_of(const struct cpu_call *call, struct span data, unsigned cha
 	return 0;
 }
 
+CPU_KIND("data.hash", run_hash, CPU_SMALL)
 int run_hash(const struct cpu_call *call)
 {
 	CLEANUP(buf_done) struct buf lines = { 0 };
@@ -106,6 +107,7 @@ static int put_diff(const struct cpu_call *call, const struct diff *d)
 	return 0;
 }
 
+CPU_KIND("data.diff", run_diff, CPU_SMALL)
 int run_diff(const struct cpu_call *call)
 {
 	int64_t edits_max = kind_int(call->kind, call->in, "max_edits");

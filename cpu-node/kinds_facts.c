@@ -24,6 +24,7 @@ static int put_top(const struct cpu_call *call, const struct tally *t)
 	return 0;
 }
 
+CPU_KIND("text.stats", run_stats, CPU_SMALL)
 int run_stats(const struct cpu_call *call)
 {
 	uint32_t top = (uint32_t)kind_int(call->kind, call->in, "top");
@@ -83,6 +84,7 @@ static int put_languages(const struct cpu_call *call, const struct language_prof
 }
 
 /* One line for each item; of the first one also as parameters, since most ask about one. */
+CPU_KIND("text.language", run_language, 0)
 int run_language(const struct cpu_call *call)
 {
 	const struct language_profiles *profiles;

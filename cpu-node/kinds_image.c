@@ -60,6 +60,7 @@ static int filter_item(const struct cpu_call *call, const struct item *item)
 	return r;
 }
 
+CPU_KIND("image.filter", run_image, 0)
 int run_image(const struct cpu_call *call)
 {
 	int r = cpu_need_items(call);

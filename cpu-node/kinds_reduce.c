@@ -172,6 +172,7 @@ static int reduce_sum(const struct cpu_call *call)
 	return 0;
 }
 
+CPU_KIND("task.reduce", run_reduce, CPU_SMALL)
 int run_reduce(const struct cpu_call *call)
 {
 	unsigned how = kind_choice(call->kind, call->in, "how");

@@ -63,6 +63,7 @@ static int put_hits(const struct cpu_call *call, const struct span *docs,
 	return 0;
 }
 
+CPU_KIND("text.search", run_search, CPU_SMALL)
 int run_search(const struct cpu_call *call)
 {
 	struct search_passage *units;
@@ -247,6 +248,7 @@ static int dedupe(const struct cpu_call *call, const struct pieces *p)
 	return r < 0 ? r : put_repeats(call, p, found);
 }
 
+CPU_KIND("text.dedupe", run_dedupe, CPU_SMALL)
 int run_dedupe(const struct cpu_call *call)
 {
 	struct pieces pieces;

@@ -158,6 +158,7 @@ static int unwrap_task(const struct cpu_call *call, const struct kind_row *kind,
 	return r < 0 ? r : kind_check(kind, ret, call->why);
 }
 
+CPU_KIND("task.split", run_split, CPU_SMALL)
 int run_split(const struct cpu_call *call)
 {
 	struct span name = kind_text(call->kind, call->in, "split.kind");

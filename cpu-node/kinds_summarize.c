@@ -43,6 +43,7 @@ static int put_summary(const struct cpu_call *call, const struct span *docs, siz
 	return 0;
 }
 
+CPU_KIND("text.summarize", run_summarize, CPU_SMALL)
 int run_summarize(const struct cpu_call *call)
 {
 	uint64_t bytes_in = 0, bytes_out = 0;

@@ -63,6 +63,7 @@ static size_t room_for(const struct cpu_call *call, int64_t max_bytes)
 	return (size_t)max_bytes < room ? (size_t)max_bytes : room;
 }
 
+CPU_KIND("text.extract", run_extract, CPU_SMALL)
 int run_extract(const struct cpu_call *call)
 {
 	struct select_want want = {

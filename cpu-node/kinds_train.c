@@ -158,6 +158,7 @@ static void put_names(const struct cpu_call *call, struct span dict)
 	body_put_int(call->out, "number", zip_dict_number(dict));
 }
 
+CPU_KIND("blob.train", run_train, 0)
 int run_train(const struct cpu_call *call)
 {
 	CLEANUP(buf_done) struct buf dict = { 0 };

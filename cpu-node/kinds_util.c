@@ -18,6 +18,7 @@ int64_t delay_echo(const struct kind_row *kind, const struct body *in)
 	return in->params_n == 0 ? 0 : kind_int(kind, in, "sleep_ms") * NS_PER_MS;
 }
 
+CPU_KIND("util.echo", run_echo, LIMIT_BODY_BYTES, .delay_ns = delay_echo, .traits = CPU_PAUSES)
 int run_echo(const struct cpu_call *call)
 {
 	/* Most have no parameters: they need no look at the table. */
@@ -45,6 +46,7 @@ static void nap(const struct cpu_call *call, int64_t ns)
 	}
 }
 
+CPU_KIND("util.count", run_count, 0)
 int run_count(const struct cpu_call *call)
 {
 	int64_t to = kind_int(call->kind, call->in, "to");

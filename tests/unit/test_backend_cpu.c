@@ -53,7 +53,7 @@ static void test_results_of_the_pool(void **state)
 	cpu_rig_expect_seen("done A\n");
 	cpu_rig_assign('B', "blob.decompress", NULL, NULL, SPAN_LIT("no zstd"));
 	cpu_rig_turn_until_ends(1);
-	cpu_rig_expect_seen("failed B MALFORMED  0\n");
+	cpu_rig_expect_seen("failed B MALFORMED items 0\n");
 	cpu_rig_expect_idle();
 }
 
