@@ -94,7 +94,7 @@ static void test_equal_tasks_fail_together(void **state)
 	cpu_rig_cancel('A');
 	cpu_rig_turn_until_ends(3);
 	cpu_rig_expect_sorted(
-		"failed A CANCELLED  0\nfailed B MALFORMED  0\nfailed C MALFORMED  0\n");
+		"failed A CANCELLED  0\nfailed B MALFORMED items 0\nfailed C MALFORMED items 0\n");
 	cpu_rig_turn_until_runs(0);
 	cpu_rig_expect_idle();
 }
