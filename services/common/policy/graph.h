@@ -29,15 +29,16 @@ struct graph_part {
 
 /* Something to run. The first ones are the parts, in order; runs that trees need come behind them. */
 struct graph_node {
-	uint32_t part;
-	uint32_t same;   /* itself, or an earlier one whose result is this one's, too */
 	uint32_t *needs; /* nodes: the inputs in order, then those it only runs after */
+	uint32_t *users; /* nodes that need it, once for each time */
+	uint32_t part;
+	uint32_t same; /* itself, or an earlier one whose result is this one's, too */
 	uint32_t inputs_n;
 	uint32_t needs_n;
-	uint32_t *users; /* nodes that need it, once for each time */
 	uint32_t users_n;
-	uint32_t waits; /* of its needs, for how many it waits */
-	bool begun;
+	uint32_t waits : 30; /* of its needs, for how many it waits */
+	bool begun : 1;
+	bool taken : 1; /* its result is an input of another */
 };
 
 struct graph {

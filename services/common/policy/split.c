@@ -73,8 +73,14 @@ size_t split_border(struct span s, size_t low, size_t high)
 
 	for (size_t at = low > 0 ? low : 1; at <= high && at < s.len; at++) {
 		size_t far = at > middle ? at - middle : middle - at;
-		enum border border = border_at(s, at);
+		unsigned char before = s.at[at - 1];
+		enum border border;
 
+		/* Most places cannot be better than what was found; they need no look around. */
+		if ((best_border >= BORDER_LINE && before != '\n') ||
+			(best_border >= BORDER_WORD && !is_space(before)))
+			continue;
+		border = border_at(s, at);
 		if (border > best_border || (border == best_border && far < best_far)) {
 			best = at;
 			best_border = border;
