@@ -12,6 +12,22 @@ struct chain {
 	size_t n;
 };
 
+/* What lives from one step of a chain to the next. */
+struct links {
+	struct arena views;   /* of bodies */
+	struct arena scratch; /* of one step */
+	struct buf outs[2];   /* of the last step, and of this one */
+	_Atomic uint32_t permille;
+};
+
+void links_init(struct links *l, size_t out_max);
+void links_done(struct links *l);
+/* Run the kinds in a row, the first one on the items of `in`; all find their parameters there. The last one's body
+ * is appended to out. Steps are counted as the call's progress if it is told. May be called again and again. */
+int links_run(const struct cpu_call *call, const struct chain *c, struct links *l,
+	const struct body *in, struct buf *out, bool tell) MUST_USE;
+/* ERR_UNSUPPORTED if one of them cannot be part of a chain. */
+int chain_check(const struct cpu_call *call, const struct chain *c) MUST_USE;
 /* Names between commas; `field` is the parameter that they are from. ERR_INVALID: no name of a kind, or too many. */
 int chain_read(const struct cpu_call *call, const char *field, struct span text,
 	struct chain *ret) MUST_USE;

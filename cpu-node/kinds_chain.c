@@ -89,15 +89,7 @@ int chain_body(struct arena *a, const struct body *from, struct span kind, struc
 
 /* --- task.chain --------------------------------------------------------------------------------------- */
 
-/* What lives from one step to the next. */
-struct links {
-	struct arena views;   /* of bodies */
-	struct arena scratch; /* of one step */
-	struct buf outs[2];   /* of the last step, and of this one */
-	_Atomic uint32_t permille;
-};
-
-static void links_init(struct links *l, size_t out_max)
+void links_init(struct links *l, size_t out_max)
 {
 	arena_init(&l->views, (size_t)4 << 20);
 	arena_init(&l->scratch, CALL_ARENA_BYTES);
@@ -106,7 +98,7 @@ static void links_init(struct links *l, size_t out_max)
 	atomic_init(&l->permille, 0);
 }
 
-static void links_done(struct links *l)
+void links_done(struct links *l)
 {
 	arena_done(&l->views);
 	arena_done(&l->scratch);
@@ -123,15 +115,14 @@ static int in_step(struct fail *why, struct span kind, int code)
 		(const char *)kind.at, of.detail);
 }
 
-/* One kind with its parameters of the call's and the items of `in`. */
+/* One kind with its own of the parameters. */
 static int run_step(const struct cpu_call *call, struct links *l, struct span name,
 	const struct body *in, struct buf *out)
 {
 	const struct cpu_kind *kind = cpu_kind_find(name);
-	const struct body with = { call->in->params, call->in->params_n, in->items, in->items_n };
 	struct cpu_call inner = *call;
 	struct body body;
-	int r = chain_body(&l->views, &with, name, &body, call->why);
+	int r = chain_body(&l->views, in, name, &body, call->why);
 
 	inner.kind = kind_find(name);
 	inner.in = &body;
@@ -141,27 +132,34 @@ static int run_step(const struct cpu_call *call, struct links *l, struct span na
 	inner.pause = NULL; /* what stood still could not go on in the middle of a chain */
 	inner.state = NULL;
 	arena_reset(&l->scratch);
-	buf_reset(out);
 	if (r == 0)
 		r = cpu_kind_run(kind, &inner);
 	return r < 0 ? in_step(call->why, name, r) : 0;
 }
 
-static int run_links(const struct cpu_call *call, const struct chain *c, struct links *l)
+int links_run(const struct cpu_call *call, const struct chain *c, struct links *l,
+	const struct body *in, struct buf *out, bool tell)
 {
-	struct body in = *call->in;
+	struct body now = *in;
 	int r = 0;
 
+	arena_reset(&l->views);
 	for (size_t i = 0; r == 0 && i < c->n; i++) {
 		bool last = i + 1 == c->n;
-		struct buf *out = last ? call->out : &l->outs[i % 2];
+		struct buf *to = last ? out : &l->outs[i % 2];
 
 		if (cpu_is_cancelled(call))
 			return cpu_cancelled(call);
-		r = run_step(call, l, c->kinds[i], &in, out);
-		cpu_progress(call, i + 1, c->n);
-		if (r == 0 && !last)
-			r = body_view(&l->views, buf_span(out), &in, call->why);
+		if (!last)
+			buf_reset(to);
+		r = run_step(call, l, c->kinds[i], &now, to);
+		if (tell)
+			cpu_progress(call, i + 1, c->n);
+		if (r == 0 && !last) {
+			r = body_view(&l->views, buf_span(to), &now, call->why);
+			now.params = in->params;
+			now.params_n = in->params_n;
+		}
 	}
 	return r;
 }
@@ -170,7 +168,18 @@ static int run_links(const struct cpu_call *call, const struct chain *c, struct 
 static bool may_be_in(struct span kind)
 {
 	return cpu_kind_find(kind) != NULL && !span_is(kind, "task.chain") &&
-	       !span_is(kind, "task.split");
+	       !span_is(kind, "task.split") && !span_is(kind, "task.sweep");
+}
+
+int chain_check(const struct cpu_call *call, const struct chain *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (!may_be_in(c->kinds[i]))
+			return fail_set(call->why, ERR_UNSUPPORTED, "kinds", 0,
+				"%.*s cannot be part of a chain", (int)c->kinds[i].len,
+				(const char *)c->kinds[i].at);
+	}
+	return 0;
 }
 
 CPU_KIND("task.chain", run_chain, CPU_SMALL)
@@ -182,11 +191,7 @@ int run_chain(const struct cpu_call *call)
 
 	links_init(&l, call->out->max);
 	r = chain_read(call, "kinds", kind_text(call->kind, call->in, "kinds"), &c);
-	for (size_t i = 0; r == 0 && i < c.n; i++) {
-		if (!may_be_in(c.kinds[i]))
-			r = fail_set(call->why, ERR_UNSUPPORTED, "kinds", 0,
-				"%.*s cannot be part of a chain", (int)c.kinds[i].len,
-				(const char *)c.kinds[i].at);
-	}
-	return r < 0 ? r : run_links(call, &c, &l);
+	if (r == 0)
+		r = chain_check(call, &c);
+	return r < 0 ? r : links_run(call, &c, &l, call->in, call->out, true);
 }

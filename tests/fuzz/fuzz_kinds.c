@@ -28,6 +28,10 @@ static bool takes_long(const struct kind_row *kind, const struct body *in)
 
 		if (memmem(key.at, key.len, "every_ms", 8) != NULL)
 			return true;
+		if (span_is(span_part(key, 0, 6), "sweep.") &&
+			(memmem(value.at, value.len, "..", 2) != NULL ||
+				memmem(key.at, key.len, "compute.", 8) != NULL))
+			return true;
 		if (span_is(key, "kinds") && memmem(value.at, value.len, "compute.", 8) != NULL)
 			counts = true;
 		if (fmt_int(value, &n) < 0)

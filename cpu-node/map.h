@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * map: a task.map as it is planned.
+ */
+#pragma once
+#include "cpu-node/grid.h"
+
+/* As the choices of "by". */
+enum cut { CUT_AUTO, CUT_ITEMS, CUT_DOCS, CUT_RECORDS, CUT_RANGE, CUT_TILES, CUT_GRID };
+
+struct map {
+	const struct cpu_call *call; /* as if for the task.map */
+	struct chain chain;
+	struct span how; /* of task.reduce */
+	struct chain join;
+	enum cut cut;
+	uint32_t parts_max;
+	struct sweep grid; /* of CUT_GRID */
+};
+
+/* Is the chain one for CPU nodes, so that one part can run many points? */
+bool map_is_local(const struct map *m);
+/* Append facts of the mesh, for parts as for the whole. */
+void map_put_facts(struct buf *b, const struct body *in);
+/* Append all parts to the plan. */
+int map_cut(const struct map *m) MUST_USE;
