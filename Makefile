@@ -31,7 +31,7 @@ G := build/gen
 # Tools and libraries. A missing one stops with the name of its Debian package.
 MODULES := libnats:libnats-dev libprotobuf-c:libprotobuf-c-dev libsodium:libsodium-dev sqlite3:libsqlite3-dev \
 	libzstd:libzstd-dev libxxhash:libxxhash-dev libcurl:libcurl4-openssl-dev jansson:libjansson-dev libpng:libpng-dev \
-	libjpeg:libjpeg-dev OpenCL:ocl-icd-opencl-dev cmocka:libcmocka-dev
+	libjpeg:libjpeg-dev libpcre2-8:libpcre2-dev OpenCL:ocl-icd-opencl-dev cmocka:libcmocka-dev
 names = $(foreach m,$(1),$(firstword $(subst :, ,$(m))))
 need  = $(if $(shell command -v $(1)),,$(error $(1) is missing: apt-get install $(2), or run scripts/setup))
 needs = $(if $(shell pkg-config --exists $(call names,$(1)) || echo missing),$(foreach m,$(1),\

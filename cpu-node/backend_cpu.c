@@ -28,6 +28,7 @@ const struct conf_row cpu_rows[] = {
 		"memory for results that are kept for equal tasks; 0: none" },
 	{ "cache_ttl", CONF_TIME, AT(cache_ttl_ns), "1h", NS_PER_MS, 366 * 86400 * NS_PER_S, NULL,
 		"how long a result is kept" },
+	CONF_INCLUDE(struct cpu_conf, tokenizers, tokenizers_rows),
 	{ 0 },
 #undef AT
 };
@@ -72,6 +73,7 @@ static void run_inline(struct cpu_backend *b, const struct cpu_kind *kind, const
 		.why = &why,
 		.cancel = &never,
 		.permille = &permille,
+		.tokenizers = &b->tokenizers,
 		.dicts = b->dicts,
 		.chunk = chunk_inline,
 		.chunk_ctx = &run,
@@ -129,14 +131,8 @@ static void cpu_resume(void *self, struct ulid task, uint32_t attempt)
 	runs_resume(self, task, attempt);
 }
 
-static int cpu_open(void *self, struct node *n, struct fail *why)
+static int open_rest(struct cpu_backend *b, struct fail *why)
 {
-	struct cpu_backend *b = self;
-
-	b->node = n;
-	b->loop = &node_daemon(n)->loop;
-	b->processors = machine_processors();
-	machine_device(b->device, sizeof(b->device));
 	b->dicts = zip_dicts_new(DICTS_BYTES);
 	if (b->dicts == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
@@ -152,6 +148,23 @@ static int cpu_open(void *self, struct node *n, struct fail *why)
 		return fail_set(why, ERR_NO_MEMORY, "threads", b->threads, "no pool of threads");
 	}
 	return 0;
+}
+
+static int cpu_open(void *self, struct node *n, struct fail *why)
+{
+	struct cpu_backend *b = self;
+	int r = tokenizers_open(&b->tokenizers, &b->conf->tokenizers, why);
+
+	if (r < 0)
+		return r;
+	b->node = n;
+	b->loop = &node_daemon(n)->loop;
+	b->processors = machine_processors();
+	machine_device(b->device, sizeof(b->device));
+	r = open_rest(b, why);
+	if (r < 0)
+		tokenizers_close(&b->tokenizers);
+	return r;
 }
 
 static int cpu_offer(void *self, struct arena *a, struct offer *o)
@@ -186,6 +199,7 @@ static void cpu_close(void *self)
 	runs_close(b);
 	results_close(&b->results);
 	zip_dicts_free(b->dicts);
+	tokenizers_close(&b->tokenizers);
 	arena_done(&b->arena);
 	buf_done(&b->out);
 }

@@ -10,6 +10,7 @@
 #include "cpu-node/told.h"
 #include "node/node.h"
 #include "node/turns.h"
+#include "run/tokenizer.h"
 #include "run/work.h"
 #include "run/zip_dict.h"
 
@@ -21,6 +22,7 @@ struct cpu_conf {
 	int64_t price_ucr;     /* of one attempt */
 	int64_t cache_bytes;   /* of results kept; 0: none */
 	int64_t cache_ttl_ns;
+	struct tokenizers_conf tokenizers;
 };
 /* Rows of cpu_conf, the node's included. */
 extern const struct conf_row cpu_rows[];
@@ -41,6 +43,7 @@ struct cpu_backend {
 	struct arena arena;     /* of calls on the owner thread */
 	struct buf out;         /* the same */
 	struct results results;
+	struct tokenizers tokenizers;
 	struct zip_dicts *dicts; /* of all calls */
 	char device[128];
 	unsigned processors;

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "run/tokenizer.h"
 #include "run/zip_dict.h"
 #include "wire/body.h"
 #include "wire/kinds.h"
@@ -24,6 +25,7 @@ struct cpu_call {
 	const struct body *in;       /* checked against them */
 	uint32_t attempt;            /* 1 is the first */
 	struct arena *arena;
+	const struct tokenizers *tokenizers; /* or NULL: tokens are estimated */
 	struct buf *out; /* append the result's body; its ceiling is the largest result that goes */
 	struct fail *why;           /* fill it (fail_set) when returning an error */
 	const _Atomic bool *cancel; /* becomes true when nobody wants the result any more */

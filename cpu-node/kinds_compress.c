@@ -10,7 +10,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "cpu-node/kinds.h"
-#include "policy/compress.h"
+#include "policy/fit.h"
 #include "policy/trace.h"
 
 #define MAP_NAME "map"
@@ -84,6 +84,12 @@ static int outs_make(const struct cpu_call *call, struct outs *o)
 	return 0;
 }
 
+static struct token_count count_of(const struct cpu_call *call)
+{
+	return tokenizers_count(call->tokenizers, kind_text(call->kind, call->in, "model"),
+		TOKEN_RATE_ONE);
+}
+
 static int read_want(const struct cpu_call *call, struct compress_want *ret)
 {
 	static const enum guard_mode modes[] = { GUARD_EXTRACT, GUARD_TELEGRAPHIC, GUARD_LOSSLESS };
@@ -92,7 +98,6 @@ static int read_want(const struct cpu_call *call, struct compress_want *ret)
 	*ret = (struct compress_want){
 		.query = kind_text(call->kind, call->in, "query"),
 		.mode = modes[kind_choice(call->kind, call->in, "mode")],
-		.family = tokens_family_of(kind_text(call->kind, call->in, "model")),
 		.tokens = tokens == NO_LIMIT ? UINT64_MAX : (uint64_t)tokens,
 		.ratio_milli = (uint32_t)kind_int(call->kind, call->in, "ratio_milli"),
 		.prefix_bytes = (size_t)kind_int(call->kind, call->in, "prefix_bytes"),
@@ -123,7 +128,8 @@ static void put_content(struct buf *out, const struct compress_facts *f)
 	body_put_param(out, SPAN_LIT("content"), span_of(text, n));
 }
 
-static void put_facts(struct buf *out, const struct compress_facts *f, enum tokens_family family)
+static void put_facts(struct buf *out, const struct compress_facts *f,
+	const struct token_count *count)
 {
 	body_put_int(out, "tokens_in", (int64_t)f->tokens_in);
 	body_put_int(out, "tokens_out", (int64_t)f->tokens_out);
@@ -133,7 +139,9 @@ static void put_facts(struct buf *out, const struct compress_facts *f, enum toke
 	body_put_int(out, "query_found", f->found);
 	body_put_int(out, "query_kept", f->kept);
 	body_put_int(out, "whole", f->whole);
-	body_put_param(out, SPAN_LIT("family"), span_str(tokens_family_name(family)));
+	body_put_param(out, SPAN_LIT("family"), span_str(tokens_family_name(count->family)));
+	body_put_param(out, SPAN_LIT("count"),
+		span_str(count->exact == NULL ? "estimate" : "exact"));
 	put_content(out, f);
 }
 
@@ -142,6 +150,7 @@ int run_text_compress(const struct cpu_call *call)
 {
 	CLEANUP(outs_done) struct outs o = { .n = 0 };
 	bool map = kind_choice(call->kind, call->in, "map") == 1;
+	const struct token_count count = count_of(call);
 	struct compress_facts facts;
 	struct compress_want want;
 	struct span *docs;
@@ -157,7 +166,7 @@ int run_text_compress(const struct cpu_call *call)
 	if (r == 0)
 		r = outs_make(call, &o);
 	if (r == 0)
-		r = compress_texts(&o.scratch, docs, o.n, &want, o.bufs, map ? &o.map : NULL,
+		r = fit_texts(&o.scratch, docs, o.n, &want, &count, o.bufs, map ? &o.map : NULL,
 			&facts, call->why);
 	if (r != 0)
 		return r;
@@ -166,7 +175,7 @@ int run_text_compress(const struct cpu_call *call)
 			buf_span(&o.bufs[i]));
 	if (map)
 		body_put_item(call->out, SPAN_LIT(MAP_NAME), SPAN_LIT(MAP_MEDIA), buf_span(&o.map));
-	put_facts(call->out, &facts, want.family);
+	put_facts(call->out, &facts, &count);
 	return 0;
 }
 

@@ -53,6 +53,7 @@ const struct conf_row delegate_rows[] = {
 	{ "allow_private", CONF_CHOICE, AT(allow_private), "named", 0, 0, "named,yes,no",
 		"loopback and private addresses: if the URL names one, also if its name means one, "
 		"never" },
+	CONF_INCLUDE(struct delegate_conf, tokenizers, tokenizers_rows),
 	CONF_INCLUDE(struct delegate_conf, node, node_rows),
 	{ 0 },
 #undef AT
@@ -435,6 +436,7 @@ static void delegate_close(void *self)
 	loop_timer_stop(d->loop, &d->wake);
 	http_client_close(d->http);
 	d->http = NULL;
+	tokenizers_close(&d->counts.tokenizers);
 	buf_done(&d->content);
 	buf_done(&d->request);
 	buf_done(&d->result);
@@ -475,6 +477,8 @@ static int delegate_open(void *self, struct node *n, struct fail *why)
 	struct delegate *d = self;
 	int r = read_conf(d, why);
 
+	if (r == 0)
+		r = tokenizers_open(&d->counts.tokenizers, &d->conf.tokenizers, why);
 	if (r < 0)
 		return r;
 	d->node = n;
@@ -487,8 +491,10 @@ static int delegate_open(void *self, struct node *n, struct fail *why)
 	buf_init(&d->request, REQUEST_BYTES_MAX);
 	buf_init(&d->result, LIMIT_BODY_BYTES);
 	d->http = http_client_open(d->loop, (unsigned)d->conf.calls_max);
-	if (d->http == NULL)
+	if (d->http == NULL) {
+		tokenizers_close(&d->counts.tokenizers);
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "the HTTP client cannot be started");
+	}
 	return 0;
 }
 

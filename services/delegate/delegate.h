@@ -34,7 +34,8 @@ struct delegate_conf {
 	int64_t timeout_ns;
 	int64_t answer_max;  /* bytes */
 	int64_t context_max; /* tokens; 0: not known */
-	int allow_private;   /* enum delegate_private */
+	struct tokenizers_conf tokenizers;
+	int allow_private; /* enum delegate_private */
 };
 /* Rows of delegate_conf, the node's included. */
 extern const struct conf_row delegate_rows[];

@@ -174,6 +174,13 @@ static int shorten(struct writer *w, const struct prompt_want *want)
 	return r;
 }
 
+/* A model without a name is whatever the API likes. */
+static struct token_count count_for(const struct question_counts *c, struct span model)
+{
+	return tokenizers_count(model.len > 0 ? &c->tokenizers : NULL, model,
+		token_rates_get(&c->rates, model));
+}
+
 int question_write(const struct question_counts *c, const struct job *job, struct span model,
 	struct buf *to, struct question_facts *ret, struct fail *why)
 {
@@ -182,7 +189,7 @@ int question_write(const struct question_counts *c, const struct job *job, struc
 	CLEANUP(writer_done)
 	struct writer w = {
 		.job = job,
-		.count = { plain.family, token_rates_get(&c->rates, model), NULL, NULL },
+		.count = count_for(c, model),
 		.facts = ret,
 		.why = why,
 	};

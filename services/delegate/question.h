@@ -8,12 +8,14 @@
 #include "base/buf.h"
 #include "node/backend.h"
 #include "policy/prompt.h"
+#include "run/tokenizer.h"
 
 #define QUESTION_BYTES_MAX ((size_t)2 << 20) /* of the content */
 
 /* How tokens are counted. */
 struct question_counts {
 	struct token_rates rates;
+	struct tokenizers tokenizers;
 	uint64_t context_max; /* tokens that a model takes, its answer included; 0: not known */
 };
 

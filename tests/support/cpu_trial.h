@@ -21,6 +21,7 @@ struct trial {
 	_Atomic bool cancel;
 	_Atomic bool pause;
 	void *state;
+	const struct tokenizers *tokenizers;
 	unsigned pauses; /* of the last run */
 	_Atomic uint32_t permille;
 };
@@ -71,6 +72,7 @@ static inline int trial_run(struct trial *t, const char *kind, uint32_t attempt)
 		.cancel = &t->cancel,
 		.permille = &t->permille,
 		.pause = &t->pause,
+		.tokenizers = t->tokenizers,
 		.state = &t->state,
 	};
 	struct body in;
@@ -139,6 +141,7 @@ static inline int trial_run_again(void *arg)
 		.why = &t.why,
 		.cancel = &t.cancel,
 		.permille = &t.permille,
+		.tokenizers = again->from->tokenizers,
 		.in = &in,
 	};
 	r = body_decode(&t.result_arena, buf_span(&again->from->in), &in, NULL);

@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "tests/support/test.h"
+#include "tests/support/vocabulary.h"
 
 #define PARAMS_MAX 8u
 
@@ -137,6 +138,41 @@ static void test_large_documents(void **state)
 	buf_done(&t.content);
 }
 
+/* With a vocabulary, here of single bytes, limits hold in its tokens, for models that have it. */
+static void test_exact_counts(void **state)
+{
+	CLEANUP(buf_done) struct buf file = { 0 };
+	struct buf text;
+	struct trial t;
+
+	(void)state;
+	buf_init(&file, 1 << 16);
+	vocabulary_bytes(&file);
+	trial_open(&t, "What is the code of the north gate?");
+	trial_param(&t, "compress", "auto");
+	trial_param(&t, "compress.tokens", "4000");
+	t.counts.tokenizers.of[TOKENS_O200K] = tokenizer_read(TOKENS_O200K, buf_span(&file), NULL);
+	assert_non_null(t.counts.tokenizers.of[TOKENS_O200K]);
+	buf_init(&text, 1 << 20);
+	for (unsigned i = 0; i < 300; i++)
+		buf_fmt(&text, "Line %u tells of roads and rivers. ", i * 7919);
+	t.items[0].data = buf_span(&text);
+	t.body.items_n = 1;
+	assert_int_equal(ask(&t), 0);
+	assert_true(t.facts.prompt.exact);
+	assert_in_range(t.facts.prompt.tokens_in, text.len, text.len + 300);
+	assert_in_range(t.facts.prompt.tokens_out, 3500, 4000);
+	assert_in_range(t.content.len, t.facts.prompt.tokens_out - 20, t.facts.prompt.tokens_out);
+	/* a model that has no name may be any */
+	buf_reset(&t.content);
+	assert_int_equal(
+		question_write(&t.counts, &t.job, SPAN_LIT(""), &t.content, &t.facts, &t.why), 0);
+	assert_false(t.facts.prompt.exact);
+	tokenizers_close(&t.counts.tokenizers);
+	buf_done(&text);
+	buf_done(&t.content);
+}
+
 static void test_facts(void **state)
 {
 	struct question_facts f = { .prompt = { PROMPT_SELECTION, 5120, 1024, true } };
@@ -195,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_documents_have_names_and_borders),
 		cmocka_unit_test(test_questions_that_cannot_be_asked),
 		cmocka_unit_test(test_large_documents),
+		cmocka_unit_test(test_exact_counts),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_without_memory),
 	};

@@ -55,12 +55,15 @@ static const struct cost costs[TOKENS_FAMILIES] = {
 static const struct model {
 	const char *name;
 	enum tokens_family family;
+	bool sure; /* that is its vocabulary, it does not only resemble it */
 } models[] = {
-	{ "gpt-4o", TOKENS_O200K }, { "gpt-4.", TOKENS_O200K }, { "gpt-4", TOKENS_CL100K },
-	{ "gpt-3", TOKENS_CL100K }, { "text-embedding-", TOKENS_CL100K }, { "claude", TOKENS_CLAUDE },
-	{ "gemini", TOKENS_GEMINI }, { "gemma", TOKENS_GEMINI }, { "llama", TOKENS_LLAMA },
-	{ "meta-llama", TOKENS_LLAMA }, { "qwen", TOKENS_QWEN }, { "qwq", TOKENS_QWEN },
-	{ "deepseek", TOKENS_QWEN },
+	{ "gpt-4o", TOKENS_O200K, true }, { "gpt-4.", TOKENS_O200K, true }, { "gpt-4", TOKENS_CL100K, true },
+	{ "gpt-5", TOKENS_O200K, true }, { "gpt-oss", TOKENS_O200K, true }, { "chatgpt-4o", TOKENS_O200K, true },
+	{ "o1", TOKENS_O200K, true }, { "o3", TOKENS_O200K, true }, { "o4", TOKENS_O200K, true },
+	{ "gpt-3", TOKENS_CL100K, true }, { "text-embedding-", TOKENS_CL100K, true }, { "claude", TOKENS_CLAUDE, true },
+	{ "gemini", TOKENS_GEMINI, true }, { "gemma", TOKENS_GEMINI, true }, { "llama-2", TOKENS_LLAMA, false },
+	{ "llama2", TOKENS_LLAMA, false }, { "llama", TOKENS_LLAMA, true }, { "meta-llama", TOKENS_LLAMA, true },
+	{ "qwen", TOKENS_QWEN, true }, { "qwq", TOKENS_QWEN, true }, { "deepseek", TOKENS_QWEN, false },
 };
 /* clang-format on */
 
@@ -71,7 +74,7 @@ static const struct model {
 #define SPACE_RUN 1000
 #define NO_CHARACTER 1000
 
-enum tokens_family tokens_family_of(struct span model)
+static const struct model *model_find(struct span model)
 {
 	const unsigned char *slash = model.len == 0 ? NULL : memrchr(model.at, '/', model.len);
 	size_t from = slash == NULL ? 0 : (size_t)(slash - model.at) + 1;
@@ -81,9 +84,23 @@ enum tokens_family tokens_family_of(struct span model)
 		size_t n = strlen(models[i].name);
 
 		if (model.len >= n && strncasecmp((const char *)model.at, models[i].name, n) == 0)
-			return models[i].family;
+			return &models[i];
 	}
-	return TOKENS_O200K;
+	return NULL;
+}
+
+enum tokens_family tokens_family_of(struct span model)
+{
+	const struct model *m = model_find(model);
+
+	return m == NULL ? TOKENS_O200K : m->family;
+}
+
+bool tokens_family_is_sure(struct span model)
+{
+	const struct model *m = model_find(model);
+
+	return model.len == 0 || (m != NULL && m->sure);
 }
 
 const char *tokens_family_name(enum tokens_family family)

@@ -5,6 +5,7 @@
  * have the sum of their tokens; cut inside a word, at least as many as the whole.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/span.h"
@@ -21,6 +22,8 @@ enum tokens_family {
 
 /* The family of a model by its name; O200K for those that are not known. */
 enum tokens_family tokens_family_of(struct span model);
+/* A model of that name has the family's very vocabulary; also an empty name, for which the first family stands. */
+bool tokens_family_is_sure(struct span model);
 /* "o200k" ..., for people. */
 const char *tokens_family_name(enum tokens_family family);
 
