@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "cpu-node/machine.h"
 #include "cpu-node/runs.h"
+#include "run/cache_view.h"
 #include "run/daemon.h"
 #include "run/keys.h"
 
@@ -189,7 +190,18 @@ static int cpu_offer(void *self, struct arena *a, struct offer *o)
 	o->device = span_str(b->device);
 	o->health = 1000;
 	o->load = machine_load(b->processors);
+	if (b->results.is_on)
+		o->cache = cache_view_of(&b->results.cache, b->loop->now_ns);
 	return 0;
+}
+
+static void cpu_purge(void *self, struct span tenant)
+{
+	struct cpu_backend *b = self;
+
+	results_purge(&b->results, tenant);
+	node_count_cache(b->node, &b->results.cache.stats);
+	node_offer_changed(b->node);
 }
 
 static void cpu_close(void *self)
@@ -214,4 +226,5 @@ const struct backend_ops cpu_backend_ops = {
 	.pause = cpu_pause,
 	.resume = cpu_resume,
 	.close = cpu_close,
+	.purge = cpu_purge,
 };

@@ -85,6 +85,16 @@ void results_keep(struct results *r, int64_t now_ns, const struct result_of *of,
 	results_put(r, now_ns, &key, value);
 }
 
+void results_purge(struct results *r, struct span tenant)
+{
+	if (!r->is_on)
+		return;
+	if (tenant.len == 0)
+		cache_purge(&r->cache);
+	else
+		cache_purge_scope(&r->cache, tenant);
+}
+
 struct asked {
 	struct results *results;
 	const struct cache_key *key;

@@ -42,5 +42,7 @@ void results_put(struct results *r, int64_t now_ns, const struct cache_key *key,
 
 /* Keep the result of a request from its own copy of the body. */
 void results_keep(struct results *r, int64_t now_ns, const struct result_of *of, struct span value);
+/* Forget what is kept of a tenant; empty: everything. */
+void results_purge(struct results *r, struct span tenant);
 /* The request that works on the same now, or NULL. */
 struct result_of *results_leader(struct results *r, const struct cache_key *key);

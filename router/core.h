@@ -44,6 +44,8 @@ struct router_metrics {
 	uint64_t placed, hops, retries, lost, stale, offers_refused, evicted, resends;
 	uint64_t tokens_in, tokens_out, tokens_saved;
 	uint64_t twins, twins_won;
+	uint64_t cache_hits, cache_misses, cache_followed, cache_near, cache_evicted, cache_expired;
+	int64_t cache_entries, cache_bytes;
 	int64_t streams, stream_bytes;
 	int64_t queued, running, split, kept, nodes, nodes_up;
 	struct hist place_us; /* a step that took a submit in, placement included */

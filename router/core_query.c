@@ -60,6 +60,19 @@ static int act_on_node(struct router_core *c, bool is_op, const struct query *q,
 	return err < 0 ? fail_set(why, err, "node", 0, NULL) : 0;
 }
 
+static int purge(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
+	struct fail *why)
+{
+	struct router_event e = { .kind = ROUTER_PURGE, .who = tenant };
+
+	if (q->all && !is_op)
+		return fail_set(why, ERR_DENIED, "all", 0,
+			"only an operator may purge what others have");
+	if (q->all)
+		e.who = (struct span){ 0 };
+	return router_core_step(c, &e);
+}
+
 /* Some questions change something before the answer shows it. *ret_task: which task is to be shown. */
 static int act(struct router_core *c, struct span tenant, bool is_op, const struct query *q,
 	struct ulid *ret_task, struct fail *why)
@@ -67,6 +80,8 @@ static int act(struct router_core *c, struct span tenant, bool is_op, const stru
 	*ret_task = q->task;
 	if (q->kind == QUERY_DRAIN)
 		return act_on_node(c, is_op, q, why);
+	if (q->kind == QUERY_CACHE && q->purge)
+		return purge(c, tenant, is_op, q, why);
 	if (q->kind == QUERY_CANCEL || q->kind == QUERY_REPLAY || q->kind == QUERY_PAUSE ||
 		q->kind == QUERY_RESUME)
 		return act_on_task(c, tenant, is_op, q, ret_task, why);

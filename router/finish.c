@@ -115,6 +115,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.run_us = t->run_us,
 		.cache_hit = t->cache_hit,
 		.cache_age_ms = t->cache_age_ms,
+		.cache_near = t->cache_near,
 		.total_us = (t->ended_ns - t->accepted_ns) / NS_PER_US,
 		.chunks = t->chunks,
 	};
@@ -202,6 +203,7 @@ void finish(struct router *r, struct task *t, enum task_event e, const struct fa
 		finish_keep(r, t);
 	else
 		split_child_ended(r, t);
+	answers_end(r, t);
 }
 
 /* --- what is kept ------------------------------------------------------------------------------------ */

@@ -252,6 +252,7 @@ static void end_done(struct router *r, struct task *parent)
 	parent->result = buf_take(&b, &len);
 	parent->result_len = (uint32_t)len;
 	parent->price_ucr = 0; /* what it cost was spent by its children */
+	answers_keep(r, parent, span_of(parent->result, parent->result_len), 0);
 	finish(r, parent, TASK_DONE, NULL);
 }
 

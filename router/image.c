@@ -97,6 +97,7 @@ static void put_state(struct buf *b, const struct router *r, const struct task *
 		.run_us = t->run_us,
 		.cache_hit = t->cache_hit,
 		.cache_age_ms = t->cache_age_ms,
+		.cache_near = t->cache_near,
 		.seq = t->seq_kept,
 		.chunks = state_is_final(t->state) ? t->chunks : 0,
 		.rung_at = t->rung_at,
@@ -303,6 +304,7 @@ static bool restore_state(struct router *r, struct task *t, const struct task_st
 	t->run_us = s->run_us;
 	t->cache_hit = s->cache_hit;
 	t->cache_age_ms = s->cache_age_ms;
+	t->cache_near = (uint16_t)s->cache_near;
 	t->twins = (uint8_t)s->twins;
 	t->paused_ns = state_is_final(s->state) ? 0 : s->paused_ns;
 	t->seq = t->seq_kept = s->seq;

@@ -11,6 +11,7 @@
  *   retry.c   what follows a failure (pure, with a header of its own)
  *   straggler.c  who gets a second attempt    twin.c    what becomes of it
  *   flow.c    chunks of tasks that stream
+ *   answers.c results that are kept, and equal tasks
  */
 #pragma once
 #include "base/arena.h"
@@ -18,6 +19,7 @@
 #include "base/fmt.h"
 #include "base/mem.h"
 #include "policy/late.h"
+#include "router/answers.h"
 #include "router/router.h"
 #include "router/wait.h"
 
@@ -37,6 +39,7 @@ struct router {
 	struct waits waits;
 	struct stragglers stragglers;
 	struct streams streams;
+	struct answers answers;
 	struct prng prng;
 	struct arena arena; /* for one step */
 	struct buf image;   /* an image that is encoded */
@@ -63,6 +66,8 @@ static inline int64_t peer_ns(int64_t ms, int64_t most_ns)
 
 /* Put a QUEUED task on its current rung: into the wait queue, or split it, or end it where none is left. */
 void rung_arrive(struct router *r, struct task *t);
+/* The same of a task that waits for something else: its clocks begin, and it stands in no queue. */
+void rung_stand(struct router *r, struct task *t);
 /* Leave the rung of a QUEUED task for the next one, or end it. */
 void rung_hop(struct router *r, struct task *t, int code, const char *reason);
 /* A QUEUED task whose attempt failed, again on the same rung after delay_ns; the rung's clock starts anew. */

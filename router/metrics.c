@@ -42,6 +42,14 @@ const struct metric_row router_metric_rows[] = {
 	ROW(tokens_out, METRIC_COUNTER, "", "tokens of their answers"),
 	ROW(tokens_saved, METRIC_COUNTER, "",
 		"tokens that compressed prompts had before, and not after"),
+	ROW(cache_hits, METRIC_COUNTER, "", "tasks that had the result of an equal one at once"),
+	ROW(cache_misses, METRIC_COUNTER, "", "tasks that might have, but none was kept"),
+	ROW(cache_followed, METRIC_COUNTER, "", "tasks that waited for an equal one's result"),
+	ROW(cache_near, METRIC_COUNTER, "", "of the hits, by nearly the same prompt"),
+	ROW(cache_evicted, METRIC_COUNTER, "", "results that made room"),
+	ROW(cache_expired, METRIC_COUNTER, "", "results that became too old"),
+	ROW(cache_entries, METRIC_GAUGE, "", "results kept now"),
+	ROW(cache_bytes, METRIC_GAUGE, "bytes", "that they and their tables take"),
 	ROW(streams, METRIC_GAUGE, "", "streams whose chunks are kept"),
 	ROW(stream_bytes, METRIC_GAUGE, "bytes", "memory of these chunks"),
 	ROW(queued, METRIC_GAUGE, "", "tasks and parts that wait"),
@@ -53,6 +61,20 @@ const struct metric_row router_metric_rows[] = {
 	ROW(place_us, METRIC_HIST, "us", "taking one submit in, placement included"),
 	{ 0 },
 };
+
+static void count_cache(struct router_metrics *m, const struct router *r)
+{
+	const struct answers *a = router_answers(r);
+
+	m->cache_hits = a->hits;
+	m->cache_misses = a->misses;
+	m->cache_followed = a->followed;
+	m->cache_near = a->near_hits;
+	m->cache_evicted = a->cache.stats.evicted;
+	m->cache_expired = a->cache.stats.expired;
+	m->cache_entries = a->cache.stats.entries;
+	m->cache_bytes = a->cache.stats.bytes;
+}
 
 void router_metrics_measure(struct router_metrics *m, const struct router *r)
 {
@@ -79,6 +101,7 @@ void router_metrics_measure(struct router_metrics *m, const struct router *r)
 	m->twins = n->twins;
 	m->twins_won = n->twins_won;
 	m->resends = n->resends;
+	count_cache(m, r);
 	m->streams = router_streams(r)->slots.used;
 	m->stream_bytes = (int64_t)router_streams(r)->bytes;
 	m->queued = ts->count[STATE_QUEUED];

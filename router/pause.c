@@ -155,6 +155,7 @@ static void begin(struct router *r, struct task *t)
 
 	if (t->paused_ns != 0)
 		return;
+	answers_leave(r, t);
 	if (is_on_node(t)) {
 		why = begin_attempt(r, t);
 	} else {

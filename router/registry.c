@@ -123,6 +123,7 @@ static uint32_t add_kind(struct registry *g, struct span name)
 	struct kind *k = registry_kind_at(g, i);
 
 	span_copy(name, k->name, sizeof k->name);
+	k->row = row;
 	if (row != NULL)
 		k->ladder = row->ladder;
 	else
@@ -341,6 +342,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 	n->load.queued = o->queued;
 	n->load.health = o->health;
 	n->machine_load = o->load;
+	n->cache = o->cache;
 	set_device(n, o->device);
 	span_copy(o->version, n->version, sizeof n->version);
 	set_state(g, n, NODE_UP);

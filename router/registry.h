@@ -73,6 +73,7 @@ struct node {
 	char *device; /* or NULL */
 	char version[33];
 	uint32_t machine_load;
+	struct cache_view cache; /* of results, as it said last */
 };
 
 /* One kind and class: rows for placement and who they belong to: rows[0..open_n) are open, those before able_n
@@ -87,6 +88,7 @@ struct kind_rows {
 struct kind {
 	char name[LIMIT_KIND_BYTES + 1];
 	struct ladder ladder;
+	const struct kind_row *row; /* or NULL: it is outside the table */
 	struct kind_rows of[RUNGS]; /* by class */
 };
 

@@ -380,6 +380,7 @@ static void on_done(struct router *r, struct task *t, const struct up *u)
 	flow_counted(r, t, u->chunk_seq);
 	if (!u->cache_hit)
 		straggler_done(r, t);
+	answers_keep(r, t, u->body, u->cache_hit ? u->cache_age_ms : 0);
 	if (keep_result(t, u->body) < 0) {
 		report_lost(r, t, "no memory for the result");
 		return;

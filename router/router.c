@@ -45,6 +45,7 @@ void router_conf_default(struct router_conf *conf)
 			.all_bytes_max = 32 << 20,
 			.beat_ns = 2 * NS_PER_S,
 			.keep_ns = 60 * NS_PER_S, },
+		.answers = { .bytes_max = 16 << 20, .ttl_ns = 3600 * NS_PER_S },
 		.seed = 1,
 		.incarnation = 1,
 	};
@@ -70,7 +71,9 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	tenants_init(&r->tenants, conf->tenants_max);
 	r->tenants.weights = conf->weights;
 	r->tenants.weights_n = conf->weights_n;
-	if (registry_init(&r->registry, &conf->registry) < 0 ||
+	r->conf.answers.seed = conf->seed;
+	if (answers_init(&r->answers, &r->conf.answers) < 0 ||
+		registry_init(&r->registry, &conf->registry) < 0 ||
 		waits_init(&r->waits, conf->registry.kinds_max, conf->tasks_max) < 0) {
 		router_free(r);
 		return NULL;
@@ -87,6 +90,7 @@ void router_free(struct router *r)
 	waits_done(&r->waits);
 	stragglers_done(r);
 	streams_done(&r->streams);
+	answers_done(&r->answers);
 	tasks_done(&r->tasks);
 	registry_done(&r->registry);
 	tenants_done(&r->tenants);
@@ -168,6 +172,15 @@ static int drain(struct router *r, const struct router_event *e)
 	r->out->on_down(r->out->ctx, e->node, &(struct down){ .kind = DOWN_DRAIN, .on = e->on },
 		true);
 	return 0;
+}
+
+/* On a node what is being computed is kept again: that is newer than the order. */
+static void purge(struct router *r, struct span tenant)
+{
+	struct down d = { .kind = DOWN_PURGE, .tenant = tenant };
+
+	answers_purge(r, tenant);
+	r->out->on_down(r->out->ctx, SPAN_LIT("all"), &d, true);
 }
 
 static void expire(struct router *r, struct task *t)
@@ -266,6 +279,9 @@ int router_step(struct router *r, int64_t now_ns, const struct router_event *e,
 	case ROUTER_RESUME:
 		err = pause_end(r, e);
 		break;
+	case ROUTER_PURGE:
+		purge(r, e->who);
+		break;
 	case ROUTER_BACK:
 		r->back_ns = now_ns;
 		break;
@@ -324,6 +340,16 @@ const struct registry *router_registry(const struct router *r)
 const struct streams *router_streams(const struct router *r)
 {
 	return &r->streams;
+}
+
+const struct answers *router_answers(const struct router *r)
+{
+	return &r->answers;
+}
+
+struct cache_view router_cache(const struct router *r, int64_t now_ns)
+{
+	return answers_view(r, now_ns);
 }
 
 const struct place_policy *router_policy(const struct router *r)

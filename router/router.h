@@ -10,6 +10,7 @@
 #pragma once
 #include "base/streams.h"
 #include "policy/late.h"
+#include "router/answers.h"
 #include "router/journal.h"
 #include "router/registry.h"
 #include "router/retry.h"
@@ -40,6 +41,7 @@ struct router_conf {
 	struct late_conf late;
 	struct registry_conf registry;
 	struct streams_conf streams;
+	struct answers_conf answers; /* its seed is the machine's own */
 	uint64_t seed;
 	uint64_t incarnation;
 };
@@ -89,7 +91,8 @@ enum router_event_kind {
 	ROUTER_FORGET, /* who: tenant; task, ended */
 	ROUTER_PAUSE,  /* who: tenant; task, no part; one that has ended stays as it is */
 	ROUTER_RESUME, /* the same */
-	ROUTER_BACK,   /* nobody could be heard until now: what is lost by that is nobody's fault */
+	ROUTER_PURGE, /* who: tenant whose kept results go, here and on the nodes; empty: all of them */
+	ROUTER_BACK, /* nobody could be heard until now: what is lost by that is nobody's fault */
 	ROUTER_TICK,
 };
 
@@ -160,6 +163,9 @@ const struct tasks *router_tasks(const struct router *r);
 const struct registry *router_registry(const struct router *r);
 const struct place_policy *router_policy(const struct router *r);
 const struct streams *router_streams(const struct router *r);
+const struct answers *router_answers(const struct router *r);
+/* Its cache of results. */
+struct cache_view router_cache(const struct router *r, int64_t now_ns);
 /* Of a task that streams or did, or NULL if nothing is known of that. */
 const struct stream *router_stream(const struct router *r, const struct task *t);
 int64_t router_started_ns(const struct router *r);

@@ -84,19 +84,23 @@ static bool place_at_once(struct router *r, struct task *t)
 	       waits_are_idle(&r->waits, t->kind, task_rung(t)) && try_place(r, t) == TRIED_PLACED;
 }
 
-void rung_arrive(struct router *r, struct task *t)
+void rung_stand(struct router *r, struct task *t)
 {
 	forget_attempt(t);
 	t->rung_ns = rung_now(r, t);
 	t->tries = 0;
 	t->avoid_n = 0;
 	t->retry_ns = 0;
-	if (task_rung(t) == RUNG_SPLIT) {
+	if (task_rung(t) != RUNG_SPLIT)
+		start_clock(r, t, 0);
+}
+
+void rung_arrive(struct router *r, struct task *t)
+{
+	rung_stand(r, t);
+	if (task_rung(t) == RUNG_SPLIT)
 		split_begin(r, t);
-		return;
-	}
-	start_clock(r, t, 0);
-	if (!place_at_once(r, t))
+	else if (!place_at_once(r, t))
 		enqueue(r, t);
 }
 
@@ -511,7 +515,7 @@ void rung_dispatch(struct router *r)
 
 void rung_due(struct router *r, struct task *t)
 {
-	if (t->paused_ns != 0)
+	if (t->paused_ns != 0 || answers_is_follower(t))
 		return;
 	if (t->retry_ns != 0) {
 		if (r->now_ns < t->retry_ns) {

@@ -104,6 +104,13 @@ const struct conf_row settings_rows[] = {
 		"a task that streams is heard of at least so often" },
 	{ "stream_keep", CONF_TIME, AT(stream_keep_ns), "60s", 0, DAY_NS, NULL,
 		"how long the chunks of an ended task are kept" },
+	{ "cache_bytes", CONF_BYTES, AT(cache_bytes), "16M", 0, INT64_C(1) << 40, NULL,
+		"memory for results that are kept for equal tasks, 64K or more; 0: none" },
+	{ "cache_ttl", CONF_TIME, AT(cache_ttl_ns), "1h", NS_PER_MS, 366 * DAY_NS, NULL,
+		"how long a result is kept" },
+	{ "cache_near", CONF_BOOL, AT(cache_near), "no", 0, 0, NULL,
+		"tasks that say cache.near=yes may have the result of one with nearly the same "
+		"prompt" },
 	CONF_INCLUDE(struct settings, base, conf_base_rows),
 	{ 0 },
 };
@@ -139,6 +146,14 @@ int settings_weights(const struct settings *s, struct tenant_weight ret[SETTINGS
 			return err;
 	}
 	return 0;
+}
+
+/* What is too little for the tables is rounded up. */
+static size_t settings_cache_bytes(const struct settings *s)
+{
+	size_t bytes = (size_t)s->cache_bytes;
+
+	return bytes > 0 && bytes < CACHE_BYTES_MIN ? CACHE_BYTES_MIN : bytes;
 }
 
 void settings_apply(const struct settings *s, struct router_conf *conf)
@@ -186,5 +201,10 @@ void settings_apply(const struct settings *s, struct router_conf *conf)
 		.all_bytes_max = (size_t)s->streams_bytes,
 		.beat_ns = s->stream_beat_ns,
 		.keep_ns = s->stream_keep_ns,
+	};
+	conf->answers = (struct answers_conf){
+		.bytes_max = settings_cache_bytes(s),
+		.ttl_ns = s->cache_ttl_ns,
+		.near = s->cache_near,
 	};
 }

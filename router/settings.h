@@ -53,6 +53,9 @@ struct settings {
 	int64_t streams_bytes;
 	int64_t stream_beat_ns;
 	int64_t stream_keep_ns;
+	int64_t cache_bytes;
+	int64_t cache_ttl_ns;
+	bool cache_near;
 };
 
 extern const struct conf_row settings_rows[];

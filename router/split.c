@@ -323,6 +323,7 @@ static void on_joined(struct router *r, struct task *parent, struct task *join)
 	parent->node = join->node;
 	parent->run_us = join->run_us;
 	parent->price_ucr = 0; /* what it cost was spent by its children */
+	answers_keep(r, parent, span_of(parent->result, parent->result_len), 0);
 	join->result = NULL;
 	join->result_len = 0;
 	finish(r, parent, TASK_DONE, NULL);

@@ -117,6 +117,9 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 		if (err < 0)
 			return err;
 	}
+	err = answers_ask(r, kind, e, why);
+	if (err < 0)
+		return err;
 	err = check_room(r, tenant, e->submit->body.len, why);
 	if (err < 0)
 		return err;
@@ -190,5 +193,6 @@ void router_submit(struct router *r, const struct router_event *e)
 	router_record_accepted(r, t, e);
 	task_touch(&r->tasks, t);
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);
-	rung_arrive(r, t);
+	if (!answers_take(r, t))
+		rung_arrive(r, t);
 }

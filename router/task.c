@@ -21,7 +21,7 @@ static const uint8_t matrix[STATES][TASK_EVENTS] = {
 const char *task_event_name(enum task_event e)
 {
 	static const char *const names[TASK_EVENTS] = { "PLACE", "ACCEPT", "BACK", "HOP", "SPLIT",
-		"DONE", "FAIL", "CANCEL", "EXPIRE", "EXHAUST" };
+		"ANSWER", "DONE", "FAIL", "CANCEL", "EXPIRE", "EXHAUST" };
 
 	return e < TASK_EVENTS ? names[e] : "?";
 }
@@ -100,6 +100,7 @@ static void task_free(struct task *t)
 	mem_free(t->stream);
 	mem_free(t->model);
 	mem_free(t->hash);
+	mem_free(t->asked);
 	mem_free(t->was_on);
 	mem_free(t->told);
 	split_free(t->split);

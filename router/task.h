@@ -20,6 +20,7 @@ enum task_event {
 	TASK_BACK, /* refused, lost, failed and to be tried again, or the split failed */
 	TASK_HOP,
 	TASK_SPLIT,
+	TASK_ANSWER, /* an equal task's result will do */
 	TASK_DONE,
 	TASK_FAIL,
 	TASK_CANCEL,
@@ -34,6 +35,7 @@ enum state task_next(enum state s, enum task_event e);
 /* What a task is to its parent. */
 enum task_role { ROLE_TASK, ROLE_PLAN, ROLE_PART, ROLE_JOIN };
 
+struct asked;
 struct graph_run;
 struct lane;
 
@@ -123,6 +125,8 @@ struct task {
 	unsigned char *result; /* encoded Body, if it succeeded */
 	struct fail *fail;     /* if it did not */
 	bool cache_hit;        /* the result was computed for an equal task */
+	uint16_t cache_near;   /* or for one of nearly the same words: permille */
+	struct asked *asked;   /* for those that are equal to it, or NULL */
 	char *note;            /* of its progress, or NULL */
 	char *key;             /* idempotency key, or NULL */
 	char *stream;          /* or NULL: its id */

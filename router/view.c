@@ -346,6 +346,37 @@ static void answer_nodes(const struct view *v, const struct query *q, struct que
 		ret->kind = REPLY_NODES;
 }
 
+/* The router's, and that of each node that keeps results. */
+static void answer_caches(const struct view *v, const struct query *q, struct query_reply *ret)
+{
+	const struct registry *g = router_registry(v->router);
+	uint32_t most = rows_wanted(q);
+
+	if (most > g->nodes.used + 1)
+		most = g->nodes.used + 1;
+	ret->caches = arena_alloc(v->arena, most * sizeof *ret->caches);
+	if (ret->caches == NULL) {
+		fail_set(&ret->fail, ERR_NO_MEMORY, NULL, 0, NULL);
+		return;
+	}
+	ret->caches[ret->caches_n++] = (struct cache_row){
+		.name = v->name,
+		.cache = router_cache(v->router, v->now_ns),
+	};
+	for (uint32_t i = 0; i < g->nodes.cap && ret->caches_n < most; i++) {
+		const struct node *n = slots_is_taken(&g->nodes, i) ? registry_node(g, i) : NULL;
+
+		if (n == NULL || n->state == NODE_GONE || n->cache.bytes_max == 0)
+			continue;
+		ret->caches[ret->caches_n++] = (struct cache_row){
+			.name = span_str(n->name),
+			.rung = n->rung,
+			.cache = n->cache,
+		};
+	}
+	ret->kind = REPLY_CACHES;
+}
+
 static void answer_mesh(const struct view *v, struct query_reply *ret)
 {
 	const struct router_counts *c = router_counts(v->router);
@@ -489,6 +520,9 @@ void view_answer(const struct view *v, const struct query *q, struct query_reply
 		break;
 	case QUERY_MESH:
 		answer_mesh(v, ret);
+		break;
+	case QUERY_CACHE:
+		answer_caches(v, q, ret);
 		break;
 	case QUERY_STREAM:
 		answer_stream(v, q, ret);

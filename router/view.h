@@ -15,7 +15,7 @@ struct view {
 	int64_t jitter_p99_us;
 };
 
-/* Answer STATUS, RESULT, EXPLAIN, TASKS, NODES (of DRAIN: that node) and MESH. *ret is filled; errors stand in
+/* Answer STATUS, RESULT, EXPLAIN, TASKS, NODES (of DRAIN: that node), CACHE and MESH. *ret is filled; errors stand in
  * ret->fail. Spans point into the machine and the arena: encode before the next step. */
 void view_answer(const struct view *v, const struct query *q, struct query_reply *ret);
 /* The recorded steps of a task, without its acceptance and its end. False without memory. */

@@ -28,6 +28,7 @@ static const char *step_text(enum step_kind kind)
 		[STEP_PAUSE] = "paused",
 		[STEP_RESUME] = "resumed",
 		[STEP_DONE] = "done",
+		[STEP_CACHE] = "cache",
 	};
 
 	return texts[kind];
@@ -52,6 +53,7 @@ static enum colour step_colour(enum step_kind kind)
 	case STEP_PAUSE:
 		return COLOUR_WARN;
 	case STEP_PLACED:
+	case STEP_CACHE:
 		return COLOUR_GOOD;
 	default:
 		return COLOUR_BOLD;

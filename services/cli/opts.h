@@ -45,6 +45,7 @@ struct opts {
 	const char *state;
 	int64_t limit;
 	bool off;
+	bool all;
 	const char *person;
 	int64_t keep_ns;
 	bool detach;

@@ -196,6 +196,9 @@ static void say_end(const struct result *r, struct ulid task)
 	if (r->cache_hit)
 		fprintf(stderr, ", from a cache, %s old",
 			fmt_duration_text(r->cache_age_ms * NS_PER_MS, run));
+	if (r->cache_near > 0)
+		fprintf(stderr, ", of a task with nearly the same words (%u of 1000)",
+			r->cache_near);
 	if (r->attempts > 1)
 		fprintf(stderr, ", %u attempts", r->attempts);
 	if (r->price_ucr > 0)
@@ -237,6 +240,7 @@ void result_json(struct json *j, const struct result *r, const struct body *body
 	json_int(j, "total_us", r->total_us);
 	json_bool(j, "cache_hit", r->cache_hit);
 	json_int(j, "cache_age_ms", r->cache_age_ms);
+	json_int(j, "cache_near", r->cache_near);
 	if (r->fail.code != 0) {
 		json_open(j, "error", '{');
 		json_text(j, "code", span_str(err_row(r->fail.code)->name));

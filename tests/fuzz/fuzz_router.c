@@ -80,6 +80,17 @@ static void submit(struct fuzz_router *f)
 	static const char *const kinds[] = { "util.echo", "llm.chat", "image.filter", "human.ask",
 		"own.kind", "text.extract" };
 	static const char *const keys[] = { "", "", "", "k" };
+	/* cache.mode */
+	static const struct span bodies[] = { SPAN_LIT(""), SPAN_LIT(""),
+		SPAN_LIT("\x0a\x14\x0a\x0a"
+			 "cache.mode\x12\x06"
+			 "shared"),
+		SPAN_LIT("\x0a\x11\x0a\x0a"
+			 "cache.mode\x12\x03"
+			 "off"),
+		SPAN_LIT("\x0a\x10\x0a\x0a"
+			 "cache.mode\x12\x02"
+			 "no") };
 	unsigned a = byte(f), b = byte(f);
 	unsigned char hash[TASK_HASH] = { (unsigned char)a };
 	struct submit_reply reply;
@@ -89,6 +100,7 @@ static void submit(struct fuzz_router *f)
 		.priority = b % (LIMIT_PRIORITY + 1),
 		.max_price_ucr = b / 16,
 		.fast = b % 2 == 0,
+		.body = bodies[b / 2 % ARRAY_LEN(bodies)],
 	};
 
 	if (a >= 128) {

@@ -97,6 +97,20 @@ static void put_needs(struct buf *b, const struct kind_row *row)
 	}
 }
 
+/* Some tasks are equal; who may share their results differs. */
+static void put_facts(struct buf *b, struct prng *p)
+{
+	static const char *const modes[] = { "own", "own", "shared", "shared", "off", "mine" };
+
+	if (!prng_chance(p, 1, 3))
+		body_put_int(b, "sim.n", (int64_t)prng_below(p, 12));
+	if (prng_chance(p, 1, 2))
+		body_put_param(b, SPAN_LIT(CANON_MODE),
+			span_str(modes[prng_below(p, prng_chance(p, 1, 8) ? 6 : 5)]));
+	if (prng_chance(p, 1, 3))
+		body_put_param(b, SPAN_LIT(CANON_NEAR), SPAN_LIT("yes"));
+}
+
 static void put_graph_part(struct buf *body, const char *name, const char *kind, const char *inputs,
 	int64_t content)
 {
@@ -158,6 +172,7 @@ static void submit_one(struct client *c)
 		put_needs(&body, kind_find(s.kind));
 	if (span_is(s.kind, "task.graph"))
 		put_graph(&body, p);
+	put_facts(&body, p);
 	s.body = buf_span(&body);
 	send_submit(c, &s);
 	if (prng_chance(p, 1, 8))

@@ -10,8 +10,9 @@
 #include <stdlib.h>
 
 struct sums {
-	uint64_t runs, clean, tasks, results, steps, lost, doubled, crashes, partitions, farewells,
-		router_crashes, recovered, slowed, twins, twins_won, pauses, chunks, chunks_lost;
+	uint64_t runs, clean, tasks, results, cached, steps, lost, doubled, crashes, partitions,
+		farewells, router_crashes, recovered, slowed, twins, twins_won, pauses, chunks,
+		chunks_lost;
 };
 
 static void tell(const struct world *w, bool held)
@@ -41,6 +42,7 @@ static void add(struct sums *sums, const struct world *w)
 {
 	sums->tasks += w->oracle.known_n;
 	sums->results += w->oracle.results;
+	sums->cached += w->oracle.cached;
 	sums->steps += w->steps;
 	sums->lost += w->messages_lost;
 	sums->doubled += w->messages_doubled;
@@ -81,16 +83,17 @@ static void run_one(uint64_t seed, bool verbose, struct sums *sums)
 static void tell_sums(const struct sums *sums, uint64_t first)
 {
 	printf("# sim: %" PRIu64 " of %" PRIu64 " seeds clean, from seed %" PRIu64 " on: %" PRIu64
-	       " tasks and parts, %" PRIu64 " results, %" PRIu64 " steps, %" PRIu64
-	       " messages lost, %" PRIu64 " doubled, %" PRIu64 " crashes, %" PRIu64
-	       " partitions, %" PRIu64 " farewells, %" PRIu64 " attempts paused, %" PRIu64
-	       " crashes of the router, %" PRIu64 " of them with hashes compared, %" PRIu64
-	       " nodes slow, %" PRIu64 " second attempts, %" PRIu64 " of them won, %" PRIu64
-	       " chunks read, %" PRIu64 " told lost\n",
-		sums->clean, sums->runs, first, sums->tasks, sums->results, sums->steps, sums->lost,
-		sums->doubled, sums->crashes, sums->partitions, sums->farewells, sums->pauses,
-		sums->router_crashes, sums->recovered, sums->slowed, sums->twins, sums->twins_won,
-		sums->chunks, sums->chunks_lost);
+	       " tasks and parts, %" PRIu64 " results, %" PRIu64 " of them cached, %" PRIu64
+	       " steps, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64
+	       " crashes, %" PRIu64 " partitions, %" PRIu64 " farewells, %" PRIu64
+	       " attempts paused, %" PRIu64 " crashes of the router, %" PRIu64
+	       " of them with hashes compared, %" PRIu64 " nodes slow, %" PRIu64
+	       " second attempts, %" PRIu64 " of them won, %" PRIu64 " chunks read, %" PRIu64
+	       " told lost\n",
+		sums->clean, sums->runs, first, sums->tasks, sums->results, sums->cached,
+		sums->steps, sums->lost, sums->doubled, sums->crashes, sums->partitions,
+		sums->farewells, sums->pauses, sums->router_crashes, sums->recovered, sums->slowed,
+		sums->twins, sums->twins_won, sums->chunks, sums->chunks_lost);
 }
 
 int main(int argc, char **argv)

@@ -89,6 +89,57 @@ static void check_runs(struct oracle *o, struct ulid task)
 		oracle_break(o, "what is paused makes no attempt", "attempt %u", t->attempt);
 }
 
+/* What the task asks, and who may share its result; by the rules of wire/canon.h, not by what the router made of them. */
+static void note_request(struct known *k, const struct journal_record *rec)
+{
+	const struct kind_row *row = kind_find(rec->submit->kind);
+	struct body body;
+	struct arena a;
+	struct buf form;
+
+	arena_init(&a, 2 << 20);
+	buf_init(&form, CANON_BYTES_MAX);
+	k->tenant = span_hash(rec->tenant, 1);
+	k->share = CANON_NOBODY;
+	if (row != NULL && body_decode(&a, rec->submit->body, &body, NULL) == 0 &&
+		kind_check(row, &body, NULL) == 0 &&
+		canon_share(row, &body, &k->share, NULL) == 0) {
+		canon_request(&form, row, &body);
+		k->request = span_hash(buf_span(&form), 2);
+	}
+	buf_done(&form);
+	arena_done(&a);
+}
+
+/* A result that was not computed for a task is, byte for byte, that of one which asked the same and shares it. */
+static void check_cached(struct oracle *o, const struct known *k, struct span body)
+{
+	uint64_t result = span_hash(body, 3);
+
+	o->cached++;
+	for (uint32_t i = 0; i < o->known_n; i++) {
+		const struct known *from = &o->known[i];
+
+		if (from->result == result && from->request == k->request && from != k &&
+			from->share == k->share && k->share != CANON_NOBODY &&
+			(k->share == CANON_SHARED || from->tenant == k->tenant))
+			return;
+	}
+	oracle_break(o, "what a cache gives was computed for an equal task that shares it",
+		"share %d", (int)k->share);
+}
+
+/* Only what is whole is compared: a part of a split task is nobody's request. */
+static void note_result(struct oracle *o, struct known *k, const struct result *result)
+{
+	if (!k->accepted && k->request == 0)
+		return;
+	if (result->cache_hit)
+		check_cached(o, k, result->body);
+	else
+		k->result = span_hash(result->body, 3);
+}
+
 void oracle_watch(void *ctx, const struct journal_record *rec)
 {
 	struct oracle *o = ctx;
@@ -103,6 +154,7 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 				k->attempt);
 		k->accepted = true;
 		k->fast = rec->submit->fast;
+		note_request(k, rec);
 		check_key(o, rec);
 		break;
 	case JOURNAL_ASSIGNED:
@@ -130,6 +182,7 @@ void oracle_watch(void *ctx, const struct journal_record *rec)
 		if (k->state == STATE_SUCCEEDED) {
 			o->results++;
 			check_result(o, k, rec);
+			note_result(o, k, rec->result);
 		}
 		break;
 	}
@@ -264,7 +317,8 @@ static void check_task(struct oracle *o, const struct tasks *ts, const struct ta
 	if (t->paused_ns != 0 && t->rung_ns > t->paused_ns)
 		oracle_break(o, "the clock of a rung stands with its task", "%s",
 			state_name(t->state));
-	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0 && t->paused_ns == 0)
+	if (t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0 && t->paused_ns == 0 &&
+		!answers_is_follower(t))
 		oracle_break(o, "a queued task waits or has a time to retry", "%u", t->index);
 	if (!state_is_final(t->state) && !heap_has(&ts->due, t->index))
 		oracle_break(o, "an open task has a time to be looked at", "%s",

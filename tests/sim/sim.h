@@ -18,6 +18,7 @@
 #include "run/bus_mem.h"
 #include "run/stream_reader.h"
 #include "tests/support/journal_mem.h"
+#include "wire/canon.h"
 
 #define MS INT64_C(1000000)
 #define SEC (1000 * MS)
@@ -113,6 +114,10 @@ struct known {
 	bool gone;           /* went with a crash of the router, untold or `fast` */
 	enum state told_end; /* as its tenant heard it; STATE_NONE: not yet */
 	uint8_t ended;       /* times */
+	uint64_t tenant;     /* as hashes: whose it is, */
+	uint64_t request;    /* what it asks, in canonical form, */
+	uint64_t result;     /* and what came of it, if that was computed for it */
+	enum canon_share share;
 	enum state state;
 };
 
@@ -120,6 +125,7 @@ struct oracle {
 	struct known known[TASKS_MAX * 40];
 	uint32_t known_n;
 	uint64_t results;
+	uint64_t cached;    /* of them, not computed for their tasks */
 	const char *broken; /* the first rule that was broken */
 	char detail[160];
 };

@@ -126,6 +126,16 @@ static void send_chunks(struct toy *t, struct toy_job *j)
 	j->chunk_ns = t->world->now_ns + (int64_t)prng_below(&t->world->prng, 400 * MS);
 }
 
+/* No two tasks have the same. */
+static void put_result(struct buf *b, const struct toy_job *j)
+{
+	char id[ULID_TEXT + 1];
+
+	ulid_text(j->task, id);
+	body_put_int(b, "attempt", j->attempt);
+	body_put_param(b, SPAN_LIT("task"), span_str(id));
+}
+
 static void end_job(struct toy *t, struct toy_job *j)
 {
 	static const int codes[] = { ERR_IO, ERR_LOST, ERR_DEVICE, ERR_UNSUPPORTED, ERR_INVALID,
@@ -145,7 +155,7 @@ static void end_job(struct toy *t, struct toy_job *j)
 	if (job.splits)
 		put_plan(t, &b);
 	else
-		body_put_int(&b, "attempt", job.attempt);
+		put_result(&b, &job);
 	node_done(t->node, job.task, job.attempt, buf_span(&b));
 	buf_done(&b);
 }

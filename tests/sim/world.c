@@ -223,6 +223,8 @@ static bool make_router(struct world *w)
 	conf.machine.weights_n = draw(w, 1 + ARRAY_LEN(weights));
 	conf.machine.results_max = 1 + draw(w, 200);
 	conf.machine.incarnation = 1;
+	conf.machine.answers.bytes_max = draw(w, 4) == 0 ? 0 : (size_t)64 << (10 + draw(w, 5));
+	conf.machine.answers.ttl_ns = 1 + (int64_t)prng_below(&w->prng, 100 * SEC);
 	w->router_bus = bus_mem_open(w->net, "router");
 	conf.bus = w->router_bus;
 	conf.journal = w->journal = journal_mem_open();

@@ -44,7 +44,8 @@ struct kit {
 	struct images images; /* since kit_keep */
 };
 
-/* A machine that has settled, with the defaults but for what `change` (may be NULL) does to them. */
+/* A machine that has settled, with the defaults (and nothing kept of results) but for what `change` (may be NULL) does
+ * to them. */
 struct kit *kit_new(void (*change)(struct router_conf *conf));
 void kit_free(struct kit *k);
 /* cmocka's: the kit in *state. */

@@ -80,6 +80,20 @@ static inline void model_twin(const struct router *r, const struct task *t)
 	CHECK(registry_node(&r->registry, w->node)->load.node == w->node);
 }
 
+/* Who follows waits for nothing else, and whom it follows is under way. */
+static inline void model_asked(const struct task *t)
+{
+	const struct flight *leader = t->asked == NULL ? NULL : t->asked->flight.leader;
+
+	if (leader == NULL)
+		return;
+	CHECK(!state_is_final(t->state) && t->paused_ns == 0 && t->role == ROLE_TASK);
+	CHECK(CONTAINER(leader, struct asked, flight)->flight.leader == leader);
+	if (answers_is_follower(t))
+		CHECK(t->state == STATE_QUEUED && t->lane == NULL && t->retry_ns == 0 &&
+			list_is_empty(&t->asked->flight.followers));
+}
+
 static inline void model_task(const struct router *r, const struct task *t)
 {
 	bool on_node = t->state == STATE_ASSIGNED || t->state == STATE_RUNNING;
@@ -88,7 +102,8 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(on_node == !list_is_empty(&t->on_node));
 	CHECK(t->lane == NULL || t->state == STATE_QUEUED);
 	CHECK((t->lane != NULL) == !list_is_empty(&t->queued));
-	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0 || t->paused_ns != 0);
+	CHECK(t->state != STATE_QUEUED || t->lane != NULL || t->retry_ns != 0 ||
+		t->paused_ns != 0 || answers_is_follower(t));
 	CHECK(t->paused_ns == 0 || (t->lane == NULL && !is_final && t->paused_ns <= r->now_ns));
 	/* With a paused task all its parts stand still. */
 	CHECK(t->role == ROLE_TASK || is_final || t->paused_ns != 0 ||
@@ -109,6 +124,7 @@ static inline void model_task(const struct router *r, const struct task *t)
 	CHECK(t->rung_at < t->ladder.n && t->attempt <= t->attempts);
 	CHECK(t->attempt == t->attempts || t->twins > 0);
 	model_twin(r, t);
+	model_asked(t);
 	CHECK((t->role == ROLE_TASK) == (t->parent == TASK_NONE));
 	/* Ended ones are kept; a child once its parent has let it go. */
 	if (t->role == ROLE_TASK)

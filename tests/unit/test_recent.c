@@ -133,7 +133,7 @@ static void toy_close(void *self)
 }
 
 static const struct backend_ops toy_ops = { "toy", RUNG_CPU, toy_open, toy_offer, toy_start,
-	toy_cancel, NULL, NULL, toy_close, false };
+	toy_cancel, NULL, NULL, toy_close, false, NULL };
 
 static void on_ups(void *ctx, const struct bus_msg *m)
 {

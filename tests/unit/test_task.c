@@ -9,17 +9,17 @@
 /* The whole matrix, as design 5 draws it: one row per state, one column per event in the order of enum
  * task_event; '.' cannot happen. */
 static const char *const drawn[STATES] = {
-	/*                 PABHSDFCXE */
-	[STATE_NONE] = "..........",
-	[STATE_QUEUED] = "A..QP.FCXD",
-	[STATE_ASSIGNED] = ".RQ..SFCX.",
-	[STATE_RUNNING] = "..Q..SFCX.",
-	[STATE_SPLIT] = "..Q..S.CX.",
-	[STATE_SUCCEEDED] = "..........",
-	[STATE_FAILED] = "..........",
-	[STATE_CANCELLED] = "..........",
-	[STATE_EXPIRED] = "..........",
-	[STATE_DEAD] = "..........",
+	/*                 PABHS+DFCXE */
+	[STATE_NONE] = "...........",
+	[STATE_QUEUED] = "A..QPS.FCXD",
+	[STATE_ASSIGNED] = ".RQ...SFCX.",
+	[STATE_RUNNING] = "..Q...SFCX.",
+	[STATE_SPLIT] = "..Q...S.CX.",
+	[STATE_SUCCEEDED] = "...........",
+	[STATE_FAILED] = "...........",
+	[STATE_CANCELLED] = "...........",
+	[STATE_EXPIRED] = "...........",
+	[STATE_DEAD] = "...........",
 };
 
 static enum state state_of(char c)

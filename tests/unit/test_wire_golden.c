@@ -170,6 +170,8 @@ static const struct offer *golden_offer(void)
 		.health = 1000,
 		.load = 250,
 		.sent_ms = 1700000000123,
+		.cache = { .bytes = 300, .bytes_max = 65536, .hits = 1, .misses = 2,
+			.oldest_ms = 5, },
 	};
 
 	running.task = id(7);
@@ -245,6 +247,8 @@ static void test_downs(void **state)
 		{ .kind = DOWN_PAUSE, .task = id(7), .attempt = 3 },
 		{ .kind = DOWN_RESUME, .task = id(7), .attempt = 4 },
 		{ .kind = DOWN_RESEND, .task = id(7), .attempt = 2, .chunk_seq = 300 },
+		{ .kind = DOWN_PURGE, .tenant = T("acme") },
+		{ .kind = DOWN_PURGE },
 	};
 	struct down *rows;
 	size_t n;

@@ -26,6 +26,7 @@ static void test_query(void **state)
 		{ "query_mesh", { .kind = QUERY_MESH } },
 		{ "query_stream",
 			{ .kind = QUERY_STREAM, .task = id(7), .chunk_seq = 300, .attempt = 2 } },
+		{ "query_cache", { .kind = QUERY_CACHE, .purge = true, .all = true } },
 	};
 	struct query q;
 
@@ -146,6 +147,9 @@ static void test_query_reply(void **state)
 		.node = T("inbox"),
 		.attempts = 1,
 		.price_ucr = 2,
+		.cache_hit = true,
+		.cache_age_ms = 3,
+		.cache_near = 950,
 	};
 	struct node_view nodes[] = {
 		{
@@ -196,6 +200,18 @@ static void test_query_reply_stream(void **state)
 				.ended = true,
 				.chunks = chunks,
 				.chunks_n = ARRAY_LEN(chunks), }, });
+}
+
+static void test_query_reply_caches(void **state)
+{
+	struct golden *g = *state;
+	struct cache_row rows[] = {
+		{ T("router-1"), RUNG_NONE, { 1, 2, 3, 4, 5, 6, 7, 8, 9 } },
+		{ T("cpu-1"), RUNG_CPU, { .bytes_max = 16777216 } },
+	};
+
+	check_reply(g, "query_reply_caches",
+		&(struct query_reply){ .kind = REPLY_CACHES, .caches = rows, .caches_n = 2 });
 }
 
 static void test_query_reply_mesh(void **state)
@@ -276,6 +292,7 @@ int main(void)
 		TEST(test_ask_reply),
 		TEST(test_query_reply),
 		TEST(test_query_reply_stream),
+		TEST(test_query_reply_caches),
 		TEST(test_query_reply_mesh),
 		TEST(test_explain),
 	};

@@ -277,6 +277,7 @@ static struct event random_event(struct world *w)
 			.chunks = number(w, 64),
 			.cache_hit = coin(w),
 			.cache_age_ms = (int64_t)number(w, 63),
+			.cache_near = (uint32_t)prng_below(&w->p, 1001),
 		};
 		e.result.state = (enum state)(STATE_SUCCEEDED + prng_below(&w->p, 5));
 		e.result.rung = (enum rung)prng_below(&w->p, RUNGS);
@@ -349,6 +350,10 @@ static const struct offer *random_offer(struct world *w)
 	o->health = (uint32_t)prng_below(&w->p, 1001);
 	o->load = (uint32_t)prng_below(&w->p, 1001);
 	o->sent_ms = (int64_t)number(w, 63);
+	if (coin(w))
+		o->cache = (struct cache_view){ number(w, 64), 1 + number(w, 63), number(w, 64),
+			number(w, 64), number(w, 64), number(w, 64), number(w, 64), number(w, 64),
+			(int64_t)number(w, 63) };
 	return o;
 }
 

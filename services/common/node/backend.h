@@ -35,7 +35,7 @@ struct backend_ops {
 	enum rung rung;
 	/* Bring the back end up. */
 	int (*open)(void *self, struct node *n, struct fail *why);
-	/* Fill kinds (arena a), slots, queued, device, health, load; the node fills the rest, and typical_us
+	/* Fill kinds (arena a), slots, queued, device, health, load, cache; the node fills the rest, and typical_us
 	 * where it is 0, from what it measures. Called when an offer is due; node_offer_changed asks for one. A
 	 * negative error: no offer this time. */
 	int (*offer)(void *self, struct arena *a, struct offer *o);
@@ -52,6 +52,8 @@ struct backend_ops {
 	void (*close)(void *self);
 	bool takes_references; /* items whose data is in the store are its own business; else the node fetches
 	                        * them, and jobs have all their data */
+	/* Forget the kept results of a tenant; empty: all. NULL for who keeps none. */
+	void (*purge)(void *self, struct span tenant);
 };
 
 /* Reports, copied. They may come from inside open, start, cancel and close. body is an encoded Body (or

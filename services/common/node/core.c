@@ -353,6 +353,13 @@ static void own_deadline(struct node *n, struct down *d)
 		d->deadline_ms = now_ms + d->left_ms;
 }
 
+/* It is the backend's business alone. */
+static void purge(struct node *n, struct span tenant)
+{
+	if (n->conf.ops->purge != NULL)
+		n->conf.ops->purge(n->conf.self, tenant);
+}
+
 static void order(struct node *n, struct down *d)
 {
 	static const enum worker_event_kind kinds[] = {
@@ -368,6 +375,10 @@ static void order(struct node *n, struct down *d)
 
 	if (d->kind == DOWN_NONE) {
 		n->metrics.malformed++;
+		return;
+	}
+	if (d->kind == DOWN_PURGE) {
+		purge(n, d->tenant);
 		return;
 	}
 	own_deadline(n, d);
@@ -405,7 +416,7 @@ static void on_down(void *ctx, const struct bus_msg *m)
 		order(n, &downs[i]);
 }
 
-/* To every node: a question or a drain. An attempt belongs to one node. */
+/* To every node: a question, a drain or a purge. An attempt belongs to one node. */
 static void on_down_all(void *ctx, const struct bus_msg *m)
 {
 	struct node *n = ctx;
@@ -413,7 +424,8 @@ static void on_down_all(void *ctx, const struct bus_msg *m)
 	size_t downs_n = read_orders(n, m, &downs);
 
 	for (size_t i = 0; i < downs_n; i++) {
-		if (downs[i].kind == DOWN_DRAIN || downs[i].kind == DOWN_PING)
+		if (downs[i].kind == DOWN_DRAIN || downs[i].kind == DOWN_PING ||
+			downs[i].kind == DOWN_PURGE)
 			order(n, &downs[i]);
 		else
 			n->metrics.malformed++;

@@ -299,6 +299,13 @@ int cache_put(struct cache *c, int64_t now_ns, const struct cache_key *key, stru
 	return 0;
 }
 
+int64_t cache_oldest_ns(const struct cache *c, int64_t now_ns)
+{
+	int64_t stored_ns = c->oldest == 0 ? now_ns : entry_at(c, c->oldest)->stored_ns;
+
+	return now_ns > stored_ns ? now_ns - stored_ns : 0;
+}
+
 uint32_t cache_purge_scope(struct cache *c, struct span scope)
 {
 	uint32_t dropped = 0;

@@ -73,6 +73,8 @@ bool cache_get(struct cache *c, int64_t now_ns, const struct cache_key *key, str
  * CACHE_SHARE-th of the bytes), ERR_NO_MEMORY: it is not kept, nor is the older one. */
 int cache_put(struct cache *c, int64_t now_ns, const struct cache_key *key, struct span value,
 	int64_t ttl_ns) MUST_USE;
+/* How long the oldest result has been kept; 0: there is none. */
+int64_t cache_oldest_ns(const struct cache *c, int64_t now_ns);
 /* Forget everything, or what has this scope. Returns how many results that were. */
 uint32_t cache_purge(struct cache *c);
 uint32_t cache_purge_scope(struct cache *c, struct span scope);

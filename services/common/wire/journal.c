@@ -91,6 +91,7 @@ void task_state_put(struct buf *b, const struct task_state *s)
 	pb_int(b, 24, (uint64_t)s->paused_ns);
 	pb_int(b, 40, s->cache_hit);
 	pb_int(b, 41, (uint64_t)s->cache_age_ms);
+	pb_int(b, 42, s->cache_near);
 }
 
 /* --- in ----------------------------------------------------------------------------------------------- */
@@ -201,5 +202,6 @@ int task_state_decode(struct arena *a, struct span bytes, struct task_state *ret
 	ret->paused_ns = pb_take_count(&in, "paused_ns", m->paused_ns);
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(&in, "cache_age_ms", m->cache_age_ms);
+	ret->cache_near = pb_take_max(&in, "cache_near", m->cache_near, 1000);
 	return in.err;
 }

@@ -62,6 +62,7 @@ struct task_state {
 	int64_t spent_ucr;
 	int64_t run_us;
 	int64_t cache_age_ms;
+	uint32_t cache_near;
 	bool cache_hit;
 	uint64_t seq;
 	uint64_t chunks;

@@ -39,6 +39,40 @@ static void offer_lists_read(struct pb_in *in, const Spu__V1__Offer *m, struct o
 	}
 }
 
+void cache_view_read(struct pb_in *in, const Spu__V1__CacheStat *m, struct cache_view *ret)
+{
+	*ret = (struct cache_view){
+		.bytes = m->bytes,
+		.bytes_max = m->bytes_max,
+		.entries = m->entries,
+		.hits = m->hits,
+		.misses = m->misses,
+		.evicted = m->evicted,
+		.expired = m->expired,
+		.purged = m->purged,
+		.oldest_ms = pb_take_count(in, "oldest_ms", m->oldest_ms),
+	};
+}
+
+void cache_view_put(struct buf *b, unsigned field, const struct cache_view *c)
+{
+	struct pb_mark m;
+
+	if (c->bytes_max == 0)
+		return;
+	m = pb_open(b, field, REPORT_EXPECT);
+	pb_int(b, 1, c->bytes);
+	pb_int(b, 2, c->bytes_max);
+	pb_int(b, 3, c->entries);
+	pb_int(b, 4, c->hits);
+	pb_int(b, 5, c->misses);
+	pb_int(b, 6, c->evicted);
+	pb_int(b, 7, c->expired);
+	pb_int(b, 8, c->purged);
+	pb_int(b, 9, (uint64_t)c->oldest_ms);
+	pb_close(b, m);
+}
+
 void offer_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *ret)
 {
 	ret->incarnation = m->incarnation;
@@ -54,6 +88,8 @@ void offer_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *ret)
 	ret->health = pb_take_max(in, "health", m->health, 1000);
 	ret->load = pb_take_max(in, "load", m->load, 1000);
 	ret->sent_ms = pb_take_count(in, "sent_ms", m->sent_ms);
+	if (m->cache != NULL)
+		cache_view_read(in, m->cache, &ret->cache);
 	offer_lists_read(in, m, ret);
 }
 
@@ -102,6 +138,7 @@ void offer_put(struct buf *b, unsigned field, const struct offer *o)
 	pb_int(b, 11, o->health);
 	pb_int(b, 12, o->load);
 	pb_int(b, 13, (uint64_t)o->sent_ms);
+	cache_view_put(b, 14, &o->cache);
 	pb_close(b, m);
 }
 
@@ -353,6 +390,9 @@ static enum down_kind down_fields(struct pb_in *in, const Spu__V1__Down *m, stru
 		d->attempt = m->resend->attempt;
 		d->chunk_seq = m->resend->seq;
 		return DOWN_RESEND;
+	case SPU__V1__DOWN__WHAT_PURGE:
+		d->tenant = pb_take_token_or_none(in, "tenant", m->purge->tenant);
+		return DOWN_PURGE;
 	default:
 		return DOWN_NONE; /* of a sort that a newer router knows */
 	}
@@ -421,6 +461,14 @@ static void resend_put(struct buf *b, const struct down *d)
 	pb_close(b, m);
 }
 
+static void purge_put(struct buf *b, const struct down *d)
+{
+	struct pb_mark m = pb_open(b, 8, REPORT_EXPECT);
+
+	pb_bytes(b, 1, d->tenant);
+	pb_close(b, m);
+}
+
 /* A message of one integer. */
 static void one_int_put(struct buf *b, unsigned field, uint64_t v)
 {
@@ -457,6 +505,9 @@ void downs_put(struct buf *b, const struct down *d)
 		break;
 	case DOWN_RESEND:
 		resend_put(b, d);
+		break;
+	case DOWN_PURGE:
+		purge_put(b, d);
 		break;
 	}
 	pb_close(b, m);

@@ -23,6 +23,13 @@ struct attempt_ref {
 	bool paused;
 };
 
+/* A cache of results, at a moment. */
+struct cache_view {
+	uint64_t bytes, bytes_max; /* 0: there is none */
+	uint64_t entries, hits, misses, evicted, expired, purged;
+	int64_t oldest_ms;
+};
+
 struct offer {
 	uint64_t incarnation;
 	uint64_t seq;
@@ -39,6 +46,7 @@ struct offer {
 	uint32_t health; /* 0-1000 */
 	uint32_t load;   /* 0-1000 */
 	int64_t sent_ms; /* Unix time by the node's clock; 0: unknown */
+	struct cache_view cache;
 };
 
 /* Of a language model. */
@@ -94,16 +102,17 @@ enum down_kind {
 	DOWN_PING,
 	DOWN_PAUSE,
 	DOWN_RESUME,
-	DOWN_RESEND
+	DOWN_RESEND,
+	DOWN_PURGE
 };
 
 /* One order of the router. */
 struct down {
 	enum down_kind kind;
-	struct ulid task;      /* all but DRAIN, PING */
+	struct ulid task;      /* all but DRAIN, PING, PURGE */
 	uint32_t attempt;      /* the same */
 	struct span task_kind; /* ASSIGN */
-	struct span tenant;    /* ASSIGN */
+	struct span tenant;    /* ASSIGN; PURGE: or empty, all */
 	int64_t lease_ms;      /* ASSIGN */
 	int64_t deadline_ms;   /* ASSIGN: Unix time */
 	int64_t left_ms;       /* ASSIGN: until then, by the router's clock; 0: not told */

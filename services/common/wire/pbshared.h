@@ -27,5 +27,9 @@ void ladder_read(struct pb_in *in, const char *field, const Spu__V1__Rung *rungs
 	struct ladder *ret);
 void ladder_put(struct buf *b, unsigned field, const struct ladder *l);
 
+void cache_view_read(struct pb_in *in, const Spu__V1__CacheStat *m, struct cache_view *ret);
+/* Nothing of a cache that is not there. */
+void cache_view_put(struct buf *b, unsigned field, const struct cache_view *c);
+
 void offer_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *ret);
 void offer_put(struct buf *b, unsigned field, const struct offer *o);

@@ -65,6 +65,10 @@ static enum query_kind query_read(struct pb_in *in, const Spu__V1__Query *m, str
 		q->chunk_seq = m->stream->from_seq;
 		q->attempt = m->stream->attempt;
 		return QUERY_STREAM;
+	case SPU__V1__QUERY__WHAT_CACHE:
+		q->purge = m->cache->purge != 0;
+		q->all = m->cache->all != 0;
+		return QUERY_CACHE;
 	default:
 		refuse_what(in, "a query of a sort that is not known here, or none");
 		return QUERY_NONE;
@@ -100,6 +104,7 @@ static const unsigned query_fields[] = {
 	[QUERY_PAUSE] = 11,
 	[QUERY_RESUME] = 12,
 	[QUERY_STREAM] = 13,
+	[QUERY_CACHE] = 14,
 };
 
 void query_encode(struct buf *b, const struct query *q)
@@ -116,6 +121,9 @@ void query_encode(struct buf *b, const struct query *q)
 	} else if (q->kind == QUERY_DRAIN) {
 		pb_bytes(b, 1, q->node);
 		pb_int(b, 2, q->on);
+	} else if (q->kind == QUERY_CACHE) {
+		pb_int(b, 1, q->purge);
+		pb_int(b, 2, q->all);
 	} else if (q->kind != QUERY_MESH) {
 		pb_ulid(b, 1, q->task);
 	}

@@ -22,6 +22,7 @@ enum query_kind {
 	QUERY_PAUSE,
 	QUERY_RESUME,
 	QUERY_STREAM,
+	QUERY_CACHE,
 };
 
 struct query {
@@ -33,6 +34,8 @@ struct query {
 	bool paused;        /* TASKS: only these */
 	struct span node;   /* DRAIN */
 	bool on;            /* DRAIN */
+	bool purge;         /* CACHE: forget first */
+	bool all;           /* CACHE: what everybody has */
 	uint64_t chunk_seq; /* STREAM: the first that is wanted; 0: the oldest that is kept */
 	uint32_t attempt;   /* STREAM: which that counts in; 0: the newest */
 };
@@ -112,8 +115,9 @@ enum step_kind {
 	STEP_PAUSE,
 	STEP_RESUME,
 	STEP_DONE, /* an attempt, and how */
+	STEP_CACHE,
 };
-#define STEPS 16
+#define STEPS 17
 const char *step_name(enum step_kind k); /* "PLACED" ... */
 
 struct step_view {
@@ -185,6 +189,12 @@ struct stream_part {
 	size_t chunks_n;
 };
 
+struct cache_row {
+	struct span name;
+	enum rung rung; /* RUNG_NONE: the router's */
+	struct cache_view cache;
+};
+
 enum query_reply_kind {
 	REPLY_NONE, /* an error only */
 	REPLY_TASK,
@@ -194,6 +204,7 @@ enum query_reply_kind {
 	REPLY_NODES,
 	REPLY_MESH,
 	REPLY_STREAM,
+	REPLY_CACHES,
 };
 
 struct query_reply {
@@ -209,6 +220,8 @@ struct query_reply {
 	size_t nodes_n;
 	struct mesh_view mesh;     /* MESH */
 	struct stream_part stream; /* STREAM */
+	struct cache_row *caches;  /* CACHES */
+	size_t caches_n;
 };
 
 int query_reply_decode(struct arena *a, struct span bytes, struct query_reply *ret,

@@ -42,6 +42,7 @@ static const char *const step_names[STEPS] = {
 	"PAUSE",
 	"RESUME",
 	"DONE",
+	"CACHE",
 };
 
 static const char *const node_state_names[] = { "none", "up", "suspect", "down", "gone" };
@@ -369,6 +370,38 @@ static void stream_put(struct buf *b, const struct stream_part *s)
 	pb_close(b, m);
 }
 
+static void caches_read(struct pb_in *in, const Spu__V1__CacheList *m, struct query_reply *r)
+{
+	r->caches = pb_alloc(in, m->n_cache, sizeof(*r->caches));
+	if (r->caches == NULL)
+		return;
+	r->caches_n = m->n_cache;
+	for (size_t i = 0; i < m->n_cache; i++) {
+		struct cache_row *row = &r->caches[i];
+
+		row->name = pb_take_token(in, "name", m->cache[i]->name);
+		row->rung = (enum rung)pb_take_enum(in, "rung", (int)m->cache[i]->rung, RUNG_NONE,
+			RUNGS);
+		if (m->cache[i]->stat != NULL)
+			cache_view_read(in, m->cache[i]->stat, &row->cache);
+	}
+}
+
+static void caches_put(struct buf *b, const struct query_reply *r)
+{
+	struct pb_mark list = pb_open(b, 9, ROW_EXPECT * r->caches_n);
+
+	for (size_t i = 0; i < r->caches_n; i++) {
+		struct pb_mark m = pb_open(b, 1, SHORT_EXPECT);
+
+		pb_bytes(b, 1, r->caches[i].name);
+		pb_int(b, 2, (uint64_t)r->caches[i].rung);
+		cache_view_put(b, 3, &r->caches[i].cache);
+		pb_close(b, m);
+	}
+	pb_close(b, list);
+}
+
 static enum query_reply_kind reply_read(struct pb_in *in, const Spu__V1__QueryReply *m,
 	struct query_reply *r)
 {
@@ -394,6 +427,9 @@ static enum query_reply_kind reply_read(struct pb_in *in, const Spu__V1__QueryRe
 	case SPU__V1__QUERY_REPLY__WHAT_STREAM:
 		stream_read(in, m->stream, &r->stream);
 		return REPLY_STREAM;
+	case SPU__V1__QUERY_REPLY__WHAT_CACHES:
+		caches_read(in, m->caches, r);
+		return REPLY_CACHES;
 	default:
 		if (r->fail.code == 0)
 			pb_refuse(in, ERR_UNSUPPORTED, "what", 0,
@@ -446,6 +482,9 @@ void query_reply_encode(struct buf *b, const struct query_reply *r)
 		break;
 	case REPLY_STREAM:
 		stream_put(b, &r->stream);
+		break;
+	case REPLY_CACHES:
+		caches_put(b, r);
 		break;
 	}
 }

@@ -231,6 +231,7 @@ void result_read(struct pb_in *in, const Spu__V1__Result *m, struct result *ret)
 	ret->chunks = m->chunks;
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
+	ret->cache_near = pb_take_max(in, "cache_near", m->cache_near, 1000);
 }
 
 void result_put(struct buf *b, unsigned field, const struct result *r)
@@ -249,6 +250,7 @@ void result_put(struct buf *b, unsigned field, const struct result *r)
 	pb_int(b, 10, r->chunks);
 	pb_int(b, 20, r->cache_hit);
 	pb_int(b, 21, (uint64_t)r->cache_age_ms);
+	pb_int(b, 22, r->cache_near);
 	pb_close(b, m);
 }
 

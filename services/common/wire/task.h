@@ -101,6 +101,7 @@ struct result {
 	uint64_t chunks; /* of the last attempt: the number of its last one */
 	bool cache_hit;  /* not computed for this task */
 	int64_t cache_age_ms;
+	uint32_t cache_near; /* permille; 0: an equal task's */
 };
 
 enum event_kind { EVENT_NONE, EVENT_CHANGE, EVENT_PROGRESS, EVENT_CHUNK, EVENT_END, EVENT_BEAT };
