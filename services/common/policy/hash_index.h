@@ -20,9 +20,37 @@ struct hash_index {
 	uint32_t n;
 };
 
+static inline struct hash_index_row *hash_index_row(const struct hash_index *x, uint64_t hash)
+{
+	uint32_t at = (uint32_t)(hash ^ hash >> 32) & (x->cap - 1);
+
+	while (x->rows[at].value != 0 && x->rows[at].hash != hash)
+		at = (at + 1) & (x->cap - 1);
+	return &x->rows[at];
+}
+
+/* Make room for n more without growing again. 0 or ERR_NO_MEMORY. */
+int hash_index_reserve(struct hash_index *x, struct arena *a, uint32_t n) MUST_USE;
+
 /* The number of a hash, or 0. */
-uint32_t hash_index_find(const struct hash_index *x, uint64_t hash);
+static inline uint32_t hash_index_find(const struct hash_index *x, uint64_t hash)
+{
+	return x->cap == 0 ? 0 : hash_index_row(x, hash)->value;
+}
+
 /* The row of a hash: its own, or a free one that is now taken for it, with the value 0 for the caller to set. It
  * stays until the next hash_index_take. NULL without memory. */
-struct hash_index_row *hash_index_take(struct hash_index *x, struct arena *a,
-	uint64_t hash) MUST_USE;
+static inline MUST_USE struct hash_index_row *hash_index_take(struct hash_index *x, struct arena *a,
+	uint64_t hash)
+{
+	struct hash_index_row *row;
+
+	if (x->n >= x->cap / 2 && hash_index_reserve(x, a, 1) < 0)
+		return NULL;
+	row = hash_index_row(x, hash);
+	if (row->value == 0) {
+		row->hash = hash;
+		x->n++;
+	}
+	return row;
+}

@@ -12,6 +12,12 @@
 /* What stands for a stop word in the index of forms, and for one that points back. */
 #define STOP (UINT32_MAX - 1)
 #define STOP_LEANS (UINT32_MAX - 2)
+#define FORMS 32u /* read at once */
+
+static bool is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
 
 /* --- terms ---------------------------------------------------------------------------------------- */
 
@@ -40,7 +46,7 @@ static uint32_t intern(struct terms *t, const struct form *form, uint64_t hash)
 		.hash = hash,
 		.form = form->text,
 		.ascii = form->ascii,
-		.number = form->text.at[0] >= '0' && form->text.at[0] <= '9',
+		.number = is_digit(form->text.at[0]),
 	};
 	row->value = ++t->terms_n;
 	return row->value;
@@ -95,33 +101,44 @@ static int add_use(struct terms *t, struct line *line, uint32_t nth, uint32_t id
 	return 0;
 }
 
+/* *hash: of all its words so far. */
+static int read_form(struct terms *t, struct line *line, uint32_t nth, const struct form *form,
+	uint64_t *hash)
+{
+	struct hash_index_row *row = hash_index_take(&t->forms, t->arena, form->hash);
+	uint32_t value = row == NULL ? 0 : row->value;
+	bool first = *hash == 0;
+
+	if (row != NULL && value == 0)
+		value = row->value = judge(t, form);
+	if (value == 0)
+		return ERR_NO_MEMORY;
+	*hash = (*hash ^ form->hash) * UINT64_C(0x9E3779B97F4A7C15);
+	*hash ^= *hash >> 29;
+	if (value == STOP || value == STOP_LEANS) {
+		line->leans = line->leans || (first && value == STOP_LEANS);
+		return 0;
+	}
+	line->number = line->number || is_digit(form->text.at[0]);
+	return add_use(t, line, nth, value - 1);
+}
+
 /* *ret_hash: of all its words. */
 static int read_words(struct terms *t, struct line *line, uint32_t nth, struct span text,
 	uint64_t *ret_hash)
 {
-	uint64_t hash = 0;
 	struct words w = words_of(text);
-	struct form form;
-	bool first = true;
+	struct form forms[FORMS];
+	uint64_t hash = 0;
+	size_t n;
 
-	for (; words_next_form(&w, &form); first = false) {
-		struct hash_index_row *row = hash_index_take(&t->forms, t->arena, form.hash);
-		uint32_t value = row == NULL ? 0 : row->value;
-
-		if (row != NULL && value == 0)
-			value = row->value = judge(t, &form);
-		if (value == 0)
-			return ERR_NO_MEMORY;
-		hash = (hash ^ form.hash) * UINT64_C(0x9E3779B97F4A7C15);
-		hash ^= hash >> 29;
-		if (value == STOP || value == STOP_LEANS) {
-			line->leans = line->leans || (first && value == STOP_LEANS);
-			continue;
+	do {
+		n = words_fill(&w, forms, FORMS);
+		for (size_t i = 0; i < n; i++) {
+			if (read_form(t, line, nth, &forms[i], &hash) < 0)
+				return ERR_NO_MEMORY;
 		}
-		line->number = line->number || (form.text.at[0] >= '0' && form.text.at[0] <= '9');
-		if (add_use(t, line, nth, value - 1) < 0)
-			return ERR_NO_MEMORY;
-	}
+	} while (n == FORMS);
 	*ret_hash = hash;
 	return 0;
 }

@@ -75,8 +75,19 @@ static bool has_level(struct span s)
 {
 	static const char *const levels[] = { "CRITICAL", "DEBUG", "ERROR", "FATAL", "INFO",
 		"NOTICE", "TRACE", "WARN" };
+	static const bool begin[256] = { ['C'] = true,
+		['D'] = true,
+		['E'] = true,
+		['F'] = true,
+		['I'] = true,
+		['N'] = true,
+		['T'] = true,
+		['W'] = true };
 	unsigned char first = s.at[0] & (unsigned char)~0x20;
 
+	/* By its first two letters most prose is none. */
+	if (!begin[first] || memchr("REANO", s.at[1] & ~0x20, 5) == NULL)
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(levels); i++) {
 		size_t n;
 
@@ -90,22 +101,30 @@ static bool has_level(struct span s)
 	return false;
 }
 
+static bool is_time(struct span line)
+{
+	static const char *const numbers[] = { "0000?00?00", "00?00?0000", "00:00:00",
+		"00/AAA/0000", "000000 00:00" };
+
+	/* What has neither a number first nor one behind a short word is no time: most lines. */
+	if (line.at[3] == ' ' && (line.at[4] == ' ' || is_digit(line.at[4])))
+		return is_like(line, "AAA 00 00:00") || is_like(line, "AAA  0 00:00");
+	if (!is_digit(line.at[0]))
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		if (is_like(line, numbers[i]))
+			return true;
+	}
+	return is_address(line);
+}
+
 bool section_is_log_line(struct span line)
 {
-	static const char *const patterns[] = { "0000?00?00", "00?00?0000", "00:00:00",
-		"AAA 00 00:00", "AAA  0 00:00", "00/AAA/0000", "000000 00:00" };
-
 	if (line.len > 0 && (line.at[0] == '[' || line.at[0] == '<' || line.at[0] == '('))
 		line = span_part(line, 1, line.len);
 	if (line.len < 8 || line.at[0] <= ' ')
 		return false;
-	/* What has neither a number first nor one behind a short word is no time: most lines. */
-	for (size_t i = 0; (is_digit(line.at[0]) || line.at[3] == ' ') && i < ARRAY_LEN(patterns);
-		i++) {
-		if (is_like(line, patterns[i]))
-			return true;
-	}
-	return has_level(line) || (is_digit(line.at[0]) && is_address(line));
+	return is_time(line) || has_level(line);
 }
 
 /* What goes on with the line before: a trace of the stack, a wrapped line. */
@@ -186,17 +205,25 @@ static size_t json_len(struct section_reader *r, struct span s)
 	return at < JSON_MIN ? 0 : at;
 }
 
-/* What begins at the start of s with this line; .text.len 0: prose. first: nothing or an empty line is before it. */
-static struct section look(struct section_reader *r, struct span s, struct span line, bool first)
+/* What a section of each kind but CSV can begin with behind its indentation, and what it cannot: most lines of prose.
+ * Source code is told by its end, too. */
+static bool may_begin(struct span line, size_t indent)
+{
+	static const bool first[256] = { ['{'] = true, ['['] = true, ['|'] = true };
+
+	return first[line.at[indent]] || source_may_begin(line) ||
+	       (indent == 0 && (section_is_log_line(line) || patch_may_begin(line)));
+}
+
+/* What begins at the start of s with this line, which has more than blanks; .text.len 0: prose. first: nothing or an
+ * empty line is before it. */
+static struct section look(struct section_reader *r, struct span s, struct span line, size_t at,
+	bool first)
 {
 	struct csv csv;
 	struct section found = { .kind = SECTION_TEXT };
-	size_t at = 0, n = 0;
+	size_t n = 0;
 
-	while (at < line.len && (line.at[at] == ' ' || line.at[at] == '\t'))
-		at++;
-	if (at == line.len)
-		return found;
 	if (line.at[at] == '{' || line.at[at] == '[') {
 		n = json_len(r, span_part(s, at, s.len));
 		found.kind = SECTION_JSON;
@@ -241,13 +268,20 @@ bool section_next(struct section_reader *r, struct section *ret)
 	for (; at < r->rest.len; at += next) {
 		struct span s = span_of(r->rest.at + at, r->rest.len - at),
 			    line = text_line(s, &next);
+		size_t indent = 0;
 
+		while (indent < line.len && (line.at[indent] == ' ' || line.at[indent] == '\t'))
+			indent++;
+		if (indent == line.len) {
+			first = true;
+			continue;
+		}
 		if (text_is_fence(line)) {
 			r->fenced = !r->fenced;
 			continue;
 		}
-		if (!r->fenced) {
-			r->next = look(r, s, line, first);
+		if (!r->fenced && (first || may_begin(line, indent))) {
+			r->next = look(r, s, line, indent, first);
 			if (r->next.text.len > 0)
 				break;
 		}

@@ -5,6 +5,7 @@
 #include "policy/text.h"
 
 #include "base/check.h"
+#include "policy/scan.h"
 
 #include "base/pure.h"
 
@@ -141,10 +142,31 @@ static bool stands_alone(struct span line, struct span after)
 	return after.len > 0 && text_is_blank(text_line(after, &next)) && !is_lower(line.at[0]);
 }
 
-static bool starts_block(struct span line)
+/* How a heading, an item or a fence can begin: no other line is looked at further. */
+static const bool may_start[256] = { ['#'] = true,
+	['`'] = true,
+	['~'] = true,
+	['-'] = true,
+	['*'] = true,
+	['+'] = true,
+	['|'] = true,
+	[0xE2] = true,
+	['0' ... '9'] = true };
+
+/* Does a block start, or end with a blank line, at the start of s? */
+static bool starts_block(struct span s)
 {
-	return text_is_blank(line) || text_is_heading(line) || text_is_item(line) ||
-	       text_is_fence(line);
+	struct span line;
+	size_t at = 0, next;
+
+	while (at < s.len && is_space(s.at[at]) && s.at[at] != '\n')
+		at++;
+	if (at == s.len || s.at[at] == '\n')
+		return true;
+	if (!may_start[s.at[at]])
+		return false;
+	line = text_line(s, &next);
+	return text_is_heading(line) || text_is_item(line) || text_is_fence(line);
 }
 
 /* Abbreviations after which a sentence goes on; lower case, sorted by bytes. */
@@ -286,30 +308,52 @@ static size_t cut_long(struct span s)
 	return is_space(s.at[at]) ? at : text_border(s, TEXT_SENTENCE_MAX);
 }
 
+static inline scan_lane may_end_lane(scan_lane bytes)
+{
+	return scan_is(bytes, '.') | scan_is(bytes, '\n') | scan_is(bytes, '!') |
+	       scan_is(bytes, '?') | SCAN_WIDE(bytes);
+}
+
+/* The first place from `at` on at which a sentence or a block can end; not below s.len if there is none. */
+static size_t next_end(struct span s, size_t at)
+{
+	while (at < s.len) {
+		struct scan_block b;
+		uint64_t bits;
+
+		scan_open(&b, s, at);
+		for (bits = SCAN(&b, may_end_lane); bits != 0; bits &= bits - 1) {
+			size_t end = at + (unsigned)__builtin_ctzll(bits);
+
+			if (may_end[s.at[end]])
+				return end;
+		}
+		at += b.n;
+	}
+	return at;
+}
+
 /* The end of the sentence that starts at the start of rest, in prose and list items. *ret_block says
  * whether the block ends there, too. */
 static size_t prose_end(struct span rest, bool *ret_block)
 {
 	size_t at = number_len(rest), stop; /* the stop in "1. Scope" ends nothing */
+	struct span look = span_part(rest, 0, TEXT_SENTENCE_MAX + 1);
 
 	*ret_block = false;
-	for (; at < rest.len && at <= TEXT_SENTENCE_MAX; at++) {
-		if (!may_end[rest.at[at]])
-			continue;
+	for (at = next_end(look, at); at < look.len; at = next_end(look, at + 1)) {
 		if (rest.at[at] == '\n') {
-			struct span after = span_part(rest, at + 1, rest.len);
-			size_t next;
-
-			*ret_block = starts_block(text_line(after, &next));
+			*ret_block = starts_block(span_part(rest, at + 1, rest.len));
 			if (*ret_block)
 				return at;
+			continue;
 		}
 		stop = text_stop(rest, at);
 		if (stop > 0)
 			return stop;
 	}
-	*ret_block = at >= rest.len;
-	return at > TEXT_SENTENCE_MAX ? cut_long(rest) : at;
+	*ret_block = look.len == rest.len;
+	return look.len > TEXT_SENTENCE_MAX ? cut_long(rest) : look.len;
 }
 
 /* The end of a fenced block, its last fence included; whole lines of what is too long. */
@@ -365,7 +409,7 @@ static size_t heading_end(struct span rest, bool *ret_block)
 /* White space between sentences. An empty line closes the block, as does a line that starts another one. */
 static void skip_space(struct text_reader *r)
 {
-	size_t at = 0, line = 0, next;
+	size_t at = 0, line = 0;
 	unsigned breaks = 0;
 
 	for (; at < r->rest.len && is_space(r->rest.at[at]); at++) {
@@ -379,7 +423,7 @@ static void skip_space(struct text_reader *r)
 		return;
 	}
 	r->rest = span_part(r->rest, at, r->rest.len);
-	if (breaks > 1 || (breaks == 1 && starts_block(text_line(r->rest, &next))))
+	if (breaks > 1 || (breaks == 1 && starts_block(r->rest)))
 		r->inside = false;
 }
 
@@ -413,19 +457,39 @@ bool text_next(struct text_reader *r, struct sentence *ret)
 	}
 }
 
+static inline scan_lane is_blank_lane(scan_lane bytes)
+{
+	return scan_is(bytes, ' ');
+}
+
+/* The first white space from `at` on that is more than one blank or ends the text; s.len if there is none. */
+static size_t gap_at(struct span s, size_t at)
+{
+	for (struct scan_block b; at < s.len; at += b.n) {
+		uint64_t spaces, blanks, gaps, last;
+
+		scan_open(&b, s, at);
+		spaces = SCAN(&b, scan_space);
+		blanks = SCAN(&b, is_blank_lane);
+		last = UINT64_C(1) << (b.n - 1);
+		gaps = (spaces & ~blanks) | (spaces & spaces >> 1);
+		if ((blanks & last) != 0 && (at + b.n == s.len || is_space(s.at[at + b.n])))
+			gaps |= last;
+		if (gaps != 0)
+			return at + (unsigned)__builtin_ctzll(gaps);
+	}
+	return s.len;
+}
+
 void text_flatten(struct buf *b, struct span s)
 {
-	bool gap = false;
-
+	s = trim_left(s);
 	while (s.len > 0) {
-		size_t n = 0;
+		size_t n = gap_at(s, 0);
 
-		while (n < s.len && s.at[n] != ' ' && (s.at[n] < '\t' || s.at[n] > '\r'))
-			n++;
-		if (n > 0 && gap)
-			buf_byte(b, ' ');
 		buf_add(b, span_part(s, 0, n));
-		gap = gap || n < s.len;
-		s = span_part(s, n + 1, s.len);
+		s = trim_left(span_part(s, n, s.len));
+		if (s.len > 0)
+			buf_byte(b, ' ');
 	}
 }

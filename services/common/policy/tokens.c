@@ -7,26 +7,9 @@
 #include "policy/tokens.h"
 
 #include "base/check.h"
-#include "policy/letters.h"
+#include "policy/scan.h"
 
 #include "base/pure.h"
-
-enum byte_class {
-	LETTER,
-	DIGIT,
-	SPACE,
-	SIGN, /* of ASCII */
-	WIDE,
-};
-
-/* clang-format off */
-static const unsigned char classes[256] = {
-	[0 ... 8] = SIGN, [14 ... 31] = SIGN, ['!' ... '/'] = SIGN, [':' ... '@'] = SIGN,
-	['[' ... '`'] = SIGN, ['{' ... 127] = SIGN,
-	['\t' ... '\r'] = SPACE, [' '] = SPACE,
-	['0' ... '9'] = DIGIT, [128 ... 255] = WIDE,
-};
-/* clang-format on */
 
 /* Scripts by lead byte. */
 enum script { LATIN, GREEK, CYRILLIC, ARABIC, INDIC, KANA, HAN, HANGUL, SYMBOL, EMOJI, SCRIPTS };
@@ -148,67 +131,138 @@ static uint64_t wide_cost(const struct cost *cost, struct span s, size_t at, siz
 	return *ret_len == 1 ? NO_CHARACTER : cost->wide[script_of(s.at + at)];
 }
 
-static uint64_t sign_cost(size_t n)
+/* What is left to count of runs that go on from one block of 64 bytes to the next: the sets of the block before,
+ * whose last bytes are the highest bits. */
+struct runs {
+	uint64_t letters, signs, spaces, blanks;
+	size_t digits; /* so many at its end */
+	size_t wide;   /* the next character that is no ASCII begins here or later */
+};
+
+/* The bits that have `n` others of their set right before them, n = 6 or 7: that end a row of n + 1. `before`: the
+ * block before, of which only the last ones matter. */
+static uint64_t inside(uint64_t set, uint64_t before, unsigned n)
 {
-	return SIGN_FIRST +
-	       (n <= SIGNS_MANY ? (n - 1) * SIGN_MORE
-				: (SIGNS_MANY - 1) * SIGN_MORE + (n - SIGNS_MANY) * SIGN_LINE);
+	unsigned __int128 runs = (unsigned __int128)set << 64 | before;
+
+	runs &= runs << 1;
+	runs &= runs << 2;
+	runs &= n == 7 ? runs << 4 : runs << 3;
+	return (uint64_t)(runs >> 64);
 }
 
-static uint64_t digits_cost(const struct cost *cost, size_t n)
+/* The bits that follow one of the set. */
+static uint64_t after(uint64_t set, uint64_t before)
 {
-	CHECK(cost->digits > 0);
-	return (n + cost->digits - 1) / cost->digits * 1000;
+	return set << 1 | before >> 63;
 }
 
-static size_t run_end(struct span s, size_t at, unsigned char class)
+static uint64_t letters_cost(const struct cost *cost, uint64_t set, uint64_t before)
 {
-	while (at < s.len && classes[s.at[at]] == class)
-		at++;
-	return at;
+	uint64_t sum = (uint64_t)scan_count(set & ~after(set, before)) * cost->word,
+		 more = inside(set, before, cost->letters);
+
+	return sum + (more == 0 ? 0 : (uint64_t)scan_count(more) * cost->letter);
 }
 
-/* Words with single blanks between them, which are a part of the word behind them. */
-static size_t words_end(const struct cost *cost, struct span s, size_t at, struct tokens *sum)
+static uint64_t signs_cost(uint64_t set, uint64_t before)
 {
-	for (;;) {
-		size_t end = letters_end(s, at + 1), n = end - at;
+	uint64_t follow = set & after(set, before), many;
 
-		sum->text += cost->word;
-		if (n > cost->letters)
-			sum->text += (n - cost->letters) * (uint64_t)cost->letter;
-		if (end + 1 >= s.len || s.at[end] != ' ' || classes[s.at[end + 1]] != LETTER)
-			return end;
-		at = end + 1;
+	if (follow == 0)
+		return (uint64_t)scan_count(set) * SIGN_FIRST;
+	many = inside(set, before, SIGNS_MANY);
+	return (uint64_t)scan_count(set & ~follow) * SIGN_FIRST +
+	       (uint64_t)scan_count(follow & ~many) * SIGN_MORE +
+	       (uint64_t)scan_count(many) * SIGN_LINE;
+}
+
+/* Of runs that are no single blank: that is seen at their first byte, or at their second one. */
+static uint64_t spaces_cost(uint64_t spaces, uint64_t blanks, const struct runs *before)
+{
+	uint64_t starts = spaces & ~after(spaces, before->spaces),
+		 starts_before = before->spaces & ~(before->spaces << 1),
+		 seconds = spaces & after(starts & blanks, starts_before & before->blanks);
+
+	return (uint64_t)scan_count((starts & ~blanks) | seconds) * SPACE_RUN;
+}
+
+static uint64_t groups(const struct cost *cost, size_t digits)
+{
+	return (digits + cost->digits - 1) / cost->digits;
+}
+
+static uint64_t digits_cost(const struct cost *cost, uint64_t set, size_t *before)
+{
+	uint64_t sum = 0;
+	size_t had = (set & 1) != 0 ? *before : 0;
+
+	*before = 0;
+	while (set != 0) {
+		unsigned at = (unsigned)__builtin_ctzll(set);
+		uint64_t behind = ~(set >> at);
+		unsigned n = behind == 0 ? 64 : (unsigned)__builtin_ctzll(behind);
+
+		sum += (groups(cost, had + n) - groups(cost, had)) * 1000;
+		*before = at + n == SCAN_BYTES ? had + n : 0;
+		had = 0;
+		set = at + n >= SCAN_BYTES ? 0 : set & UINT64_MAX << (at + n);
 	}
+	return sum;
+}
+
+/* Of characters that are no ASCII in the block at `from`. */
+static uint64_t wides_cost(const struct cost *cost, struct span s, size_t from, uint64_t set,
+	size_t *next)
+{
+	uint64_t sum = 0;
+
+	for (; set != 0; set &= set - 1) {
+		size_t at = from + (unsigned)__builtin_ctzll(set), n;
+
+		if (at < *next)
+			continue;
+		sum += wide_cost(cost, s, at, &n);
+		*next = at + n;
+	}
+	return sum;
+}
+
+static inline scan_lane is_blank(scan_lane bytes)
+{
+	return scan_is(bytes, ' ');
 }
 
 struct tokens tokens_of(enum tokens_family family, struct span s)
 {
 	const struct cost *cost = &costs[family];
 	struct tokens sum = { 0, 0 };
-	size_t at = 0, end, n;
+	struct runs before = { 0 };
 
-	for (; at < s.len; at = end) {
-		unsigned char class = classes[s.at[at]];
+	for (size_t at = 0; at < s.len; at += SCAN_BYTES) {
+		struct scan_block b;
+		uint64_t letters, spaces, blanks, digits, wide, signs;
 
-		if (class == WIDE) {
-			sum.text += wide_cost(cost, s, at, &n);
-			end = at + n;
-			continue;
-		}
-		if (class == LETTER) {
-			end = words_end(cost, s, at, &sum);
-			continue;
-		}
-		end = run_end(s, at + 1, class);
-		n = end - at;
-		if (class == SIGN)
-			sum.text += sign_cost(n);
-		else if (class == DIGIT)
-			sum.text += n <= cost->digits ? 1000 : digits_cost(cost, n);
-		else if (n > 1 || s.at[at] != ' ')
-			sum.space += SPACE_RUN;
+		scan_open(&b, s, at);
+		letters = SCAN(&b, scan_letter);
+		spaces = SCAN(&b, scan_space);
+		blanks = SCAN(&b, is_blank);
+		digits = SCAN(&b, scan_digit);
+		wide = SCAN(&b, SCAN_WIDE);
+		signs = scan_all(&b) & ~(letters | spaces | digits | wide);
+		sum.text += letters_cost(cost, letters, before.letters);
+		sum.space += spaces_cost(spaces, blanks, &before);
+		if (signs != 0)
+			sum.text += signs_cost(signs, before.signs);
+		if (digits != 0)
+			sum.text += digits_cost(cost, digits, &before.digits);
+		if (wide != 0)
+			sum.text += wides_cost(cost, s, at, wide, &before.wide);
+		before.letters = letters;
+		before.signs = signs;
+		before.spaces = spaces;
+		before.blanks = blanks;
+		before.digits = digits == 0 ? 0 : before.digits;
 	}
 	return sum;
 }

@@ -6,9 +6,11 @@
 
 #include "base/check.h"
 #include "base/utf8.h"
-#include "policy/letters.h"
+#include "policy/scan.h"
 
 #include "base/pure.h"
+
+#define SCAN_SPECIAL(bytes) (SCAN_WIDE(bytes) | scan_is(bytes, '\''))
 
 enum byte_kind { BYTE_GAP, BYTE_LETTER, BYTE_WIDE };
 
@@ -21,14 +23,14 @@ static const unsigned char byte_kinds[256] = {
 
 /* Ranges of characters of three bytes that are not as their neighbours: by the number that the bytes make, so
  * that the last one counts, too. */
-enum class {
+enum class_of {
 	CLASS_GAP,    /* between words */
 	CLASS_LETTER, /* of a word that goes on */
 	CLASS_PAIR,   /* of a script without spaces */
 };
 static const struct range {
 	unsigned first, last;
-	enum class class;
+	enum class_of class;
 } ranges[] = {
 	{ 0xE0A5A4, 0xE0A5A5, CLASS_GAP },    /* danda, double danda */
 	{ 0xE0B880, 0xE0BBBF, CLASS_PAIR },   /* Thai, Lao */
@@ -63,33 +65,43 @@ static int order_of(const void *key, const void *row)
 	return c < range->first ? -1 : c > range->last;
 }
 
-/* The class of a character of n > 1 bytes. */
-static enum class class_of_wide(const unsigned char *c, int n) {
-	unsigned bytes; const struct range * range;
+/* Of a character of two bytes. */
+static enum class_of class_of_two(const unsigned char *c)
+{
+	unsigned bytes = (unsigned)c[0] << 8 | c[1];
 
-	if (n == 2){ if (c[0] == 0xC2) /* U+0080-00BF: signs, but for three */
-					     return c[1] == 0xAA ||
-				     c[1] == 0xB5 || c[1] == 0xBA
-			     ? CLASS_LETTER
-			     : CLASS_GAP;
-		     /* Arabic comma, semicolon, question mark, full stop; the Armenian one */
-		     bytes = (unsigned)c[0] << 8 | c[1];
-		     return bytes == 0xD88C || bytes == 0xD89B || bytes == 0xD89F ||
-					    bytes == 0xDB94 || bytes == 0xD689
-				    ? CLASS_GAP
-				    : CLASS_LETTER; }
-if (n == 4) return CLASS_PAIR;
-bytes = (unsigned)c[0] << 16 | (unsigned)c[1] << 8 | c[2];
-range = bsearch(&bytes, ranges, ARRAY_LEN(ranges), sizeof(ranges[0]), order_of);
-return range == NULL ? CLASS_LETTER : range->class;
+	if (c[0] == 0xC2) /* U+0080-00BF: signs, but for three */
+		return c[1] == 0xAA || c[1] == 0xB5 || c[1] == 0xBA ? CLASS_LETTER : CLASS_GAP;
+	/* Arabic comma, semicolon, question mark, full stop; the Armenian one */
+	return bytes == 0xD88C || bytes == 0xD89B || bytes == 0xD89F || bytes == 0xDB94 ||
+			       bytes == 0xD689
+		       ? CLASS_GAP
+		       : CLASS_LETTER;
+}
+
+/* Of a character of n > 1 bytes. */
+static enum class_of class_of_wide(const unsigned char *c, int n)
+{
+	const struct range *range;
+	unsigned bytes;
+
+	if (n == 2)
+		return class_of_two(c);
+	if (n == 4)
+		return CLASS_PAIR;
+	bytes = (unsigned)c[0] << 16 | (unsigned)c[1] << 8 | c[2];
+	range = bsearch(&bytes, ranges, ARRAY_LEN(ranges), sizeof(ranges[0]), order_of);
+	return range == NULL ? CLASS_LETTER : range->class;
 }
 
 /* The class and length of what stands at the start of s. */
-static enum class class_at(struct span s, size_t *ret_len) {
+static enum class_of class_at(struct span s, size_t *ret_len)
+{
 	int n;
 
 	*ret_len = 1;
-	if (s.at[0] < 0x80) return byte_kinds[s.at[0]] == BYTE_LETTER ? CLASS_LETTER : CLASS_GAP;
+	if (s.at[0] < 0x80)
+		return byte_kinds[s.at[0]] == BYTE_LETTER ? CLASS_LETTER : CLASS_GAP;
 	n = utf8_step(s);
 	*ret_len = (size_t)abs(n);
 	return n < 0 ? CLASS_GAP : class_of_wide(s.at, n);
@@ -98,7 +110,7 @@ static enum class class_at(struct span s, size_t *ret_len) {
 /* The end of the word at the start of s. */
 static size_t word_end(struct span s, bool *ret_ascii)
 {
-	size_t len = letters_end(s, 0), n;
+	size_t len = 0, n;
 
 	for (*ret_ascii = true;; *ret_ascii = false, len += n) {
 		while (len < s.len && byte_kinds[s.at[len]] == BYTE_LETTER)
@@ -121,56 +133,157 @@ static size_t skip_apostrophe(struct span s, size_t len)
 	return end < s.len && byte_kinds[s.at[end]] == BYTE_LETTER ? len : end;
 }
 
+/* --- hashes --------------------------------------------------------------------------------------- */
+
+#define SHORT_BYTES 16u /* most words have no more */
+#define FIRST(n) ((n) < 8 ? (UINT64_C(1) << 8 * ((n) % 8)) - 1 : UINT64_MAX)
+#define KEEP(n)                                                                                    \
+	{                                                                                          \
+		FIRST(n), (n) < 8 ? 0 : FIRST((n)-8)                                               \
+	}
+
+/* The first bytes of a word, and zeros: as two numbers, without a branch for its length, which cannot be predicted. */
+static inline uint64_t hash_short(const unsigned char bytes[SHORT_BYTES], size_t len)
+{
+	static const uint64_t keep[SHORT_BYTES + 1][2] = { KEEP(0), KEEP(1), KEEP(2), KEEP(3),
+		KEEP(4), KEEP(5), KEEP(6), KEEP(7), KEEP(8), KEEP(9), KEEP(10), KEEP(11), KEEP(12),
+		KEEP(13), KEEP(14), KEEP(15), KEEP(16) };
+	unsigned __int128 product;
+	uint64_t low, high;
+
+	memcpy(&low, bytes, sizeof(low));
+	memcpy(&high, bytes + sizeof(low), sizeof(high));
+	low = le64toh(low) & keep[len][0];
+	high = le64toh(high) & keep[len][1];
+	/* Folded as by span_hash, with wyhash's numbers; no word has their bytes, so no factor is zero. */
+	product = (unsigned __int128)(low ^ UINT64_C(0xe7037ed1a0b428db)) *
+		  (high ^ len ^ UINT64_C(0x8ebc6af09c88c6e3));
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Of what is long or at a text's end. */
+static __attribute__((noinline)) uint64_t hash_other(struct span word)
+{
+	unsigned char bytes[SHORT_BYTES] = { 0 };
+
+	if (word.len > SHORT_BYTES)
+		return span_hash(word, 0);
+	memcpy(bytes, word.at, word.len);
+	return hash_short(bytes, word.len);
+}
+
+/* The same bytes have the same form, wherever they stand. */
+static inline struct form form_at(struct span s, size_t at, size_t len, bool ascii)
+{
+	bool quick = len <= SHORT_BYTES && s.len - at >= SHORT_BYTES;
+	struct span text = span_of(s.at + at, len);
+
+	return (struct form){
+		.hash = quick ? hash_short(text.at, len) : hash_other(text),
+		.text = text,
+		.ascii = ascii,
+	};
+}
+
+/* --- words ---------------------------------------------------------------------------------------- */
+
 /* A character of a script without spaces: it gives the pair with the one before, or itself if it is the
  * first of its run and the last one, too. */
 static bool take_pair(struct words *w, size_t n, struct form *ret)
 {
-	struct span here = span_part(w->rest, 0, n), next = span_part(w->rest, n, w->rest.len);
+	struct span here = span_part(w->text, w->at, n),
+		    next = span_part(w->text, w->at + n, w->text.len);
 	size_t after;
 	bool goes_on = next.len > 0 && class_at(next, &after) == CLASS_PAIR;
 	struct span text = w->last.len > 0 ? span_of(w->last.at, w->last.len + n) : here;
 	bool give = w->last.len > 0 || !goes_on;
 
 	w->last = goes_on ? here : (struct span){ 0 };
-	w->rest = next;
+	w->at += n;
 	if (give)
-		*ret = (struct form){ .text = text, .hash = span_hash(text, 0) };
+		*ret = form_at(w->text, (size_t)(text.at - w->text.at), text.len, false);
 	return give;
 }
 
-static void skip_gap(struct words *w)
+static void look(struct words *w)
+{
+	struct scan_block block;
+
+	scan_open(&block, w->text, w->at);
+	w->narrow = SCAN(&block, scan_word);
+	w->special = SCAN(&block, SCAN_SPECIAL);
+	w->from = w->at;
+	w->to = w->at + block.n;
+}
+
+/* Words that end where the sets show it, up to the first special byte: most. */
+static size_t take_plain(struct words *w, struct form *forms, size_t most)
+{
+	uint64_t unread = UINT64_MAX << (w->at - w->from), narrow = w->narrow & unread,
+		 special = w->special & unread, starts = narrow & ~(narrow << 1),
+		 ends = narrow << 1 & ~narrow & ((special & -special) - 1);
+	struct span text = w->text;
+	size_t n = 0, from = w->from;
+
+	for (; ends != 0 && n < most; n++) {
+		size_t start = (unsigned)__builtin_ctzll(starts),
+		       end = (unsigned)__builtin_ctzll(ends);
+
+		starts &= starts - 1;
+		ends &= ends - 1;
+		forms[n] = form_at(text, from + start, end - start, true);
+		w->at = from + end;
+	}
+	return n;
+}
+
+/* What begins at w->at by its characters; false: it was no word. */
+static bool take_special(struct words *w, struct form *ret)
+{
+	struct span rest = span_part(w->text, w->at, w->text.len);
+	size_t n, len;
+	enum class_of class = class_at(rest, &n);
+	bool ascii;
+
+	if (class == CLASS_PAIR)
+		return take_pair(w, n, ret);
+	if (class == CLASS_GAP) {
+		w->at += n;
+		return false;
+	}
+	len = word_end(rest, &ascii);
+	*ret = form_at(w->text, w->at, len, ascii);
+	if (len + 1 < rest.len && rest.at[len] == '\'')
+		len = skip_apostrophe(rest, len);
+	w->at += len;
+	return true;
+}
+
+size_t words_fill(struct words *w, struct form *forms, size_t most)
 {
 	size_t n = 0;
 
-	while (n < w->rest.len && byte_kinds[w->rest.at[n]] == BYTE_GAP)
-		n++;
-	w->rest = span_of(w->rest.at + n, w->rest.len - n);
-}
+	while (n < most && w->at < w->text.len) {
+		uint64_t left;
 
-bool words_next_form(struct words *w, struct form *ret)
-{
-	for (skip_gap(w); w->rest.len > 0; skip_gap(w)) {
-		size_t n, len;
-		enum class class = class_at(w->rest, &n);
-
-		if (class == CLASS_PAIR) {
-			if (take_pair(w, n, ret))
-				return true;
+		if (w->at >= w->to)
+			look(w);
+		n += take_plain(w, forms + n, most - n);
+		left = w->at < w->to ? (w->narrow | w->special) >> (w->at - w->from) : 0;
+		if (left == 0) {
+			w->at = w->at > w->to ? w->at : w->to;
 			continue;
 		}
-		if (class == CLASS_GAP) {
-			w->rest = span_of(w->rest.at + n, w->rest.len - n);
-			continue;
-		}
-		len = word_end(w->rest, &ret->ascii);
-		ret->text = span_of(w->rest.at, len);
-		ret->hash = span_hash(ret->text, 0);
-		if (len + 1 < w->rest.len && w->rest.at[len] == '\'')
-			len = skip_apostrophe(w->rest, len);
-		w->rest = span_of(w->rest.at + len, w->rest.len - len);
-		return true;
+		if (n == most)
+			break;
+		w->at += (unsigned)__builtin_ctzll(left);
+		/* A word that goes on behind these 64 bytes is seen whole from its start. */
+		if (w->special >> (w->at - w->from) == 0 && w->at > w->from && w->to < w->text.len)
+			look(w);
+		else
+			n += take_special(w, &forms[n]);
 	}
-	return false;
+	return n;
 }
 
 struct word words_judge(const struct form *form, char room[STEM_BYTES], struct span *ret_stem)

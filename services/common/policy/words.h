@@ -12,14 +12,18 @@
 #include "policy/stem.h"
 
 struct words {
-	struct span rest;
+	struct span text;
+	size_t at;        /* read up to here */
+	size_t from, to;  /* what the sets are of */
+	uint64_t narrow;  /* bytes of ASCII that belong to words */
+	uint64_t special; /* bytes that are no ASCII, and apostrophes: to be looked at closely */
 	struct span last; /* the character before in a run without spaces, or empty */
 };
 
 /* A word as written: cheap to find, and equal forms have equal stems, so that a reader with a table of forms
  * needs words_judge once for each. */
 struct form {
-	uint64_t hash;    /* of the bytes */
+	uint64_t hash;    /* of the bytes; to be compared with those of other forms only */
 	struct span text; /* as written */
 	bool ascii;       /* only ASCII letters, digits and _ */
 };
@@ -32,11 +36,18 @@ struct word {
 
 static inline struct words words_of(struct span text)
 {
-	return (struct words){ .rest = text };
+	return (struct words){ .text = text };
 }
 
+/* The next words as written, up to `most`; returns how many: less only at the end. Several at once are cheaper. */
+size_t words_fill(struct words *w, struct form *forms, size_t most);
+
 /* The next word as written; false at the end. */
-bool words_next_form(struct words *w, struct form *ret);
+static inline bool words_next_form(struct words *w, struct form *ret)
+{
+	return words_fill(w, ret, 1) > 0;
+}
+
 /* What it is compared by. *stem: the stem's bytes in `room`, or the form's own; empty for a stop word. */
 struct word words_judge(const struct form *form, char room[STEM_BYTES], struct span *ret_stem);
 /* The next word; false at the end. */
