@@ -38,19 +38,23 @@ static inline uint32_t hash_index_find(const struct hash_index *x, uint64_t hash
 	return x->cap == 0 ? 0 : hash_index_row(x, hash)->value;
 }
 
-/* The row of a hash: its own, or a free one that is now taken for it, with the value 0 for the caller to set. It
- * stays until the next hash_index_take. NULL without memory. */
-static inline MUST_USE struct hash_index_row *hash_index_take(struct hash_index *x, struct arena *a,
-	uint64_t hash)
+/* As hash_index_take, but there is room: some was reserved. */
+static inline struct hash_index_row *hash_index_put(struct hash_index *x, uint64_t hash)
 {
-	struct hash_index_row *row;
+	struct hash_index_row *row = hash_index_row(x, hash);
 
-	if (x->n >= x->cap / 2 && hash_index_reserve(x, a, 1) < 0)
-		return NULL;
-	row = hash_index_row(x, hash);
 	if (row->value == 0) {
 		row->hash = hash;
 		x->n++;
 	}
 	return row;
+}
+
+/* The row of a hash: its own, or a free one that is now taken for it, with the value 0 for the caller to set. It
+ * stays until the next hash_index_take. NULL without memory. */
+static inline MUST_USE struct hash_index_row *hash_index_take(struct hash_index *x, struct arena *a,
+	uint64_t hash)
+{
+	return x->n >= x->cap / 2 && hash_index_reserve(x, a, 1) < 0 ? NULL
+								     : hash_index_put(x, hash);
 }

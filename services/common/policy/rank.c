@@ -126,18 +126,19 @@ static uint32_t seen_of(const struct term *term)
 static int64_t sum_of(const struct ranking *k, const struct line *line, int64_t *ret_fresh)
 {
 	const struct use *use = &k->terms.uses[line->uses_from], *end = use + line->uses_n;
-	int64_t sum = 0, fresh = 0;
+	uint64_t sum = 0;
+	int64_t fresh = 0;
 
 	for (; use < end; use++) {
 		const struct term *term = &k->terms.terms[use->term];
 		uint32_t seen = seen_of(term);
 
-		sum += worth(line, use->count) * (int64_t)(term->weight * k->about_once[seen]) /
+		sum += (uint64_t)worth(line, use->count) * (term->weight * k->about_once[seen]) /
 		       1024;
 		fresh += seen == 0;
 	}
 	*ret_fresh = fresh;
-	return sum;
+	return (int64_t)sum;
 }
 
 /* What of the match is left when its terms were said before. */
@@ -363,15 +364,17 @@ static void choose_all(struct ranking *k)
 		uint32_t i = top->item;
 		int64_t gain, stale = -top->key;
 
-		heap_drop(&k->heap, i);
-		if (k->out.taken[i] || !fits(k, i))
+		if (k->out.taken[i] || !fits(k, i)) {
+			heap_drop(&k->heap, i);
 			continue;
+		}
 		gain = gain_of(k, i);
 		if (gain < stale && looks > 0) {
 			looks--;
 			heap_set(&k->heap, i, -gain);
 			continue;
 		}
+		heap_drop(&k->heap, i);
 		choose_with_needs(k, i);
 	}
 }

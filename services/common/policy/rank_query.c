@@ -6,16 +6,18 @@
 #include "policy/rank_query.h"
 
 #include "policy/fixlog.h"
+#include "policy/scan.h"
 #include "policy/words.h"
 
 #include "base/pure.h"
 
 /* Likeness in 1/1024: twice the common triples of all. */
-#define ALIKE 440      /* ... if they begin alike */
-#define ALIKE_MORE 760 /* ... else: "encrypted", "unencrypted" */
-#define BEGIN 3u       /* letters */
-#define LOOK_MIN 4u    /* shorter words resemble too much */
-#define LIKE_PART 7    /* in tenths: what a like word is worth beside the word itself */
+#define ALIKE 440        /* ... if they begin alike */
+#define ALIKE_MORE 760   /* ... else: "encrypted", "unencrypted" */
+#define COMMON_PART 300u /* what the sets must have in common for a closer look */
+#define BEGIN 3u         /* letters */
+#define LOOK_MIN 4u      /* shorter words resemble too much */
+#define LIKE_PART 7      /* in tenths: what a like word is worth beside the word itself */
 
 struct slot {
 	uint64_t grams; /* a set of its triples, several to a bit */
@@ -40,10 +42,54 @@ static uint32_t gram_at(const char *word, size_t i)
 static uint64_t grams_of(const char *word, size_t len)
 {
 	uint64_t set = 0;
+	uint32_t gram = (uint32_t)(unsigned char)word[0] << 8 | (uint32_t)(unsigned char)word[1]
+									<< 16;
 
-	for (size_t i = 0; i + 3 <= len; i++)
-		set |= UINT64_C(1) << (gram_at(word, i) * 0x9E3779B1u >> 26);
+	for (size_t i = 2; i < len; i++) {
+		gram = gram >> 8 | (uint32_t)(unsigned char)word[i] << 16;
+		set |= UINT64_C(1) << (gram * 0x9E3779B1u >> 26);
+	}
 	return set;
+}
+
+/* How many triples a word may have in common with each of eight slots: for each triple a number with a byte for each
+ * slot, 1 if it has the triple. The sum over a word's triples counts for all eight at once. */
+#define LANES 8u
+struct lookup {
+	uint64_t has[QUERY_SLOTS / LANES][64];
+	uint32_t least[QUERY_SLOTS / LANES]; /* triples of the slot with the fewest */
+	uint32_t n;
+};
+
+static void lookup_make(struct lookup *l, const struct slot *slots, uint32_t slots_n)
+{
+	l->n = (slots_n + LANES - 1) / LANES;
+	memset(l->has, 0, l->n * sizeof(l->has[0]));
+	for (uint32_t i = 0; i < slots_n; i++) {
+		uint32_t *least = &l->least[i / LANES];
+
+		if (i % LANES == 0)
+			*least = UINT32_MAX;
+		if (slots[i].grams != 0 && slots[i].grams_n < *least)
+			*least = slots[i].grams_n;
+		for (uint64_t set = slots[i].grams; set != 0; set &= set - 1)
+			l->has[i / LANES][__builtin_ctzll(set)] += UINT64_C(1) << i % LANES * 8;
+	}
+}
+
+/* Has any of the eight as many triples in common with the word as words that are alike have? */
+static bool lookup_any(const struct lookup *l, uint32_t nth, uint64_t grams, uint32_t grams_n)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t need = ((uint64_t)COMMON_PART * (grams_n + (uint64_t)l->least[nth]) + 2047) / 2048,
+		 common = 0;
+
+	if (need > grams_n)
+		return false;
+	for (; grams != 0; grams &= grams - 1)
+		common += l->has[nth][__builtin_ctzll(grams)];
+	/* No byte is above 64, so that none carries. */
+	return ((common + (0x80 - need) * each) & 0x80 * each) != 0;
 }
 
 /* Exact; the sets only tell which words are worth it. */
@@ -67,15 +113,17 @@ static uint32_t likeness(const char *a, size_t a_len, const char *b, size_t b_le
 /* 0 if they are not alike. */
 static uint32_t alike(const struct slot *s, const struct term_text *text)
 {
-	char room[STEM_BYTES];
-	struct span stem;
+	char stem[STEM_BYTES];
+	size_t len = text->form.len;
 	uint32_t like;
 
-	(void)words_judge(&(struct form){ .text = text->form, .ascii = text->ascii }, room, &stem);
-	if (stem.len < LOOK_MIN || stem.len > STEM_BYTES)
+	stem_fold(text->form, stem);
+	if (text->ascii)
+		len = stem_cut(stem, len);
+	if (len < LOOK_MIN)
 		return 0;
-	like = likeness(s->stem, s->len, (const char *)stem.at, stem.len);
-	return like >= (memcmp(s->stem, stem.at, BEGIN) == 0 ? ALIKE : ALIKE_MORE) ? like : 0;
+	like = likeness(s->stem, s->len, stem, len);
+	return like >= (memcmp(s->stem, stem, BEGIN) == 0 ? ALIKE : ALIKE_MORE) ? like : 0;
 }
 
 static bool asks_number(struct span word)
@@ -143,7 +191,7 @@ static uint32_t read_slots(struct query *q, const struct terms *t, struct span t
 		memcpy(slot->stem, stem.at, stem.len);
 		if (stem.len >= LOOK_MIN && !(form.text.at[0] >= '0' && form.text.at[0] <= '9')) {
 			slot->grams = grams_of(slot->stem, slot->len);
-			slot->grams_n = (uint32_t)__builtin_popcountll(slot->grams);
+			slot->grams_n = scan_count(slot->grams);
 		}
 		n++;
 	}
@@ -160,31 +208,39 @@ static void want(struct query *q, struct term *term, uint32_t slot, uint32_t wan
 		q->weights[slot] = wanted;
 }
 
+struct look {
+	const struct slot *slots;
+	struct lookup lookup;
+};
+
 /* How much a term of the documents is wanted for what it looks like. */
-static void want_like(struct query *q, struct terms *t, const struct slot *slots, uint32_t id)
+static void want_like(struct query *q, struct terms *t, const struct look *look, uint32_t id)
 {
 	const struct term_text *text = &t->texts[id];
 	struct term *term = &t->terms[id];
+	char room[STEM_BYTES];
 	uint64_t grams;
 	uint32_t grams_n;
 
 	if (text->number || text->form.len < LOOK_MIN || text->form.len > STEM_BYTES ||
 		term->slot != 0)
 		return;
-	char room[STEM_BYTES];
 	stem_fold(text->form, room);
 	grams = grams_of(room, text->form.len);
-	grams_n = (uint32_t)__builtin_popcountll(grams);
+	grams_n = scan_count(grams);
 	for (uint32_t i = 0; i < q->slots_n; i++) {
+		const struct slot *slot = &look->slots[i];
 		uint32_t common, like, base;
 
-		if (slots[i].grams == 0)
+		if (i % LANES == 0 && !lookup_any(&look->lookup, i / LANES, grams, grams_n)) {
+			i += LANES - 1;
 			continue;
-		common = (uint32_t)__builtin_popcountll(grams & slots[i].grams);
-		if (2048 * common < 300 * (grams_n + slots[i].grams_n))
+		}
+		common = scan_count(grams & slot->grams);
+		if (slot->grams == 0 || 2048 * common < COMMON_PART * (grams_n + slot->grams_n))
 			continue;
-		like = alike(&slots[i], text);
-		base = rarity(t->lines_n, term->df) * (slots[i].weighty ? 3 : 2) / 2;
+		like = alike(slot, text);
+		base = rarity(t->lines_n, term->df) * (slot->weighty ? 3 : 2) / 2;
 		want(q, term, i, base * like / 1024 * like / 1024 * LIKE_PART / 10);
 	}
 }
@@ -192,6 +248,7 @@ static void want_like(struct query *q, struct terms *t, const struct slot *slots
 void query_read(struct query *q, struct terms *t, struct span text)
 {
 	struct slot slots[QUERY_SLOTS];
+	struct look look = { .slots = slots, .lookup.n = 0 };
 	bool looks = false;
 
 	*q = (struct query){ 0 };
@@ -203,8 +260,10 @@ void query_read(struct query *q, struct terms *t, struct span text)
 				rarity(t->lines_n, t->terms[slots[i].term].df) *
 					(slots[i].weighty ? 3 : 2) / 2);
 	}
+	if (looks)
+		lookup_make(&look.lookup, slots, q->slots_n);
 	for (uint32_t id = 0; looks && id < t->terms_n; id++)
-		want_like(q, t, slots, id);
+		want_like(q, t, &look, id);
 	for (uint32_t i = 0; i < q->slots_n; i++) {
 		q->found += q->weights[i] > 0;
 		q->wanted += q->weights[i];

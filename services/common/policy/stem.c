@@ -10,16 +10,16 @@
 
 #include "base/pure.h"
 
-#define STOP_BYTES 8 /* room for the longest stop word and a zero */
+#define KEY_BYTES 8 /* of a word, which are compared as one number, in the order of bytes */
 
-/* Stop words by their first letter, each with zeros up to the record's end. */
+/* Stop words by their first letter, each with zeros up to the key's end; sorted by bytes. */
 struct stop_row {
-	const char (*words)[STOP_BYTES];
+	const char (*words)[KEY_BYTES];
 	size_t n;
 };
 /* clang-format off */
-#define WORDS(...) (const char[][STOP_BYTES]){ __VA_ARGS__ }
-#define ROW(letter, ...) [letter - 'a'] = { WORDS(__VA_ARGS__), sizeof(WORDS(__VA_ARGS__)) / STOP_BYTES }
+#define WORDS(...) (const char[][KEY_BYTES]){ __VA_ARGS__ }
+#define ROW(letter, ...) [letter - 'a'] = { WORDS(__VA_ARGS__), sizeof(WORDS(__VA_ARGS__)) / KEY_BYTES }
 static const struct stop_row stop_rows['z' - 'a' + 1] = {
 	ROW('a', "a", "about", "above", "after", "again", "all", "also", "am", "an", "and",
 		"any", "are", "as", "at"),
@@ -52,7 +52,6 @@ static const struct stop_row stop_rows['z' - 'a' + 1] = {
 
 #define FORM_BYTES 12
 
-/* clang-format off */
 static const struct irregular {
 	char form[FORM_BYTES], base[FORM_BYTES];
 } irregulars[] = {
@@ -60,7 +59,19 @@ static const struct irregular {
 #include "policy/stem_forms.def"
 #undef FORM
 };
-/* clang-format on */
+
+enum {
+#define FORM(form, base) AT_##form,
+#include "policy/stem_forms.def"
+#undef FORM
+	IRREGULARS
+};
+
+/* The first of them that begins with this letter or a later one. */
+static const unsigned char irregular_from['z' - 'a' + 2] = { AT_analyses, AT_became, AT_came,
+	AT_dealt, AT_eaten, AT_fallen, AT_gave, AT_halves, AT_indices, AT_kept, AT_kept, AT_laid,
+	AT_made, AT_overcame, AT_overcame, AT_paid, AT_ran, AT_ran, AT_said, AT_taken,
+	AT_understood, AT_vertices, AT_went, IRREGULARS, IRREGULARS, IRREGULARS, IRREGULARS };
 
 /* The lower case of the two-byte letter in c, for letters whose lower case has two bytes, too. */
 static unsigned fold_letter(unsigned c)
@@ -80,9 +91,54 @@ static unsigned fold_letter(unsigned c)
 	return c;
 }
 
+/* Eight bytes of ASCII in lower case. */
+static uint64_t fold_eight(uint64_t bytes)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t from_a = bytes + (0x80 - 'A') * each, behind_z = bytes + (0x80 - 'Z' - 1) * each;
+
+	return bytes | (from_a & ~behind_z & UINT64_C(0x80) * each) >> 2;
+}
+
+static bool has_other(uint64_t bytes)
+{
+	return (bytes & UINT64_C(0x8080808080808080)) != 0;
+}
+
+/* Most words, of four letters and more, eight at a time: the last ones may overlap those before. false: there are
+ * others than ASCII among them. */
+static bool fold_ascii(struct span s, char *to)
+{
+	uint64_t bytes;
+
+	if (s.len < 8) {
+		uint32_t first, last;
+
+		memcpy(&first, s.at, sizeof(first));
+		memcpy(&last, s.at + s.len - sizeof(last), sizeof(last));
+		bytes = fold_eight((uint64_t)last << 32 | first);
+		first = (uint32_t)bytes;
+		last = (uint32_t)(bytes >> 32);
+		memcpy(to, &first, sizeof(first));
+		memcpy(to + s.len - sizeof(last), &last, sizeof(last));
+		return !has_other(bytes);
+	}
+	for (size_t at = 0;; at = at + 16 <= s.len ? at + 8 : s.len - 8) {
+		memcpy(&bytes, s.at + at, sizeof(bytes));
+		if (has_other(bytes))
+			return false;
+		bytes = fold_eight(bytes);
+		memcpy(to + at, &bytes, sizeof(bytes));
+		if (at + 8 >= s.len)
+			return true;
+	}
+}
+
 void stem_fold(struct span s, char to[STEM_BYTES])
 {
 	CHECK(s.len <= STEM_BYTES);
+	if (s.len >= 4 && fold_ascii(s, to))
+		return;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned char c = s.at[i];
 		bool letter =
@@ -138,13 +194,12 @@ static size_t cut_plural(char *word, size_t len)
 /* -ing and -ed if a word with a vowel is left: "running" and "runs" become "run". */
 static size_t cut_ending(const char *word, size_t len)
 {
-	size_t left = len;
+	size_t left;
 
-	if (ends_with(word, len, "ing"))
-		left = len - 3;
-	else if (ends_with(word, len, "ed"))
-		left = len - 2;
-	if (left == len || left < 3 || !has_vowel(word, left))
+	if (len < 5 || (word[len - 1] != 'g' && word[len - 1] != 'd'))
+		return len;
+	left = ends_with(word, len, "ing") ? len - 3 : ends_with(word, len, "ed") ? len - 2 : 0;
+	if (left < 3 || !has_vowel(word, left))
 		return len;
 	if (word[left - 1] == word[left - 2] && memchr("lsz", word[left - 1], 3) == NULL)
 		left--;
@@ -157,32 +212,46 @@ static size_t cut_adverb(const char *word, size_t len)
 	return len > 5 && ends_with(word, len, "ly") && has_vowel(word, len - 2) ? len - 2 : len;
 }
 
-static int order_of(const void *key, const void *row)
+static uint64_t key_at(const char *at)
 {
-	const char *a = key, *b = ((const struct irregular *)row)->form;
-	uint64_t x, y;
-	uint32_t u, v;
+	uint64_t bytes;
 
-	_Static_assert(FORM_BYTES == sizeof(x) + sizeof(u), "a form is compared as two numbers");
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	if (x != y)
-		return be64toh(x) < be64toh(y) ? -1 : 1;
-	memcpy(&u, a + sizeof(x), sizeof(u));
-	memcpy(&v, b + sizeof(x), sizeof(v));
-	return u == v ? 0 : be32toh(u) < be32toh(v) ? -1 : 1;
+	_Static_assert(sizeof(bytes) == KEY_BYTES, "a key is compared as one number");
+	memcpy(&bytes, at, sizeof(bytes));
+	return be64toh(bytes);
+}
+
+/* The last of n > 0 sorted rows that is not greater than the key, or the first. By halves, without a branch for what is
+ * found there: which half it is cannot be predicted. */
+static const char *row_of(const char *rows, size_t n, size_t row_bytes, uint64_t key)
+{
+	while (n > 1) {
+		size_t half = n / 2;
+		const char *middle = rows + half * row_bytes;
+
+		rows = key_at(middle) <= key ? middle : rows;
+		n -= half;
+	}
+	return rows;
 }
 
 static size_t base_form(char *word, size_t len)
 {
-	char key[FORM_BYTES] = { 0 };
+	char form[FORM_BYTES] = { 0 };
 	const struct irregular *row;
+	unsigned letter = (unsigned)word[0] - 'a';
+	size_t n;
 
-	if (len < 2 || len >= FORM_BYTES)
+	_Static_assert(FORM_BYTES >= KEY_BYTES, "a form has a key");
+	if (len < 2 || len >= FORM_BYTES || letter > 'z' - 'a')
 		return len;
-	memcpy(key, word, len);
-	row = bsearch(key, irregulars, ARRAY_LEN(irregulars), sizeof(irregulars[0]), order_of);
-	if (row == NULL || strlen(row->base) > STEM_BYTES)
+	row = &irregulars[irregular_from[letter]];
+	n = (size_t)irregular_from[letter + 1] - irregular_from[letter];
+	if (n == 0)
+		return len;
+	memcpy(form, word, len);
+	row = (const struct irregular *)row_of(row->form, n, sizeof(*row), key_at(form));
+	if (memcmp(row->form, form, FORM_BYTES) != 0)
 		return len;
 	len = strlen(row->base);
 	memcpy(word, row->base, len);
@@ -202,31 +271,20 @@ size_t stem_cut(char *word, size_t len)
 	return len;
 }
 
-static uint64_t record_of(const char *word)
-{
-	uint64_t bits;
-
-	_Static_assert(sizeof(bits) == STOP_BYTES, "a record is compared as one number");
-	memcpy(&bits, word, sizeof(bits));
-	return bits;
-}
-
 bool stem_is_stop(const char *word, size_t len)
 {
-	char record[STOP_BYTES] = { 0 };
+	char key[KEY_BYTES] = { 0 };
 	const struct stop_row *row;
 	uint64_t bits;
 
-	if (len == 0 || len >= STOP_BYTES || word[0] < 'a' || word[0] > 'z')
+	if (len == 0 || len >= KEY_BYTES || word[0] < 'a' || word[0] > 'z')
 		return false;
 	if (len == 1)
 		return true;
-	memcpy(record, word, len);
-	bits = record_of(record);
 	row = &stop_rows[word[0] - 'a'];
-	for (size_t i = 0; i < row->n; i++) {
-		if (record_of(row->words[i]) == bits)
-			return true;
-	}
-	return false;
+	if (row->n == 0)
+		return false;
+	memcpy(key, word, len);
+	bits = key_at(key);
+	return key_at(row_of(row->words[0], row->n, KEY_BYTES, bits)) == bits;
 }
