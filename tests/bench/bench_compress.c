@@ -2,7 +2,8 @@
  *
  * bench_compress [RUNS]: how long text.compress takes to keep a fifth of 1,000 and of 10,000 words for a question, in
  * this process and warm: texts from /usr/share/common-licenses, another part of them in each run. mb_per_s is that of the
- * 10,000 words; rss_kb the most memory that this process had. With valgrind: the instructions of one run.
+ * 10,000 words; rss_kb the most memory that this process had. With valgrind: NAME_instructions, those of one
+ * run on a text that is always the same, which no load changes.
  *
  * extract_10k_words_p50_us is text.extract's choice of 20 sentences; crush_SORT_mb_per_s is that of 256 KB of
  * JSON (lossless), of a log and of CSV, nothing left out but what they repeat, and of code and a diff, a fifth kept;
@@ -222,8 +223,8 @@ static long peak_kb(void)
 	return kb;
 }
 
-/* This program once more under callgrind, which counts the second of two runs; 0 without it. */
-static long instructions(const char *self)
+/* This program once more under callgrind, which counts the second of two runs of `what` ("10k" ...); 0 without it. */
+static long instructions(const char *self, const char *what)
 {
 	char command[1024], line[512];
 	long n = 0;
@@ -232,8 +233,8 @@ static long instructions(const char *self)
 	snprintf(command, sizeof command,
 		"valgrind --tool=callgrind --callgrind-out-file=/dev/null "
 		"--toggle-collect=measured "
-		"'%s' once 2>&1",
-		self);
+		"'%s' once %s 2>&1",
+		self, what);
 	f = popen(command, "r");
 	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
 		const char *at = strstr(line, "Collected : ");
@@ -246,25 +247,52 @@ static long instructions(const char *self)
 	return n;
 }
 
-void measured(struct arena *scratch, struct buf *out, struct span text);
+/* What is counted, by its name in the figures. */
+static const struct counted {
+	const char *name;
+	unsigned words;
+	uint64_t (*run)(struct arena *scratch, struct buf *out, struct span text);
+} counted[] = {
+	{ "compress_10k_words", 10000, press },
+	{ "compress_1k_words", 1000, press },
+	{ "extract_10k_words", 10000, extract },
+};
+
+void measured(const struct counted *c, struct arena *scratch, struct buf *out, struct span text);
 
 /* Its name is what callgrind looks for. */
-__attribute__((noinline)) void measured(struct arena *scratch, struct buf *out, struct span text)
+__attribute__((noinline)) void measured(const struct counted *c, struct arena *scratch,
+	struct buf *out, struct span text)
 {
-	CHECK(press(scratch, out, text) > 0);
+	CHECK(c->run(scratch, out, text) > 0);
 }
 
-static void once(struct span corpus)
+static void once(struct span corpus, const char *name)
 {
+	const struct counted *c = counted;
 	struct arena scratch;
+	struct span text;
 	struct buf out;
 
+	while (c < counted + ARRAY_LEN(counted) - 1 && strcmp(c->name, name) != 0)
+		c++;
+	text = part(corpus, 0, c->words);
 	arena_init(&scratch, COMPRESS_ARENA_BYTES);
 	buf_init(&out, TEXT_BYTES);
-	CHECK(press(&scratch, &out, part(corpus, 0, 10000)) > 0);
-	measured(&scratch, &out, part(corpus, 0, 10000));
+	CHECK(c->run(&scratch, &out, text) > 0);
+	measured(c, &scratch, &out, text);
 	arena_done(&scratch);
 	buf_done(&out);
+}
+
+static void count_all(const char *self)
+{
+	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
+		long n = instructions(self, counted[i].name);
+
+		if (n > 0)
+			printf("figure %s_instructions %ld instructions\n", counted[i].name, n);
+	}
 }
 
 int main(int argc, char **argv)
@@ -272,7 +300,6 @@ int main(int argc, char **argv)
 	unsigned runs = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : RUNS;
 	struct buf corpus;
 	struct times one, ten, picked;
-	long n;
 
 	buf_init(&corpus, 4 * TEXT_BYTES);
 	read_corpus(&corpus);
@@ -281,7 +308,7 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (argc > 1 && strcmp(argv[1], "once") == 0) {
-		once(buf_span(&corpus));
+		once(buf_span(&corpus), argc > 2 ? argv[2] : "compress_10k_words");
 		buf_done(&corpus);
 		return 0;
 	}
@@ -297,9 +324,7 @@ int main(int argc, char **argv)
 	printf("figure extract_10k_words_p50_us %.1f us\n", (double)picked.p50_ns / 1e3);
 	for (unsigned sort = 0; sort < MADE_SORTS; sort++)
 		crush((enum made)sort, runs / 20 + 1);
-	n = instructions(argv[0]);
-	if (n > 0)
-		printf("figure compress_10k_words_instructions %ld instructions\n", n);
+	count_all(argv[0]);
 	buf_done(&corpus);
 	return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "base/pure.h"
 
-#define FIRST_CAP 1024u
+#define FIRST_CAP 64u
 
 int hash_index_reserve(struct hash_index *x, struct arena *a, uint32_t n)
 {

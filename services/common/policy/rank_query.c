@@ -5,6 +5,8 @@
  */
 #include "policy/rank_query.h"
 
+#include <endian.h>
+
 #include "policy/fixlog.h"
 #include "policy/scan.h"
 #include "policy/words.h"
@@ -12,12 +14,13 @@
 #include "base/pure.h"
 
 /* Likeness in 1/1024: twice the common triples of all. */
-#define ALIKE 440        /* ... if they begin alike */
-#define ALIKE_MORE 760   /* ... else: "encrypted", "unencrypted" */
-#define COMMON_PART 300u /* what the sets must have in common for a closer look */
-#define BEGIN 3u         /* letters */
-#define LOOK_MIN 4u      /* shorter words resemble too much */
-#define LIKE_PART 7      /* in tenths: what a like word is worth beside the word itself */
+#define ALIKE 440                   /* ... if they begin alike */
+#define ALIKE_MORE 760              /* ... else: "encrypted", "unencrypted" */
+#define COMMON_PART 300u            /* what the sets must have in common for a closer look */
+#define BEGIN 3u                    /* letters */
+#define LOOK_MIN 4u                 /* shorter words resemble too much */
+#define WORD_BYTES (STEM_BYTES + 1) /* room for gram_at */
+#define LIKE_PART 7 /* in tenths: what a like word is worth beside the word itself */
 
 struct slot {
 	uint64_t grams; /* a set of its triples, several to a bit */
@@ -25,7 +28,7 @@ struct slot {
 	uint32_t len;
 	uint32_t term; /* the same in the documents, or NO_TERM */
 	bool weighty;  /* a name or a number */
-	char stem[STEM_BYTES];
+	char stem[WORD_BYTES];
 };
 
 uint32_t rarity(uint32_t n, uint32_t df)
@@ -33,107 +36,143 @@ uint32_t rarity(uint32_t n, uint32_t df)
 	return log2_256(2 * (uint64_t)n + 2) - log2_256(2 * (uint64_t)df + 1) + 1;
 }
 
+/* The three bytes at a place of a word; the one behind them may be read, too. */
 static uint32_t gram_at(const char *word, size_t i)
 {
-	return (uint32_t)(unsigned char)word[i] | (uint32_t)(unsigned char)word[i + 1] << 8 |
-	       (uint32_t)(unsigned char)word[i + 2] << 16;
+	uint32_t bytes;
+
+	memcpy(&bytes, word + i, sizeof(bytes));
+	return le32toh(bytes) & 0xFFFFFF;
+}
+
+/* In a set of triples. */
+static uint32_t place_of(uint32_t gram)
+{
+	return gram * 0x9E3779B1u >> 26;
 }
 
 static uint64_t grams_of(const char *word, size_t len)
 {
 	uint64_t set = 0;
-	uint32_t gram = (uint32_t)(unsigned char)word[0] << 8 | (uint32_t)(unsigned char)word[1]
-									<< 16;
 
-	for (size_t i = 2; i < len; i++) {
-		gram = gram >> 8 | (uint32_t)(unsigned char)word[i] << 16;
-		set |= UINT64_C(1) << (gram * 0x9E3779B1u >> 26);
-	}
+	for (size_t i = 0; i + 3 <= len; i++)
+		set |= UINT64_C(1) << place_of(gram_at(word, i));
 	return set;
 }
 
-/* How many triples a word may have in common with each of eight slots: for each triple a number with a byte for each
- * slot, 1 if it has the triple. The sum over a word's triples counts for all eight at once. */
+/* How many triples a word may have in common with each of the slots: for each triple numbers with a byte for each of
+ * eight slots, 1 if it has the triple. The sum over a word's triples counts for eight slots at once. */
 #define LANES 8u
+#define TRIPLES (STEM_BYTES - 2) /* of a word, at most */
+#define NO_TRIPLE 64u            /* one that was counted before */
 struct lookup {
-	uint64_t has[QUERY_SLOTS / LANES][64];
-	uint32_t least[QUERY_SLOTS / LANES]; /* triples of the slot with the fewest */
-	uint32_t n;
+	uint32_t n;                                       /* eights of slots */
+	uint64_t has[NO_TRIPLE + 1][QUERY_SLOTS / LANES]; /* by the bit of a triple */
+	uint64_t missing[TRIPLES + 1]
+			[QUERY_SLOTS / LANES]; /* by the word's triples: 0x80 less what is needed */
 };
 
 static void lookup_make(struct lookup *l, const struct slot *slots, uint32_t slots_n)
 {
 	l->n = (slots_n + LANES - 1) / LANES;
-	memset(l->has, 0, l->n * sizeof(l->has[0]));
+	for (uint32_t i = 0; i <= NO_TRIPLE; i++)
+		memset(l->has[i], 0, l->n * sizeof(uint64_t));
+	for (uint32_t i = 0; i <= TRIPLES; i++)
+		memset(l->missing[i], 0, l->n * sizeof(uint64_t));
 	for (uint32_t i = 0; i < slots_n; i++) {
-		uint32_t *least = &l->least[i / LANES];
+		uint32_t shift = i % LANES * 8;
 
-		if (i % LANES == 0)
-			*least = UINT32_MAX;
-		if (slots[i].grams != 0 && slots[i].grams_n < *least)
-			*least = slots[i].grams_n;
 		for (uint64_t set = slots[i].grams; set != 0; set &= set - 1)
-			l->has[i / LANES][__builtin_ctzll(set)] += UINT64_C(1) << i % LANES * 8;
+			l->has[__builtin_ctzll(set)][i / LANES] += UINT64_C(1) << shift;
+		for (uint32_t n = 1; slots[i].grams != 0 && n <= TRIPLES; n++) {
+			uint64_t need = (COMMON_PART * (n + slots[i].grams_n) + 2047) / 2048;
+
+			l->missing[n][i / LANES] += (0x80 - need) << shift;
+		}
 	}
 }
 
-/* Has any of the eight as many triples in common with the word as words that are alike have? */
-static bool lookup_any(const struct lookup *l, uint32_t nth, uint64_t grams, uint32_t grams_n)
+/* Sums of what a word has in common with the slots, and how many distinct triples it has. */
+static uint32_t lookup_word(const struct lookup *l, const char *word, size_t len,
+	uint64_t common[QUERY_SLOTS / LANES])
 {
-	const uint64_t each = UINT64_C(0x0101010101010101);
-	uint64_t need = ((uint64_t)COMMON_PART * (grams_n + (uint64_t)l->least[nth]) + 2047) / 2048,
-		 common = 0;
+	uint64_t set = 0;
+	uint32_t n = 0;
 
-	if (need > grams_n)
-		return false;
-	for (; grams != 0; grams &= grams - 1)
-		common += l->has[nth][__builtin_ctzll(grams)];
-	/* No byte is above 64, so that none carries. */
-	return ((common + (0x80 - need) * each) & 0x80 * each) != 0;
+	memset(common, 0, l->n * sizeof(*common));
+	for (size_t i = 0; i + 3 <= len; i++) {
+		uint32_t place = place_of(gram_at(word, i)), fresh = (set >> place & 1) == 0,
+			 at = fresh ? place : NO_TRIPLE;
+
+		set |= UINT64_C(1) << place;
+		n += fresh;
+		common[0] += l->has[at][0];
+		for (uint32_t g = 1; g < l->n; g++)
+			common[g] += l->has[at][g];
+	}
+	return n;
 }
 
-/* Exact; the sets only tell which words are worth it. */
-static uint32_t likeness(const char *a, size_t a_len, const char *b, size_t b_len)
+/* A term of the documents beside the slots; its stem is found only if that is asked for. */
+struct other {
+	const struct term_text *text;
+	bool cut; /* `word` is the stem, and `stem_grams` are its triples */
+	uint64_t stem_grams;
+	size_t len; /* of what is in `word` */
+	char word[WORD_BYTES];
+};
+
+static void other_cut(struct other *o)
+{
+	if (o->text->ascii)
+		o->len = stem_cut(o->word, o->len);
+	o->stem_grams = o->len < LOOK_MIN ? 0 : grams_of(o->word, o->len);
+	o->cut = true;
+}
+
+/* Exact; the sets only tell which triples are worth a look. */
+static uint32_t likeness(const struct slot *s, const struct other *o)
 {
 	uint32_t common = 0;
 	uint64_t used = 0;
 
-	for (size_t i = 0; i + 3 <= a_len; i++) {
-		for (size_t k = 0; k + 3 <= b_len; k++) {
-			if ((used >> k & 1) == 0 && gram_at(a, i) == gram_at(b, k)) {
+	for (size_t i = 0; i + 3 <= s->len; i++) {
+		uint32_t gram = gram_at(s->stem, i);
+
+		if ((o->stem_grams >> place_of(gram) & 1) == 0)
+			continue;
+		for (size_t k = 0; k + 3 <= o->len; k++) {
+			if ((used >> k & 1) == 0 && gram == gram_at(o->word, k)) {
 				used |= UINT64_C(1) << k;
 				common++;
 				break;
 			}
 		}
 	}
-	return (uint32_t)(2048 * common / (a_len - 2 + b_len - 2));
+	return (uint32_t)(2048 * common / (s->len - 2 + o->len - 2));
 }
 
 /* 0 if they are not alike. */
-static uint32_t alike(const struct slot *s, const struct term_text *text)
+static uint32_t alike(const struct slot *s, struct other *o)
 {
-	char stem[STEM_BYTES];
-	size_t len = text->form.len;
 	uint32_t like;
 
-	stem_fold(text->form, stem);
-	if (text->ascii)
-		len = stem_cut(stem, len);
-	if (len < LOOK_MIN)
+	if (!o->cut)
+		other_cut(o);
+	if (o->len < LOOK_MIN)
 		return 0;
-	like = likeness(s->stem, s->len, stem, len);
-	return like >= (memcmp(s->stem, stem, BEGIN) == 0 ? ALIKE : ALIKE_MORE) ? like : 0;
+	like = likeness(s, o);
+	return like >= (memcmp(s->stem, o->word, BEGIN) == 0 ? ALIKE : ALIKE_MORE) ? like : 0;
 }
 
 static bool asks_number(struct span word)
 {
-	static const char *const words[] = { "address", "amount", "code", "cost", "date", "default",
+	static const char words[][8] = { "address", "amount", "code", "cost", "date", "default",
 		"limit", "long", "many", "maximum", "minimum", "much", "number", "old", "percent",
 		"port", "price", "size", "value", "version", "when", "year" };
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (word.len == strlen(words[i]) &&
+	for (size_t i = 0; word.len <= sizeof(words[0]) && i < ARRAY_LEN(words); i++) {
+		if (word.len == strnlen(words[i], sizeof(words[i])) &&
 			strncasecmp((const char *)word.at, words[i], word.len) == 0)
 			return true;
 	}
@@ -216,39 +255,40 @@ struct look {
 /* How much a term of the documents is wanted for what it looks like. */
 static void want_like(struct query *q, struct terms *t, const struct look *look, uint32_t id)
 {
+	const uint64_t high = UINT64_C(0x8080808080808080);
 	const struct term_text *text = &t->texts[id];
 	struct term *term = &t->terms[id];
-	char room[STEM_BYTES];
-	uint64_t grams;
-	uint32_t grams_n;
+	uint64_t common[QUERY_SLOTS / LANES];
+	struct other other;
+	uint32_t triples;
 
 	if (text->number || text->form.len < LOOK_MIN || text->form.len > STEM_BYTES ||
 		term->slot != 0)
 		return;
-	stem_fold(text->form, room);
-	grams = grams_of(room, text->form.len);
-	grams_n = scan_count(grams);
-	for (uint32_t i = 0; i < q->slots_n; i++) {
-		const struct slot *slot = &look->slots[i];
-		uint32_t common, like, base;
+	other.text = text;
+	other.len = text->form.len;
+	other.cut = false;
+	stem_fold(text->form, other.word);
+	triples = lookup_word(&look->lookup, other.word, other.len, common);
+	for (uint32_t g = 0; g < look->lookup.n; g++) {
+		/* No byte is above 0x80 + TRIPLES, so that none carries. */
+		uint64_t enough = (common[g] + look->lookup.missing[triples][g]) & high;
 
-		if (i % LANES == 0 && !lookup_any(&look->lookup, i / LANES, grams, grams_n)) {
-			i += LANES - 1;
-			continue;
+		for (; enough != 0; enough &= enough - 1) {
+			uint32_t nth = g * LANES + (uint32_t)__builtin_ctzll(enough) / 8,
+				 like = alike(&look->slots[nth], &other),
+				 base = rarity(t->lines_n, term->df) *
+					(look->slots[nth].weighty ? 3 : 2) / 2;
+
+			want(q, term, nth, base * like / 1024 * like / 1024 * LIKE_PART / 10);
 		}
-		common = scan_count(grams & slot->grams);
-		if (slot->grams == 0 || 2048 * common < COMMON_PART * (grams_n + slot->grams_n))
-			continue;
-		like = alike(slot, text);
-		base = rarity(t->lines_n, term->df) * (slot->weighty ? 3 : 2) / 2;
-		want(q, term, i, base * like / 1024 * like / 1024 * LIKE_PART / 10);
 	}
 }
 
 void query_read(struct query *q, struct terms *t, struct span text)
 {
 	struct slot slots[QUERY_SLOTS];
-	struct look look = { .slots = slots, .lookup.n = 0 };
+	struct look look; /* of which only what the slots need is set */
 	bool looks = false;
 
 	*q = (struct query){ 0 };
@@ -260,6 +300,7 @@ void query_read(struct query *q, struct terms *t, struct span text)
 				rarity(t->lines_n, t->terms[slots[i].term].df) *
 					(slots[i].weighty ? 3 : 2) / 2);
 	}
+	look.slots = slots;
 	if (looks)
 		lookup_make(&look.lookup, slots, q->slots_n);
 	for (uint32_t id = 0; looks && id < t->terms_n; id++)

@@ -13,11 +13,18 @@
 #define STOP (UINT32_MAX - 1)
 #define STOP_LEANS (UINT32_MAX - 2)
 #define FORMS 32u /* read at once */
-/* Of the texts of /usr/share/common-licenses: bytes for each distinct form of a word in a text of 10,000 words, and for
- * each distinct term of a sentence. */
-#define FORM_PER 48u
+/* Of the texts of /usr/share/common-licenses: bytes for each distinct form of a word, and for each
+ * distinct term of a sentence. */
+#define FORM_PER 16u
+#define FORM_PER_MORE 64u /* beyond FORMS_FEW forms */
+#define FORMS_FEW 512u
 #define FORMS_MOST 8192u
 #define USE_PER 12u
+
+#define WORD(text)                                                                                 \
+	{                                                                                          \
+		(const unsigned char *)(text), sizeof(text) - 1                                    \
+	}
 
 static bool is_digit(unsigned char c)
 {
@@ -57,15 +64,16 @@ static uint32_t intern(struct terms *t, const struct form *form, uint64_t hash)
 	return row->value;
 }
 
-/* Does a unit that begins with this stop word speak of what the one before said? */
+/* Does a unit that begins with this stop word speak of what the one before said? In lower case. */
 static bool points_back(struct span word)
 {
-	static const char *const words[] = { "but", "he", "her", "his", "however", "it", "its",
-		"she", "such", "that", "their", "them", "then", "these", "they", "this", "those" };
+	static const struct span words[] = { WORD("but"), WORD("he"), WORD("her"), WORD("his"),
+		WORD("however"), WORD("it"), WORD("its"), WORD("she"), WORD("such"), WORD("that"),
+		WORD("their"), WORD("them"), WORD("then"), WORD("these"), WORD("they"),
+		WORD("this"), WORD("those") };
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (word.len == strlen(words[i]) &&
-			strncasecmp((const char *)word.at, words[i], word.len) == 0)
+		if (span_eq(word, words[i]))
 			return true;
 	}
 	return false;
@@ -78,8 +86,8 @@ static uint32_t judge(struct terms *t, const struct form *form)
 	struct span stem;
 	struct word word = words_judge(form, room, &stem);
 
-	if (word.is_stop)
-		return points_back(form->text) ? STOP_LEANS : STOP;
+	if (word.is_stop) /* which has no more bytes than there is room for */
+		return points_back(span_of(room, form->text.len)) ? STOP_LEANS : STOP;
 	return intern(t, form, word.hash);
 }
 
@@ -200,7 +208,9 @@ static int add_line(struct terms *t, const struct unit *u, uint32_t nth)
 /* As much as texts so long usually need, so that little is moved. */
 static int reserve(struct terms *t, size_t bytes)
 {
-	uint32_t forms = bytes / FORM_PER < FORMS_MOST ? (uint32_t)(bytes / FORM_PER) : FORMS_MOST;
+	size_t few = bytes / FORM_PER, many = FORMS_FEW + bytes / FORM_PER_MORE,
+	       guess = few < many ? few : many;
+	uint32_t forms = guess < FORMS_MOST ? (uint32_t)guess : FORMS_MOST;
 
 	t->uses_cap = 2 * FORMS + (uint32_t)(bytes / USE_PER);
 	t->uses = arena_raw(t->arena, t->uses_cap * sizeof(*t->uses));

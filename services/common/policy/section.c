@@ -269,6 +269,7 @@ bool section_next(struct section_reader *r, struct section *ret)
 		struct span s = span_of(r->rest.at + at, r->rest.len - at),
 			    line = text_line(s, &next);
 		size_t indent = 0;
+		bool letter; /* most lines: neither blank nor a fence */
 
 		while (indent < line.len && (line.at[indent] == ' ' || line.at[indent] == '\t'))
 			indent++;
@@ -276,7 +277,8 @@ bool section_next(struct section_reader *r, struct section *ret)
 			first = true;
 			continue;
 		}
-		if (text_is_fence(line)) {
+		letter = (unsigned)(line.at[indent] | 0x20) - 'a' <= 'z' - 'a';
+		if (!letter && text_is_fence(line)) {
 			r->fenced = !r->fenced;
 			continue;
 		}
@@ -285,7 +287,7 @@ bool section_next(struct section_reader *r, struct section *ret)
 			if (r->next.text.len > 0)
 				break;
 		}
-		first = text_is_blank(line);
+		first = !letter && text_is_blank(line);
 	}
 	if (at == 0)
 		return r->rest.len > 0 && section_next(r, ret);
