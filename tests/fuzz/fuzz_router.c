@@ -4,6 +4,7 @@
  * router_model.h, and in the end, when all deadlines have passed, nothing is open.
  */
 #include "tests/support/router_model.h"
+#include "wire/kinds.h"
 
 #define FUZZ_NODES 5u
 #define FUZZ_TASKS 32u
@@ -278,7 +279,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	conf.tasks_max = 1 + byte(&f) % 64;
 	conf.results_max = 8;
 	conf.tenants_max = 2;
-	conf.registry.kinds_max = 32;
+	conf.registry.kinds_max = 8; /* of their own */
+	for (unsigned i = 0; kind_at(i) != NULL; i++)
+		conf.registry.kinds_max++;
 	conf.registry.nodes_max = 4;
 	conf.human_deadline_ns = conf.deadline_ns;
 	f.r = router_new(&conf, f.now_ns);

@@ -13,7 +13,7 @@
 
 static const struct registry_conf small = {
 	.nodes_max = 6,
-	.kinds_max = 24,
+	.kinds_max = 128,
 	.suspect_ns = 15 * SEC,
 	.down_ns = 30 * SEC,
 	.forget_ns = 600 * SEC,
