@@ -13,19 +13,16 @@
 #include "base/mem.h"
 #include "run/log.h"
 
-/* Control characters grow sixfold in JSON; a Body made of them alone would be refused here. */
-#define REQUEST_BYTES_MAX ((size_t)4 * LIMIT_BODY_BYTES)
-
 #define RATE_TOLD (TOKEN_RATE_ONE / 20) /* a rate that changed by about so much is logged */
 
 struct call {
 	struct list link;
 	struct delegate *delegate;
-	struct http_call *http;
+	struct http_call *http; /* NULL: it is being prepared */
 	struct ulid task;
 	uint32_t attempt;
-	struct question_facts facts;
-	char model[MODEL_BYTES + 1]; /* as it was asked for */
+	struct prepare prepare;
+	bool is_cancelled; /* while it is prepared: it ends when that does */
 	bool probe;
 	bool is_short; /* the task's deadline is nearer than the API's time */
 };
@@ -128,6 +125,14 @@ static int delegate_offer(void *self, struct arena *a, struct offer *o)
 
 /* Ends of calls */
 
+static void call_free(struct call *call)
+{
+	list_drop(&call->link);
+	call->delegate->calls_n--;
+	prepare_done(&call->prepare);
+	mem_free(call);
+}
+
 static void call_end(struct call *call, enum breaker_end end, int64_t asked_ns)
 {
 	struct delegate *d = call->delegate;
@@ -142,9 +147,7 @@ static void call_end(struct call *call, enum breaker_end end, int64_t asked_ns)
 				"why", LOG_STR(why_not(d)));
 		breaker_changed(d);
 	}
-	list_drop(&call->link);
-	d->calls_n--;
-	mem_free(call);
+	call_free(call);
 }
 
 static bool holds_key(const struct delegate *d, struct span s)
@@ -182,15 +185,15 @@ static int no_answer(const struct delegate *d, const struct call *call, const st
 /* What the API counted teaches how far our estimate is off. */
 static void learn(struct delegate *d, const struct call *call, const struct usage *u)
 {
-	struct span model = span_str(call->model);
-	uint32_t before = token_rates_get(&d->counts.rates, model), after;
+	struct span model = span_str(call->prepare.model);
+	uint32_t before = token_rates_get(&d->rates, model), after;
 
-	if (!token_rates_learn(&d->counts.rates, model, call->facts.estimated, u->tokens_in))
+	if (!token_rates_learn(&d->rates, model, call->prepare.facts.estimated, u->tokens_in))
 		return;
-	after = token_rates_get(&d->counts.rates, model);
+	after = token_rates_get(&d->rates, model);
 	if (before / RATE_TOLD != after / RATE_TOLD)
 		log_info("the API counts tokens otherwise than estimated", "model",
-			LOG_STR(call->model), "permille",
+			LOG_STR(call->prepare.model), "permille",
 			LOG_INT((int64_t)((uint64_t)after * 1000 / TOKEN_RATE_ONE)));
 }
 
@@ -240,14 +243,14 @@ static enum breaker_end end_of(const struct call *call, int err)
 static int tell(struct delegate *d, const struct call *call, struct usage *usage, char *note,
 	struct fail *why)
 {
-	const struct prompt_facts *prompt = &call->facts.prompt;
+	const struct question_facts *facts = &call->prepare.facts;
 
 	learn(d, call, usage);
-	if (!call->facts.compress)
+	if (!facts->compress)
 		return 0;
-	usage->tokens_saved = prompt->tokens_in - prompt->tokens_out;
-	prompt_text(prompt, note);
-	question_put_facts(&call->facts, &d->result);
+	usage->tokens_saved = facts->prompt.tokens_in - facts->prompt.tokens_out;
+	prompt_text(&facts->prompt, note);
+	question_put_facts(facts, &d->result);
 	return buf_err(&d->result) == 0
 		       ? 0
 		       : fail_set(why, ERR_UPSTREAM, NULL, (int64_t)d->result.max,
@@ -326,49 +329,80 @@ static int may_start(const struct delegate *d, const struct job *job, struct fai
 	return 0;
 }
 
-static int write_request(struct delegate *d, const struct job *job, struct call *call,
-	struct fail *why)
-{
-	struct chat_question q = {
-		.model = model_of(d, job),
-		.system = kind_text(job->row, job->body, "system"),
-		.max_tokens = kind_int(job->row, job->body, "max_tokens"),
-		.temperature_milli = kind_int(job->row, job->body, "temperature_milli"),
-	};
-	int r;
-
-	buf_reset(&d->content);
-	buf_reset(&d->request);
-	r = question_write(&d->counts, job, q.model, &d->content, &call->facts, why);
-	if (r < 0)
-		return r;
-	span_copy(q.model, call->model, sizeof(call->model));
-	q.content = buf_span(&d->content);
-	return d->provider->write(&q, &d->request, why);
-}
-
 static bool is_public_only(const struct delegate *d)
 {
 	return d->conf.allow_private == PRIVATE_NO ||
 	       (d->conf.allow_private == PRIVATE_NAMED && !d->endpoint.is_private);
 }
 
-static int send_request(struct delegate *d, const struct job *job, struct call *call,
-	struct fail *why)
+static int send_request(struct call *call, struct fail *why)
 {
-	int64_t left_ns = job->deadline_ns - now(d);
+	struct delegate *d = call->delegate;
+	int64_t left_ns = call->prepare.job.deadline_ns - now(d);
 	const struct http_request r = {
 		.url = d->endpoint.url,
 		.bearer = d->key[0] == '\0' ? NULL : d->key,
-		.body = buf_span(&d->request),
+		.body = buf_span(&call->prepare.request),
 		.timeout_ns = left_ns < d->conf.timeout_ns ? left_ns : d->conf.timeout_ns,
 		.answer_max_bytes = (size_t)d->conf.answer_max,
 		.public_only = is_public_only(d),
 	};
 
+	if (left_ns <= 0)
+		return fail_set(why, ERR_EXPIRED, "deadline", 0, NULL);
 	call->is_short = left_ns < d->conf.timeout_ns;
 	call->http = http_client_send(d->http, &r, on_answer, call);
+	prepare_done(&call->prepare);
 	return call->http == NULL ? fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL) : 0;
+}
+
+/* The request of a call is there, or cannot be. */
+static void on_ready(struct prepare *p)
+{
+	struct call *call = CONTAINER(p, struct call, prepare);
+	struct delegate *d = call->delegate;
+	struct ulid task = call->task;
+	uint32_t attempt = call->attempt;
+	struct fail why = p->why;
+
+	if (d->is_closing || call->is_cancelled)
+		fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
+	else if (why.code == 0)
+		(void)send_request(call, &why);
+	if (why.code == 0)
+		return;
+	call_end(call, BREAKER_UNKNOWN, 0);
+	node_failed(d->node, task, attempt, &why);
+}
+
+/* A model without a name is whatever the API likes. */
+static struct token_count count_for(const struct delegate *d, struct span model)
+{
+	return tokenizers_count(model.len > 0 ? &d->tokenizers : NULL, model,
+		token_rates_get(&d->rates, model));
+}
+
+static struct call *call_new(struct delegate *d, const struct job *job)
+{
+	struct span model = model_of(d, job);
+	struct call *call = mem_alloc(sizeof(*call));
+
+	if (call == NULL)
+		return NULL;
+	*call = (struct call){
+		.delegate = d,
+		.task = job->task,
+		.attempt = job->attempt,
+		.prepare = {
+			.provider = d->provider,
+			.on_ready = on_ready,
+			.how = { count_for(d, model), (uint64_t)d->conf.context_max },
+		},
+	};
+	span_copy(model, call->prepare.model, sizeof(call->prepare.model));
+	list_push(&d->calls, &call->link);
+	d->calls_n++;
+	return call;
 }
 
 static int delegate_start(void *self, const struct job *job, struct fail *why)
@@ -379,19 +413,16 @@ static int delegate_start(void *self, const struct job *job, struct fail *why)
 
 	if (r < 0)
 		return r;
-	call = mem_alloc(sizeof(*call));
+	call = call_new(d, job);
 	if (call == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	*call = (struct call){ .delegate = d, .task = job->task, .attempt = job->attempt };
-	r = write_request(d, job, call, why);
-	if (r == 0)
-		r = send_request(d, job, call, why);
+	r = prepare_begin(&call->prepare, d->pool, job, why);
+	if (r > 0)
+		r = send_request(call, why);
 	if (r < 0) {
-		mem_free(call);
+		call_free(call);
 		return r;
 	}
-	list_push(&d->calls, &call->link);
-	d->calls_n++;
 	call->probe = breaker_begin(&d->breaker, now(d));
 	if (call->probe)
 		breaker_changed(d);
@@ -405,6 +436,10 @@ static void cancel(struct call *call)
 	uint32_t attempt = call->attempt;
 	struct fail why = { 0 };
 
+	if (call->http == NULL) {
+		call->is_cancelled = true;
+		return;
+	}
 	fail_set(&why, ERR_CANCELLED, NULL, 0, NULL);
 	http_client_cancel(d->http, call->http);
 	call_end(call, BREAKER_UNKNOWN, 0);
@@ -431,14 +466,15 @@ static void delegate_close(void *self)
 {
 	struct delegate *d = self;
 
+	d->is_closing = true;
+	work_close(d->pool);
+	d->pool = NULL;
 	while (!list_is_empty(&d->calls))
 		cancel(CONTAINER(d->calls.next, struct call, link));
 	loop_timer_stop(d->loop, &d->wake);
 	http_client_close(d->http);
 	d->http = NULL;
-	tokenizers_close(&d->counts.tokenizers);
-	buf_done(&d->content);
-	buf_done(&d->request);
+	tokenizers_close(&d->tokenizers);
 	buf_done(&d->result);
 	explicit_bzero(d->key, sizeof(d->key));
 }
@@ -478,24 +514,25 @@ static int delegate_open(void *self, struct node *n, struct fail *why)
 	int r = read_conf(d, why);
 
 	if (r == 0)
-		r = tokenizers_open(&d->counts.tokenizers, &d->conf.tokenizers, why);
+		r = tokenizers_open(&d->tokenizers, &d->conf.tokenizers, why);
 	if (r < 0)
 		return r;
 	d->node = n;
 	if (d->loop == NULL)
 		d->loop = &node_daemon(n)->loop;
 	d->wake = (struct loop_timer){ .on_due = on_wake, .ctx = d };
+	d->is_closing = false;
 	list_init(&d->calls);
-	d->counts.context_max = (uint64_t)d->conf.context_max;
-	buf_init(&d->content, (size_t)2 * LIMIT_BODY_BYTES);
-	buf_init(&d->request, REQUEST_BYTES_MAX);
 	buf_init(&d->result, LIMIT_BODY_BYTES);
 	d->http = http_client_open(d->loop, (unsigned)d->conf.calls_max);
-	if (d->http == NULL) {
-		tokenizers_close(&d->counts.tokenizers);
-		return fail_set(why, ERR_NO_MEMORY, NULL, 0, "the HTTP client cannot be started");
-	}
-	return 0;
+	d->pool = d->http == NULL ? NULL : work_open(d->loop, 1, (uint32_t)d->conf.calls_max);
+	if (d->pool != NULL)
+		return 0;
+	http_client_close(d->http);
+	d->http = NULL;
+	tokenizers_close(&d->tokenizers);
+	return fail_set(why, ERR_NO_MEMORY, NULL, 0,
+		"the HTTP client or its thread cannot be started");
 }
 
 const struct backend_ops delegate_ops = {

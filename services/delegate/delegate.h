@@ -10,8 +10,7 @@
 #include "run/http_client.h"
 #include "services/delegate/breaker.h"
 #include "services/delegate/endpoint.h"
-#include "services/delegate/provider.h"
-#include "services/delegate/question.h"
+#include "services/delegate/prepare.h"
 
 #define MODELS_BYTES 1024u
 #define KEY_PATH_BYTES 1024u
@@ -52,11 +51,12 @@ struct delegate {
 	struct loop_timer wake; /* when the breaker lets a call through again */
 	struct list calls;      /* struct call */
 	unsigned calls_n;
-	struct question_counts counts;
-	struct buf content; /* of one start: what the user asks */
-	struct buf request; /* and all of it */
-	struct buf result;  /* of one answer */
-	char device[300];   /* as offered */
+	bool is_closing;
+	struct work_pool *pool; /* one thread that prepares what takes long */
+	struct token_rates rates;
+	struct tokenizers tokenizers;
+	struct buf result; /* of one answer */
+	char device[300];  /* as offered */
 };
 
 /* self is a struct delegate with conf and provider set, the rest zero. */

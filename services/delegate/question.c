@@ -174,22 +174,15 @@ static int shorten(struct writer *w, const struct prompt_want *want)
 	return r;
 }
 
-/* A model without a name is whatever the API likes. */
-static struct token_count count_for(const struct question_counts *c, struct span model)
+int question_write(const struct question_how *how, const struct job *job, struct buf *to,
+	struct question_facts *ret, struct fail *why)
 {
-	return tokenizers_count(model.len > 0 ? &c->tokenizers : NULL, model,
-		token_rates_get(&c->rates, model));
-}
-
-int question_write(const struct question_counts *c, const struct job *job, struct span model,
-	struct buf *to, struct question_facts *ret, struct fail *why)
-{
-	const struct prompt_want want = want_of(job, c->context_max);
-	const struct token_count plain = { tokens_family_of(model), TOKEN_RATE_ONE, NULL, NULL };
+	const struct prompt_want want = want_of(job, how->context_max);
+	const struct token_count plain = { how->count.family, TOKEN_RATE_ONE, NULL, NULL };
 	CLEANUP(writer_done)
 	struct writer w = {
 		.job = job,
-		.count = count_for(c, model),
+		.count = how->count,
 		.facts = ret,
 		.why = why,
 	};

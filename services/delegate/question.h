@@ -12,11 +12,9 @@
 
 #define QUESTION_BYTES_MAX ((size_t)2 << 20) /* of the content */
 
-/* How tokens are counted. */
-struct question_counts {
-	struct token_rates rates;
-	struct tokenizers tokenizers;
-	uint64_t context_max; /* tokens that a model takes, its answer included; 0: not known */
+struct question_how {
+	struct token_count count; /* of the model that is asked */
+	uint64_t context_max;     /* tokens that it takes, its answer included; 0: not known */
 };
 
 /* What is remembered of a question until its answer is there. */
@@ -26,10 +24,10 @@ struct question_facts {
 	bool compress;      /* the task asked for it */
 };
 
-/* Append the content of the message to this model; what the task says to the system is counted, too. ERR_INVALID (no prompt),
+/* Append the content of the message; what the task says to the system is counted, too. ERR_INVALID (no prompt),
  * ERR_UNSUPPORTED (an item is no text; field "context_max": the model does not take so much), ERR_TOO_BIG (field
- * "item", or "compress.tokens"), ERR_NO_MEMORY. */
-int question_write(const struct question_counts *c, const struct job *job, struct span model,
-	struct buf *to, struct question_facts *ret, struct fail *why) MUST_USE;
+ * "item", or "compress.tokens"), ERR_NO_MEMORY. Any thread. */
+int question_write(const struct question_how *how, const struct job *job, struct buf *to,
+	struct question_facts *ret, struct fail *why) MUST_USE;
 /* Append what was done to a result's body, if the task asked for it. */
 void question_put_facts(const struct question_facts *f, struct buf *to);

@@ -94,13 +94,12 @@ static void test_it_learns_to_count(void **state)
 	wait_for(1);
 	assert_int_equal(t.last.kind, UP_DONE);
 	assert_true(file_has("log", "counts tokens otherwise"));
-	assert_true(
-		token_rates_get(&t.delegate.counts.rates, SPAN_LIT("m-1")) > TOKEN_RATE_ONE * 2);
+	assert_true(token_rates_get(&t.delegate.rates, SPAN_LIT("m-1")) > TOKEN_RATE_ONE * 2);
 	/* by that, this is more than the model takes */
-	t.delegate.counts.context_max = 10000;
+	t.delegate.conf.context_max = 10000;
 	assign_document(2, "compress", "off");
 	wait_for(2);
-	assert_int_equal(t.last.kind, UP_REFUSE);
+	assert_int_equal(t.last.kind, UP_FAILED);
 	assert_int_equal(t.last.fail.code, ERR_UNSUPPORTED);
 	assert_string_equal(t.last.fail.field, "context_max");
 	assert_int_equal(t.last.fail.limit, 10000 - 512);
@@ -114,10 +113,46 @@ static void test_it_learns_to_count(void **state)
 	assert_in_range(number_of(&body, "compress.tokens_in"), 13000, 15000);
 	assign_document(4, "compress.tokens", "20");
 	wait_for(4);
-	assert_int_equal(t.last.kind, UP_REFUSE);
+	assert_int_equal(t.last.kind, UP_FAILED);
 	assert_int_equal(t.last.fail.code, ERR_TOO_BIG);
 	assert_string_equal(t.last.fail.field, "compress.tokens");
 	assert_int_equal(api_requests(t.api), 2);
+}
+
+/* A long document is made shorter on a thread; the task may end before that does. */
+static void test_cancelled_and_closed_while_it_is_prepared(void **state)
+{
+	static const struct api_step step = { .body = GOOD };
+	struct down d = { .kind = DOWN_CANCEL, .task = { .hi = 1, .lo = 1 }, .attempt = 1 };
+	struct buf b;
+
+	(void)state;
+	serve(&step, 1);
+	assign_document(1, "compress.percent", "20");
+	assign_document(2, "compress.percent", "20");
+	assert_int_equal(t.delegate.calls_n, 2);
+	buf_init(&b, 1000);
+	downs_put(&b, &d);
+	assert_int_equal(
+		bus_publish(t.router, "spu.down.delegate", NULL, (struct span){ 0 }, buf_span(&b)),
+		0);
+	buf_done(&b);
+	pump();
+	assert_int_equal(t.ends, 0);
+	wait_for(2);
+	assert_int_equal(t.last.kind, UP_DONE);
+	assert_int_equal(api_requests(t.api), 1);
+	assert_int_equal(t.delegate.calls_n, 0);
+	assign_document(3, "compress.percent", "20");
+	assert_int_equal(t.delegate.calls_n, 1);
+	node_core_close(t.node);
+	t.node = NULL;
+	while (bus_net_step(t.net, now(NULL)))
+		;
+	assert_int_equal(t.ends, 3);
+	assert_int_equal(t.last.kind, UP_FAILED);
+	assert_int_equal(t.delegate.calls_n, 0);
+	assert_int_equal(api_requests(t.api), 1);
 }
 
 int main(void)
@@ -126,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_prompt_made_shorter),
 		TEST(test_it_learns_to_count),
+		TEST(test_cancelled_and_closed_while_it_is_prepared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

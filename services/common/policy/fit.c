@@ -4,7 +4,8 @@
 #include "base/pure.h"
 
 #define TRIES 10u
-#define ENOUGH 96 /* percent of the budget; what leaves more room is tried once more */
+#define FIRST_TRY 985 /* thousandths: what is selected has other words than what is not */
+#define ENOUGH 96     /* percent of the budget; what leaves more room is tried once more */
 
 struct fit {
 	struct arena *scratch;
@@ -100,7 +101,9 @@ static int fit_all(struct fit *f, uint64_t tokens)
 /* Each try that leaves too much makes the next one stricter by more than it was over, at last by much more. */
 static int fit_budget(struct fit *f)
 {
-	uint64_t rest = scale(f->est_in - f->est_prefix, f->budget - f->prefix, f->in - f->prefix);
+	uint64_t rest =
+		scale(scale(f->est_in - f->est_prefix, f->budget - f->prefix, f->in - f->prefix),
+			FIRST_TRY, 1000);
 	uint64_t out, strict = 5;
 	bool raised = false;
 

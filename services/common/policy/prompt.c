@@ -143,6 +143,20 @@ static int select_docs(struct press *s)
 	return r;
 }
 
+/* White space is rarely half of a text; the keys of JSON are. */
+static bool may_squeeze(const struct press *s)
+{
+	if (s->soft >= s->docs / 2)
+		return true;
+	for (size_t i = 0; i < s->p->docs_n; i++) {
+		struct span doc = span_trim(s->p->docs[i]);
+
+		if (doc.len > 0 && (doc.at[0] == '[' || doc.at[0] == '{'))
+			return true;
+	}
+	return false;
+}
+
 /* All that the documents say, if that is short enough. */
 static int squeeze_docs(struct press *s, bool *ret_fits)
 {
@@ -172,7 +186,8 @@ int prompt_press(struct arena *scratch, const struct prompt *p, const struct pro
 	ret->way = why_whole(&s);
 	if (ret->way != PROMPT_OFF)
 		return 0;
-	r = squeeze_docs(&s, &fits);
+	if (may_squeeze(&s))
+		r = squeeze_docs(&s, &fits);
 	return r < 0 || fits ? r : select_docs(&s);
 }
 
