@@ -182,7 +182,8 @@ int chain_check(const struct cpu_call *call, const struct chain *c)
 	return 0;
 }
 
-CPU_KIND("task.chain", run_chain, CPU_SMALL)
+/* Never on the owner thread: however small it is, it may hold kinds that take long, or wait. */
+CPU_KIND("task.chain", run_chain, 0)
 int run_chain(const struct cpu_call *call)
 {
 	CLEANUP(links_done) struct links l = { 0 };

@@ -57,6 +57,18 @@ static void test_results_of_the_pool(void **state)
 	cpu_rig_expect_idle();
 }
 
+/* However small it is, what is in it may take long or wait, as this count does: that is no work for the owner. */
+static void test_a_chain_is_for_the_pool(void **state)
+{
+	(void)state;
+	cpu_rig_assign('A', "task.chain", "kinds", "util.count", (struct span){ 0 });
+	assert_int_equal(cpu_rig.backend.runs_n, 1);
+	assert_int_equal(cpu_rig.ends, 0);
+	cpu_rig_turn_until_ends(1);
+	cpu_rig_expect_seen("done A\n");
+	cpu_rig_expect_idle();
+}
+
 /* More pieces than may wait at once: the thread waits for the owner, and all come, in order, before the end. */
 static void test_streams(void **state)
 {
@@ -299,6 +311,7 @@ int main(void)
 		TEST(test_offer),
 		TEST(test_small_jobs_end_at_once),
 		TEST(test_results_of_the_pool),
+		TEST(test_a_chain_is_for_the_pool),
 		TEST(test_streams),
 		TEST(test_a_stream_is_cancelled),
 		TEST(test_close_in_mid_stream),
