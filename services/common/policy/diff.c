@@ -5,6 +5,7 @@
  */
 #include "policy/diff.h"
 
+#include "policy/scatter.h"
 #include "policy/text.h"
 
 #include "base/pure.h"
@@ -64,7 +65,7 @@ struct numbers {
 
 static uint32_t number_of(struct numbers *t, struct span line)
 {
-	uint32_t at = (uint32_t)span_hash(line, 0) & t->mask;
+	uint32_t at = (uint32_t)scatter(t->table, span_hash(line, 0)) & t->mask;
 
 	while (t->table[at] != 0 && !span_eq(t->lines[t->table[at] - 1], line))
 		at = (at + 1) & t->mask;

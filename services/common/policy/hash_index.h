@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "policy/scatter.h"
 
 struct hash_index_row {
 	uint64_t hash;
@@ -22,7 +23,7 @@ struct hash_index {
 
 static inline struct hash_index_row *hash_index_row(const struct hash_index *x, uint64_t hash)
 {
-	uint32_t at = (uint32_t)(hash ^ hash >> 32) & (x->cap - 1);
+	uint32_t at = (uint32_t)scatter(x->rows, hash) & (x->cap - 1);
 
 	while (x->rows[at].value != 0 && x->rows[at].hash != hash)
 		at = (at + 1) & (x->cap - 1);

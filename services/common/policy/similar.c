@@ -7,6 +7,7 @@
 
 #include "base/prng.h"
 #include "policy/fold.h"
+#include "policy/scatter.h"
 #include "policy/words.h"
 
 #include "base/pure.h"
@@ -126,7 +127,8 @@ static uint32_t permille(const struct set *a, const struct set *b)
 /* Compare with those in one place of the table; the best so far is in *best. */
 static struct row *try_band(struct finder *f, uint32_t text, uint64_t hash, struct similar *best)
 {
-	uint32_t tag = (uint32_t)(hash >> 32), at = (uint32_t)hash & f->rows_mask, tries = 0;
+	uint32_t at = (uint32_t)scatter(f->rows, hash) & f->rows_mask;
+	uint32_t tag = (uint32_t)(hash >> 32), tries = 0;
 
 	for (; f->rows[at].text != 0 && tries < TRIES; at = (at + 1) & f->rows_mask) {
 		uint32_t other = f->rows[at].text - 1, is;

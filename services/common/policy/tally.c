@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/utf8.h"
 #include "policy/fold.h"
+#include "policy/scatter.h"
 #include "policy/text.h"
 #include "policy/words.h"
 
@@ -41,7 +42,7 @@ static bool count(struct table *t, uint64_t hash, struct span text)
 	uint32_t at;
 
 	hash |= hash == 0;
-	at = (uint32_t)hash & t->mask;
+	at = (uint32_t)scatter(t->rows, hash) & t->mask;
 	while (t->rows[at].hash != 0 && t->rows[at].hash != hash)
 		at = (at + 1) & t->mask;
 	t->rows[at].word.count++;
