@@ -12,6 +12,8 @@
 
 #define CHANGE_LINES 24u /* a longer run of changes is several parts */
 #define COUNT_MAX 99999999u
+#define PARTS_BEFORE                                                                               \
+	32u /* the first change: else every line of a list of files would look through all the others */
 
 static bool begins(struct span line, const char *with)
 {
@@ -215,7 +217,7 @@ size_t patch_len(struct span s)
 	struct patch_part part;
 	bool hunk = false;
 
-	while (patch_next(&r, &part))
+	for (unsigned n = 0; (hunk || n < PARTS_BEFORE) && patch_next(&r, &part); n++)
 		hunk = hunk || part.kind == PATCH_CHANGE;
 	return hunk ? s.len - r.rest.len : 0;
 }

@@ -35,7 +35,7 @@ static inline struct patch_reader patch_read(struct span text)
  * PATCH_HUNK. */
 bool patch_next(struct patch_reader *r, struct patch_part *ret);
 
-/* Bytes of a diff with at least one hunk at the start of s, 0 if there is none. */
+/* Bytes of a diff at the start of s, with a hunk that changes something among its first parts; 0 if there is none. */
 size_t patch_len(struct span s);
 /* Could one begin with this line? */
 bool patch_may_begin(struct span line);
