@@ -111,6 +111,7 @@ void finish_result(const struct router *r, const struct task *t, struct result *
 		.body = span_of(t->result, t->result_len),
 		.rung = task_rung(t),
 		.attempts = t->attempts,
+		.attempt = t->attempt,
 		.price_ucr = t->spent_ucr + (t->state == STATE_SUCCEEDED ? t->price_ucr : 0),
 		.run_us = t->run_us,
 		.cache_hit = t->cache_hit,

@@ -62,6 +62,28 @@ static void test_the_first_wins(void **state)
 	assert_null(t->twin);
 }
 
+/* A second attempt that ended with the first one's first chunk was given out, but the stream is not its. */
+static void test_the_end_says_whose_chunks_are(void **state)
+{
+	struct kit *k = *state;
+	struct task *t = twins_task(k);
+	const struct up chunk = { .kind = UP_CHUNK,
+		.task = t->id,
+		.attempt = t->attempt,
+		.chunk_seq = 1,
+		.data = SPAN_LIT("data") };
+	struct result end;
+
+	kit_up_from(k, kit_node(k, t), &chunk);
+	assert_null(t->twin);
+	kit_done(k, t, SPAN_LIT("body"));
+	finish_result(k->r, t, &end);
+	assert_int_equal(end.state, STATE_SUCCEEDED);
+	assert_int_equal(end.chunks, 1);
+	assert_int_equal(end.attempt, 1);
+	assert_int_equal(end.attempts, 2);
+}
+
 /* Progress comes from the current attempt alone; the twin's counts once it is current. */
 static void test_progress_of_one(void **state)
 {
@@ -406,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_twin_wins),
 		TEST(test_the_first_wins),
+		TEST(test_the_end_says_whose_chunks_are),
 		TEST(test_progress_of_one),
 		TEST(test_the_first_fails),
 		TEST(test_fault_of_the_client),

@@ -271,6 +271,7 @@ static struct event random_event(struct world *w)
 			.body = bytes(w),
 			.node = token(w, 0),
 			.attempts = (uint32_t)number(w, 32),
+			.attempt = (uint32_t)number(w, 32),
 			.price_ucr = (int64_t)number(w, 63),
 			.run_us = (int64_t)number(w, 63),
 			.total_us = (int64_t)number(w, 63),

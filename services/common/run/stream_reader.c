@@ -71,7 +71,8 @@ void stream_reader_event(struct stream_reader *r, int64_t now_ns, const struct e
 
 void stream_reader_end(struct stream_reader *r, const struct result *end)
 {
-	if (r->ended || !see(r, end->attempts))
+	/* A router that does not say it gave out no attempt beside another, or its streams had none. */
+	if (r->ended || !see(r, end->attempt != 0 ? end->attempt : end->attempts))
 		return;
 	know(r, end->chunks);
 	r->ended = true;

@@ -229,6 +229,7 @@ void result_read(struct pb_in *in, const Spu__V1__Result *m, struct result *ret)
 	ret->run_us = pb_take_count(in, "run_us", m->run_us);
 	ret->total_us = pb_take_count(in, "total_us", m->total_us);
 	ret->chunks = m->chunks;
+	ret->attempt = m->attempt;
 	ret->cache_hit = m->cache_hit != 0;
 	ret->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
 	ret->cache_near = pb_take_max(in, "cache_near", m->cache_near, 1000);
@@ -248,6 +249,7 @@ void result_put(struct buf *b, unsigned field, const struct result *r)
 	pb_int(b, 8, (uint64_t)r->run_us);
 	pb_int(b, 9, (uint64_t)r->total_us);
 	pb_int(b, 10, r->chunks);
+	pb_int(b, 11, r->attempt);
 	pb_int(b, 20, r->cache_hit);
 	pb_int(b, 21, (uint64_t)r->cache_age_ms);
 	pb_int(b, 22, r->cache_near);

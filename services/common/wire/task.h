@@ -94,7 +94,8 @@ struct result {
 	struct fail fail; /* if not */
 	enum rung rung;
 	struct span node;
-	uint32_t attempts;
+	uint32_t attempts; /* given out */
+	uint32_t attempt;  /* the last that counted: whose chunks they are; 0: unknown, or none */
 	int64_t price_ucr;
 	int64_t run_us;
 	int64_t total_us;
