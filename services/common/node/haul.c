@@ -215,6 +215,7 @@ static bool pick_shares(struct haul *x)
 static int open_out(struct haul *x, size_t max, struct fail *why)
 {
 	int r = view_out(x, why);
+	bool fits;
 
 	if (r < 0)
 		return r;
@@ -222,8 +223,9 @@ static int open_out(struct haul *x, size_t max, struct fail *why)
 	x->hashes = arena_alloc(&x->arena, x->view.items_n * sizeof(*x->hashes));
 	if (x->picked == NULL || x->hashes == NULL)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
-	if (x->is_plan ? pick_shares(x)
-		       : body_pick(&x->view, x->body.len, max, x->picked, &x->moves))
+	fits = x->is_plan ? pick_shares(x)
+			  : body_pick(&x->view, x->body.len, max, x->picked, &x->moves);
+	if (fits && x->moves > 0)
 		return 0;
 	if (x->body.len <= LIMIT_BODY_BYTES)
 		return 1;
