@@ -150,19 +150,32 @@ struct reference *index_reference(const struct blob *b, struct span by)
 	return NULL;
 }
 
+int index_may_link(const struct index *ix, const struct blob *b, struct span by, struct fail *why)
+{
+	if (index_reference(b, by) != NULL)
+		return 0;
+	if (b->references_n == LIMIT_BLOB_REFERENCES)
+		return fail_set(why, ERR_BUSY, "by", LIMIT_BLOB_REFERENCES,
+			"a blob has no more references than that");
+	if (ix->references.used == ix->conf.blobs_max)
+		return fail_set(why, ERR_BUSY, "blobs_max", ix->conf.blobs_max,
+			"the store holds as many references as it may");
+	return 0;
+}
+
 int index_link(struct index *ix, struct blob *b, struct span by, int64_t expire_ns,
 	struct fail *why)
 {
 	struct reference *r = index_reference(b, by);
+	int err = index_may_link(ix, b, by, why);
 	uint32_t slot;
 
+	if (err < 0)
+		return err;
 	if (r != NULL) {
 		r->expire_ns = expire_ns;
 		return 0;
 	}
-	if (b->references_n == LIMIT_BLOB_REFERENCES)
-		return fail_set(why, ERR_BUSY, "by", LIMIT_BLOB_REFERENCES,
-			"a blob has no more references than that");
 	slot = slots_take(&ix->references);
 	if (slot == SLOT_NONE)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);

@@ -13,7 +13,7 @@
 struct index_conf {
 	uint64_t bytes_max;        /* of all tenants */
 	uint64_t tenant_bytes_max; /* of one */
-	uint32_t blobs_max;
+	uint32_t blobs_max;        /* and as many references */
 	uint32_t tenants_max;
 	int64_t grace_ns; /* how long a blob that nobody refers to stays */
 };
@@ -64,7 +64,10 @@ int index_put(struct index *ix, struct tenant *t, const struct blob_hash *hash, 
 /* It is gone, with its references; its bytes are free. */
 void index_drop(struct index *ix, struct blob *b);
 struct reference *index_reference(const struct blob *b, struct span by);
-/* Refer to it, or refer longer or shorter. ERR_BUSY (LIMIT_BLOB_REFERENCES), ERR_NO_MEMORY. */
+/* Is there room to refer to it so? ERR_BUSY (LIMIT_BLOB_REFERENCES, or blobs_max, which limits those of all). */
+int index_may_link(const struct index *ix, const struct blob *b, struct span by,
+	struct fail *why) MUST_USE;
+/* Refer to it, or refer longer or shorter. As above, and ERR_NO_MEMORY. */
 int index_link(struct index *ix, struct blob *b, struct span by, int64_t expire_ns,
 	struct fail *why) MUST_USE;
 void index_unlink(struct index *ix, struct blob *b, struct reference *r, int64_t now_ns);

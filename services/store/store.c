@@ -167,11 +167,10 @@ static int link_blob(struct request *r, struct blob *b)
 	const struct blob_ask *q = r->ask;
 	int64_t expire_ns =
 		q->expire_ms < INT64_MAX / NS_PER_MS ? q->expire_ms * NS_PER_MS : INT64_MAX;
-	int err;
+	int err = index_may_link(&r->s->index, b, q->by, &r->reply->fail);
 
-	if (index_reference(b, q->by) == NULL && b->references_n == LIMIT_BLOB_REFERENCES)
-		return fail_set(&r->reply->fail, ERR_BUSY, "by", LIMIT_BLOB_REFERENCES,
-			"a blob has no more references than that");
+	if (err < 0) /* before there is a file, which the next start would find */
+		return err;
 	err = disk_link(&r->s->disk, b, q->by, expire_ns / NS_PER_MS, &r->reply->fail);
 	return err < 0 ? err : index_link(&r->s->index, b, q->by, expire_ns, &r->reply->fail);
 }
@@ -365,10 +364,17 @@ void store_sweep(struct store *s, int64_t now_ns, unsigned blobs)
 
 /* --- start and end ------------------------------------------------------------------------------------ */
 
+/* What is found at the start, and why it cannot be taken in. */
+struct found {
+	struct store *s;
+	struct fail *why;
+};
+
 static int on_blob(void *ctx, struct span tenant, const struct blob_hash *hash, uint64_t size,
 	int64_t mtime_ns)
 {
-	struct store *s = ctx;
+	const struct found *f = ctx;
+	struct store *s = f->s;
 	struct tenant *t = index_tenant(&s->index, tenant);
 	struct blob *b;
 
@@ -377,25 +383,26 @@ static int on_blob(void *ctx, struct span tenant, const struct blob_hash *hash, 
 	/* A smaller quota than before: what is there stays, and nothing more goes. */
 	t->bytes += size;
 	s->index.bytes += size;
-	return index_put(&s->index, t, hash, size, mtime_ns, &b, NULL);
+	return index_put(&s->index, t, hash, size, mtime_ns, &b, f->why);
 }
 
 static int on_reference(void *ctx, struct span tenant, const struct blob_hash *hash, struct span by,
 	int64_t expire_ms)
 {
-	struct store *s = ctx;
+	const struct found *f = ctx;
+	struct store *s = f->s;
 	struct tenant *t = index_tenant(&s->index, tenant);
 	struct blob *b = t == NULL ? NULL : index_find(&s->index, t, hash);
 	const struct reference *old = b == NULL ? NULL : index_reference(b, by);
 
 	if (b == NULL || (old != NULL && old->expire_ns >= expire_ms * NS_PER_MS))
 		return 0;
-	return index_link(&s->index, b, by, expire_ms * NS_PER_MS, NULL);
+	return index_link(&s->index, b, by, expire_ms * NS_PER_MS, f->why);
 }
 
 static int on_upload(void *ctx, struct span tenant, struct span token, uint64_t size, uint64_t have)
 {
-	struct store *s = ctx;
+	struct store *s = ((const struct found *)ctx)->s;
 	struct tenant *t = index_tenant(&s->index, tenant);
 	struct fail why = { 0 };
 	struct upload *u;
@@ -414,7 +421,8 @@ static int on_upload(void *ctx, struct span tenant, struct span token, uint64_t 
 
 static int read_all(struct store *s, struct fail *why)
 {
-	const struct disk_seen seen = { on_blob, on_reference, on_upload, s };
+	struct found found = { s, why };
+	const struct disk_seen seen = { on_blob, on_reference, on_upload, &found };
 	int r = disk_scan(&s->disk, &seen, why);
 
 	return r < 0 && why->code == 0 ? fail_set(why, r, "dir", 0, NULL) : r;

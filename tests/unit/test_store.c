@@ -279,6 +279,57 @@ static void test_unlink(void **state)
 	assert_int_equal(ASK(k, .op = BLOB_UNLINK, .hash = k->hash, .by = SPAN_LIT("task")), 0);
 }
 
+/* References have a ceiling, too: beyond it nothing is left in the folder that the next start would stumble over. */
+static void test_as_many_references_as_go(void **state)
+{
+	struct kit *k = *state;
+	char by[32];
+
+	assert_non_null(open_store(k));
+	assert_int_equal(put(k), 0);
+	for (int i = 0; i < 110; i++) {
+		snprintf(by, sizeof(by), "task-%d", i);
+		assert_int_equal(ASK(k, .op = BLOB_LINK, .hash = k->hash, .by = span_str(by),
+					 .expire_ms = k->now / 1000000 + 1000),
+			i < 100 ? 0 : ERR_BUSY);
+	}
+	assert_string_equal(k->r.fail.field, "blobs_max");
+	assert_int_equal(k->r.fail.limit, 100);
+	/* One that is there can be moved all the same. */
+	assert_int_equal(ASK(k, .op = BLOB_LINK, .hash = k->hash, .by = SPAN_LIT("task-7"),
+				 .expire_ms = k->now / 1000000 + 2000),
+		0);
+	reopen(k);
+	assert_int_equal(stat_blob(k), 0);
+	assert_int_equal(k->r.references, 100);
+}
+
+/* With a lower ceiling than the folder has blobs or references the store says so, and does not start. */
+static void test_a_lower_ceiling_than_there_are(void **state)
+{
+	struct kit *k = *state;
+	struct store_conf conf;
+	struct fail why = { 0 };
+
+	assert_non_null(open_store(k));
+	assert_int_equal(put(k), 0);
+	assert_int_equal(ASK(k, .op = BLOB_LINK, .hash = k->hash, .by = SPAN_LIT("one"),
+				 .expire_ms = k->now / 1000000 + 1000),
+		0);
+	assert_int_equal(ASK(k, .op = BLOB_LINK, .hash = k->hash, .by = SPAN_LIT("two"),
+				 .expire_ms = k->now / 1000000 + 1000),
+		0);
+	conf = k->s->conf;
+	store_close(k->s);
+	conf.dir = k->dir;
+	conf.index.blobs_max = 1;
+	k->s = store_open(&conf, &why);
+	assert_null(k->s);
+	assert_int_equal(why.code, ERR_BUSY);
+	assert_string_equal(why.field, "blobs_max");
+	assert_int_equal(why.limit, 1);
+}
+
 /* Change one byte of the blob's file. */
 static void spoil(struct kit *k, off_t at)
 {
@@ -462,6 +513,8 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_garbage),
 		TEST(test_unlink),
+		TEST(test_as_many_references_as_go),
+		TEST(test_a_lower_ceiling_than_there_are),
 		TEST(test_damage_is_found_and_mended),
 		TEST(test_one_store_a_folder),
 		TEST(test_every_call_of_the_disk_fails),
