@@ -53,6 +53,21 @@ struct tenant *index_tenant(struct index *ix, struct span name)
 	return t;
 }
 
+void index_rest(struct index *ix, struct tenant *t)
+{
+	if (t == NULL || t->stakes > 0)
+		return;
+	map_drop(&ix->tenant_by_name, span_hash(span_str(t->name), 0), t->slot);
+	slots_drop(&ix->tenants, t->slot);
+}
+
+void index_found(struct index *ix, struct tenant *t, uint64_t bytes)
+{
+	ix->bytes += bytes;
+	t->bytes += bytes;
+	t->stakes++;
+}
+
 int index_reserve(struct index *ix, struct tenant *t, uint64_t bytes, struct fail *why)
 {
 	const struct index_conf *c = &ix->conf;
@@ -63,14 +78,14 @@ int index_reserve(struct index *ix, struct tenant *t, uint64_t bytes, struct fai
 	if (t->bytes > c->tenant_bytes_max || bytes > c->tenant_bytes_max - t->bytes)
 		return fail_set(why, ERR_BUSY, "tenant_bytes_max", (int64_t)c->tenant_bytes_max,
 			"%s holds %llu bytes, no more go", t->name, (unsigned long long)t->bytes);
-	ix->bytes += bytes;
-	t->bytes += bytes;
+	index_found(ix, t, bytes);
 	return 0;
 }
 
 void index_release(struct index *ix, struct tenant *t, uint64_t bytes)
 {
-	CHECK(bytes <= t->bytes && bytes <= ix->bytes);
+	CHECK(bytes <= t->bytes && bytes <= ix->bytes && t->stakes > 0);
+	t->stakes--;
 	t->bytes -= bytes;
 	ix->bytes -= bytes;
 }

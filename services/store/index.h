@@ -21,7 +21,8 @@ struct index_conf {
 struct tenant {
 	char name[LIMIT_TOKEN_BYTES + 1];
 	uint32_t slot;
-	uint64_t bytes; /* held and reserved */
+	uint64_t bytes;  /* held and reserved */
+	uint32_t stakes; /* how many reservations that is: without any it can be forgotten */
 };
 
 struct reference {
@@ -53,8 +54,12 @@ void index_init(struct index *ix, const struct index_conf *conf);
 void index_done(struct index *ix);
 /* The tenant, made if it is new. NULL: too many, or no memory. */
 struct tenant *index_tenant(struct index *ix, struct span name);
+/* Forget it if it holds nothing; NULL is allowed. */
+void index_rest(struct index *ix, struct tenant *t);
 /* Room for so many bytes. ERR_BUSY with field "bytes_max" or "tenant_bytes_max" and the limit. */
 int index_reserve(struct index *ix, struct tenant *t, uint64_t bytes, struct fail *why) MUST_USE;
+/* The same without a limit: they are there. */
+void index_found(struct index *ix, struct tenant *t, uint64_t bytes);
 void index_release(struct index *ix, struct tenant *t, uint64_t bytes);
 struct blob *index_find(const struct index *ix, const struct tenant *t,
 	const struct blob_hash *hash);

@@ -85,16 +85,20 @@ static void do_stat(struct request *r)
 /* --- in ----------------------------------------------------------------------------------------------- */
 
 /* Who sent it may be dead: a new upload needs the place more than one that nothing came for lately. */
-static void drop_idlest(struct store *s, int64_t now_ns)
+static void drop_idlest(struct store *s, const struct tenant *for_whom, int64_t now_ns)
 {
 	struct upload *idlest = NULL;
+	struct tenant *whose;
 
 	for (struct list *l = s->uploads.next; l != &s->uploads; l = l->next)
 		if (idlest == NULL || upload_of(l)->touched_ns < idlest->touched_ns)
 			idlest = upload_of(l);
 	if (idlest == NULL || now_ns - idlest->touched_ns < YIELD_NS)
 		return;
+	whose = idlest->tenant;
 	drop_upload(s, idlest);
+	if (whose != for_whom)
+		index_rest(&s->index, whose);
 	s->metrics.dropped++;
 }
 
@@ -104,7 +108,7 @@ static struct upload *add_upload(struct store *s, struct tenant *t, struct span 
 	struct upload *u;
 
 	if (s->uploads_n == s->conf.uploads_max)
-		drop_idlest(s, now_ns);
+		drop_idlest(s, t, now_ns);
 	if (s->uploads_n == s->conf.uploads_max) {
 		fail_set(why, ERR_BUSY, "uploads_max", s->conf.uploads_max,
 			"as many uploads as go are open");
@@ -308,6 +312,7 @@ void store_do(struct store *s, struct span tenant, int64_t now_ns, const struct 
 				"the store serves as many tenants as it may");
 		else
 			handlers[ask->op](&r);
+		index_rest(&s->index, r.tenant);
 	}
 	s->metrics.refused += reply->fail.code != 0;
 	s->metrics.faults += reply->fail.code == ERR_IO;
@@ -319,6 +324,7 @@ void store_do(struct store *s, struct span tenant, int64_t now_ns, const struct 
 
 static void sweep_blob(struct store *s, struct blob *b, int64_t now_ns)
 {
+	struct tenant *whose = b->tenant;
 	struct reference *r;
 	struct fail why = { 0 };
 
@@ -337,6 +343,7 @@ static void sweep_blob(struct store *s, struct blob *b, int64_t now_ns)
 	}
 	reader_forget(s->reader, b);
 	index_drop(&s->index, b);
+	index_rest(&s->index, whose);
 	s->metrics.dropped++;
 }
 
@@ -354,10 +361,13 @@ void store_sweep(struct store *s, int64_t now_ns, unsigned blobs)
 		sweep_blob(s, b, now_ns);
 	}
 	for (struct list *l = s->uploads.next; l != &s->uploads; l = next) {
+		struct tenant *whose = upload_of(l)->tenant;
+
 		next = l->next;
 		if (now_ns - upload_of(l)->touched_ns < s->conf.upload_idle_ns)
 			continue;
 		drop_upload(s, upload_of(l));
+		index_rest(&s->index, whose);
 		s->metrics.dropped++;
 	}
 }
@@ -381,8 +391,7 @@ static int on_blob(void *ctx, struct span tenant, const struct blob_hash *hash, 
 	if (t == NULL)
 		return ERR_NO_MEMORY;
 	/* A smaller quota than before: what is there stays, and nothing more goes. */
-	t->bytes += size;
-	s->index.bytes += size;
+	index_found(&s->index, t, size);
 	return index_put(&s->index, t, hash, size, mtime_ns, &b, f->why);
 }
 
@@ -395,6 +404,8 @@ static int on_reference(void *ctx, struct span tenant, const struct blob_hash *h
 	struct blob *b = t == NULL ? NULL : index_find(&s->index, t, hash);
 	const struct reference *old = b == NULL ? NULL : index_reference(b, by);
 
+	if (b == NULL) /* it outlived its blob */
+		index_rest(&s->index, t);
 	if (b == NULL || (old != NULL && old->expire_ns >= expire_ms * NS_PER_MS))
 		return 0;
 	return index_link(&s->index, b, by, expire_ms * NS_PER_MS, f->why);
@@ -412,9 +423,10 @@ static int on_upload(void *ctx, struct span tenant, struct span token, uint64_t 
 		return ERR_NO_MEMORY;
 	span_copy(token, name, sizeof(name));
 	u = add_upload(s, t, token, size, have, 0, &why);
-	if (u == NULL && why.code == ERR_BUSY)
+	if (u == NULL && why.code == ERR_BUSY) {
 		disk_upload_drop(&s->disk, t, name, size);
-	else if (u == NULL)
+		index_rest(&s->index, t);
+	} else if (u == NULL)
 		return why.code;
 	return 0;
 }

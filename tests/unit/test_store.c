@@ -330,6 +330,49 @@ static void test_a_lower_ceiling_than_there_are(void **state)
 	assert_int_equal(why.limit, 1);
 }
 
+static uint32_t tenants(const struct kit *k)
+{
+	return k->s->index.tenants.used;
+}
+
+/* Who has nothing here takes no place: any number of tenants may come one after the other. */
+static void test_tenants_come_and_go(void **state)
+{
+	struct kit *k = *state;
+	char name[32];
+
+	assert_non_null(open_store(k));
+	for (int i = 0; i < 30; i++) {
+		snprintf(name, sizeof(name), "tenant-%d", i);
+		assert_int_equal(ask_as(k, span_str(name), (struct blob_ask){ .op = BLOB_STAT }),
+			ERR_UNKNOWN);
+		assert_int_equal(tenants(k), 0);
+	}
+	/* An upload, and a blob, of no bytes is something, too. */
+	assert_int_equal(ASK(k, .op = BLOB_OPEN, .upload = SPAN_LIT("none"), .size = 0), 0);
+	assert_int_equal(tenants(k), 1);
+	assert_int_equal(put(k), 0);
+	store_sweep(k->s, k->now + 51 * S, 100);
+	assert_int_equal(tenants(k), 1);
+	reopen(k);
+	assert_int_equal(tenants(k), 1);
+	store_sweep(k->s, k->now + 200 * S, 100);
+	assert_int_equal(stat_blob(k), ERR_UNKNOWN);
+	assert_int_equal(tenants(k), 0);
+	/* One whose upload gave way to another's. */
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "tenant-%d", i);
+		assert_int_equal(ask_as(k, span_str(name),
+					 (struct blob_ask){ .op = BLOB_OPEN,
+						 .upload = SPAN_LIT("up"),
+						 .size = SIZE }),
+			0);
+		if (i == 2)
+			k->now += 61 * S;
+	}
+	assert_int_equal(tenants(k), 3);
+}
+
 /* Change one byte of the blob's file. */
 static void spoil(struct kit *k, off_t at)
 {
@@ -513,6 +556,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_garbage),
 		TEST(test_unlink),
+		TEST(test_tenants_come_and_go),
 		TEST(test_as_many_references_as_go),
 		TEST(test_a_lower_ceiling_than_there_are),
 		TEST(test_damage_is_found_and_mended),
