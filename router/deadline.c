@@ -59,6 +59,14 @@ void deadline_again(const struct router *r, struct task *t, const struct task *f
 	t->deadline_ns = r->now_ns + (length_ns > 0 ? length_ns : usual_ns(r, &t->ladder));
 }
 
+void deadline_over(struct router *r, struct task *t)
+{
+	struct fail why = { 0 };
+
+	fail_set(&why, ERR_EXPIRED, "deadline_ms", router_wall_ms(r, t->deadline_ns), NULL);
+	finish(r, t, TASK_EXPIRE, &why);
+}
+
 void router_set_skew(struct router *r, int64_t skew_ns)
 {
 	int64_t by_ns = skew_ns - r->skew_ns;

@@ -121,6 +121,8 @@ void deadline_set(const struct router *r, struct task *t, int64_t deadline_ms);
 int64_t deadline_left_ms(const struct router *r, const struct task *t);
 /* As far away as that of `from` was. */
 void deadline_again(const struct router *r, struct task *t, const struct task *from);
+/* It has passed: the task ends. */
+void deadline_over(struct router *r, struct task *t);
 
 /* --- report.c */
 

@@ -69,6 +69,7 @@ void report_avoid(struct task *t, uint32_t node)
 
 static struct retry decide(struct router *r, const struct task *t, const struct fail *why)
 {
+	int64_t left_ns = t->deadline_ns - r->now_ns;
 	const struct retry_case c = {
 		.code = why->code,
 		.rung = task_rung(t),
@@ -76,7 +77,7 @@ static struct retry decide(struct router *r, const struct task *t, const struct 
 		.asked_ns = peer_ns(why->retry_after_ms, INT64_MAX),
 		.others = why->retry_after_ms > 0 && rung_has_other(r, t),
 		.may_wait_ns = rung_may_wait_ns(r, t),
-		.left_ns = t->deadline_ns - r->now_ns,
+		.left_ns = left_ns > 0 ? left_ns : 1,
 		.draw = prng_next(&r->prng),
 	};
 
@@ -105,6 +106,11 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 		fail_set(&why, ERR_BUG, NULL, 0, "the node failed without a reason");
 	finish_note_fail(t, &why);
 	then = decide(r, t, &why);
+	if (then.then != RETRY_END &&
+		r->now_ns >= t->deadline_ns) { /* the tick comes behind this */
+		deadline_over(r, t);
+		return;
+	}
 	if (then.then != RETRY_END && twin_takes_over(r, t)) {
 		t->tries += retry_counts(why.code);
 		return;

@@ -183,14 +183,6 @@ static void purge(struct router *r, struct span tenant)
 	r->out->on_down(r->out->ctx, SPAN_LIT("all"), &d, true);
 }
 
-static void expire(struct router *r, struct task *t)
-{
-	struct fail why = { 0 };
-
-	fail_set(&why, ERR_EXPIRED, "deadline_ms", router_wall_ms(r, t->deadline_ns), NULL);
-	finish(r, t, TASK_EXPIRE, &why);
-}
-
 /* Look at one task whose time has come, and say when to look again. */
 static void task_due(struct router *r, struct task *t)
 {
@@ -199,7 +191,7 @@ static void task_due(struct router *r, struct task *t)
 		return;
 	}
 	if (r->now_ns >= t->deadline_ns) {
-		expire(r, t);
+		deadline_over(r, t);
 		return;
 	}
 	tasks_wake_by(&r->tasks, t, t->deadline_ns);

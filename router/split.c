@@ -364,11 +364,7 @@ void split_child_ended(struct router *r, struct task *child)
 		parent->spent_ucr += child->price_ucr + child->spent_ucr;
 	task_touch(&r->tasks, parent);
 	if (child->state == STATE_EXPIRED) { /* their deadline is one */
-		struct fail why = { 0 };
-
-		fail_set(&why, ERR_EXPIRED, "deadline_ms", router_wall_ms(r, parent->deadline_ns),
-			NULL);
-		finish(r, parent, TASK_EXPIRE, &why);
+		deadline_over(r, parent);
 		return;
 	}
 	if (graph_is(r, parent))

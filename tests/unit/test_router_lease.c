@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Leases: offers that waited on their way, nodes that come back, and an outage in which nobody could be heard.
+ * Leases: reports and offers that come late, nodes that come back, and an outage in which nobody could be heard.
  */
 #include "tests/support/core_rig.h"
 #include "tests/support/router_kit.h"
@@ -22,6 +22,32 @@ static struct task *begin(struct kit *k)
 static void lists(struct kit *k, const struct task *t)
 {
 	kit_offer_running(k, "a cpu", &(struct attempt_ref){ .task = t->id, .attempt = 1 }, 1);
+}
+
+/* A report that comes behind the deadline, and before the tick that looks at it: nothing is tried again. */
+static void test_failure_behind_the_deadline(void **state)
+{
+	struct kit *k = *state;
+
+	for (int i = 0; i < 20; i++) {
+		kit_offer(k, "a cpu slots=4");
+		struct task *t = kit_submit(k, "util.echo");
+
+		kit_up(k, UP_ACCEPT, t);
+		k->now_ns = t->deadline_ns + i * SEC;
+		kit_fails(k, t, ERR_IO);
+		assert_int_equal(t->state, STATE_EXPIRED);
+		assert_int_equal(kit_steps(t, STEP_FAILED, NULL), 1);
+		assert_int_equal(kit_steps(t, STEP_RETRY, NULL), 0);
+		assert_int_equal(kit_next(k, SAID_EVENT, EVENT_END)->code, ERR_EXPIRED);
+	}
+	/* What would fail everywhere says more. */
+	kit_offer(k, "a cpu slots=4");
+	struct task *t = kit_submit(k, "util.echo");
+
+	k->now_ns = t->deadline_ns + 1;
+	kit_fails(k, t, ERR_INVALID);
+	assert_int_equal(t->state, STATE_FAILED);
 }
 
 /* The lease is renewed by what was, when it was. */
@@ -270,6 +296,7 @@ int main(void)
 #define KIT(f) cmocka_unit_test_setup_teardown(f, kit_set_up, kit_tear_down)
 #define CORE(f) cmocka_unit_test_setup_teardown(f, core_set_up, core_tear_down)
 	const struct CMUnitTest tests[] = {
+		KIT(test_failure_behind_the_deadline),
 		KIT(test_a_queued_offer_renews_from_when_it_left),
 		KIT(test_a_queued_offer_shortens_no_lease),
 		KIT(test_a_queued_offer_loses_nothing),
