@@ -36,7 +36,8 @@ static int act_on_task(struct router_core *c, struct span tenant, bool is_op, co
 	struct router_event e = { .kind = kinds[q->kind],
 		.who = tenant,
 		.task = q->task,
-		.ret_task = ret_task };
+		.ret_task = ret_task,
+		.why = why };
 	int err;
 
 	if (q->kind == QUERY_REPLAY && router_core_admit(c, why) < 0)
@@ -46,7 +47,7 @@ static int act_on_task(struct router_core *c, struct span tenant, bool is_op, co
 	err = router_core_step(c, &e);
 	if (err == ERR_INVALID)
 		return fail_set(why, err, "task", 0, "%s", why_invalid(q->kind));
-	return err < 0 ? fail_set(why, err, "task", 0, NULL) : 0;
+	return err < 0 && why->code == 0 ? fail_set(why, err, "task", 0, NULL) : err;
 }
 
 static int act_on_node(struct router_core *c, bool is_op, const struct query *q, struct fail *why)

@@ -265,6 +265,9 @@ struct task *router_add_task(struct router *r, uint32_t tenant);
 
 /* Take a task in, or refuse it: e->reply says which. */
 void router_submit(struct router *r, const struct router_event *e);
+/* May the tenant have one more open task, with a body of so many bytes? 0, or ERR_BUSY and *why. Counts as a submit. */
+int submit_has_room(const struct router *r, uint32_t tenant, uint64_t body_bytes,
+	struct fail *why) MUST_USE;
 /* Tell who watches. */
 void router_record_accepted(struct router *r, const struct task *t, const struct router_event *e);
 

@@ -54,9 +54,15 @@ int router_replay(struct router *r, const struct router_event *e)
 {
 	int err;
 	const struct task *from = find_ended(r, e, &err);
+	struct fail why = { 0 };
 	struct task *t;
 
 	if (from == NULL || from->body == NULL)
+		return err;
+	err = submit_has_room(r, from->tenant, from->body_len, &why);
+	if (err < 0 && e->why != NULL)
+		*e->why = why;
+	if (err < 0)
 		return err;
 	t = router_add_task(r, from->tenant);
 	if (t == NULL)

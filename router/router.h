@@ -107,6 +107,7 @@ struct router_event {
 	const struct up *up;
 	struct ulid task;
 	struct ulid *ret_task;
+	struct fail *why; /* REPLAY: what it is refused with, if that is BUSY; or NULL */
 	struct span node;
 	bool on;
 };

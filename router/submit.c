@@ -74,8 +74,7 @@ static int repeat(const struct router *r, uint32_t tenant, const struct router_e
 	return 1;
 }
 
-static int check_room(const struct router *r, uint32_t tenant, uint64_t body_bytes,
-	struct fail *why)
+int submit_has_room(const struct router *r, uint32_t tenant, uint64_t body_bytes, struct fail *why)
 {
 	struct tenant *n = tenant_at(&r->tenants, tenant);
 	const struct admit_load load = {
@@ -120,7 +119,7 @@ static int accept_as(struct router *r, uint32_t tenant, uint32_t kind, const str
 	err = answers_ask(r, kind, e, why);
 	if (err < 0)
 		return err;
-	err = check_room(r, tenant, e->submit->body.len, why);
+	err = submit_has_room(r, tenant, e->submit->body.len, why);
 	if (err < 0)
 		return err;
 	t = router_add_task(r, tenant);

@@ -382,6 +382,56 @@ static void test_a_replay_is_kept_alike(void **state)
 	assert_int_equal(tasks_find(&k->r->tasks, again)->keep_ns, 90 * SEC);
 }
 
+static int replay(struct kit *k, struct ulid task, struct fail *ret_why)
+{
+	struct ulid again;
+
+	*ret_why = (struct fail){ 0 };
+	return kit_step(k, &(struct router_event){ .kind = ROUTER_REPLAY,
+				   .who = SPAN_LIT("t"),
+				   .task = task,
+				   .ret_task = &again,
+				   .why = ret_why });
+}
+
+static void little(struct router_conf *conf)
+{
+	conf->of_tenant = (struct admit_limits){ .tasks = 4, .bytes = 1000 };
+	conf->bodies_max = 2000;
+}
+
+static void test_a_replay_is_a_submit_too(void **state)
+{
+	struct kit *k;
+	struct submit s = kit_task("util.echo");
+	char body[400] = "";
+	struct fail why;
+	struct ulid large, small;
+
+	kit_free(*state);
+	*state = k = kit_new(little);
+	s.body = span_of(body, sizeof body);
+	kit_submit_as(k, "t", &s);
+	large = k->reply.task;
+	cancel(k, "t", large);
+	s.body = span_of(body, 1);
+	kit_submit_as(k, "t", &s);
+	small = k->reply.task;
+	cancel(k, "t", small);
+	/* Two go into the tenant's bytes, and four of any length. */
+	assert_int_equal(replay(k, large, &why), 0);
+	assert_int_equal(replay(k, large, &why), 0);
+	assert_int_equal(replay(k, large, &why), ERR_BUSY);
+	assert_string_equal(why.field, "tenant.bytes");
+	assert_true(why.retry_after_ms > 0);
+	assert_int_equal(replay(k, small, &why), 0);
+	assert_int_equal(replay(k, small, &why), 0);
+	assert_int_equal(replay(k, small, &why), ERR_BUSY);
+	assert_string_equal(why.field, "tenant.tasks");
+	assert_int_equal(why.limit, 4);
+	assert_int_equal(router_open(k->r), 4);
+}
+
 static void test_too_many_nodes(void **state)
 {
 	struct kit *k = smaller(state);
@@ -474,6 +524,7 @@ int main(void)
 		TEST(test_a_task_is_kept_as_long_as_it_asks),
 		TEST(test_the_oldest_goes_for_want_of_room),
 		TEST(test_a_replay_is_kept_alike),
+		TEST(test_a_replay_is_a_submit_too),
 		TEST(test_too_many_nodes),
 		TEST(test_no_memory),
 	};
