@@ -116,3 +116,4 @@ int cpu_cancelled(const struct cpu_call *call);
 
 int64_t delay_echo(const struct kind_row *kind, const struct body *in);
 int reduce_summary(const struct cpu_call *call); /* its summary, of texts */
+int reduce_tiles(const struct cpu_call *call); /* pictures from what was filtered of their tiles */

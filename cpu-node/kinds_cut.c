@@ -12,6 +12,11 @@
 #define PART_BYTES_MAX (384u << 10) /* of texts, so that a part with its parameters is a body */
 #define PART_COUNT_MIN (INT64_C(1) << 20) /* of a count: about 10 ms */
 
+bool map_is_pictures(const struct map *m)
+{
+	return m->chain.n == 1 && m->cut == CUT_TILES && span_is(m->chain.kinds[0], "image.filter");
+}
+
 bool map_is_local(const struct map *m)
 {
 	return m->chain.n > 1 || cpu_kind_find(m->chain.kinds[0]) != NULL;
@@ -52,7 +57,7 @@ static struct span part_kind(const struct map *m)
 	return m->cut == CUT_GRID ? SPAN_LIT("task.sweep") : SPAN_LIT("task.chain");
 }
 
-static void part_begin(struct buf *b, const struct map *m)
+void map_part_begin(struct buf *b, const struct map *m)
 {
 	const struct body *in = m->call->in;
 
@@ -64,7 +69,7 @@ static void part_begin(struct buf *b, const struct map *m)
 		chain_put(b, in, &m->chain);
 }
 
-static int part_end(const struct buf *b, const struct map *m)
+int map_part_end(const struct buf *b, const struct map *m)
 {
 	struct part part = {
 		.kind = part_kind(m),
@@ -73,9 +78,10 @@ static int part_end(const struct buf *b, const struct map *m)
 
 	if (buf_err(b) == ERR_NO_MEMORY)
 		return cpu_no_memory(m->call);
-	if (buf_err(b) < 0 || b->len > LIMIT_BODY_BYTES)
-		return fail_set(m->call->why, ERR_TOO_BIG, "parts", LIMIT_BODY_BYTES,
-			"a part has more than %d bytes", LIMIT_BODY_BYTES);
+	/* What is larger than a message has items that can go through the store; the node sees to that. */
+	if (buf_err(b) < 0)
+		return fail_set(m->call->why, ERR_TOO_BIG, "parts", (int64_t)b->max,
+			"a part has more than %zu bytes", b->max);
 	split_plan_put_part(m->call->out, &part);
 	return 0;
 }
@@ -102,14 +108,14 @@ static int cut_items(const struct map *m, struct buf *b)
 	for (size_t p = 0; r == 0 && p < parts; p++) {
 		size_t left = parts - p - 1; /* each of those to come needs an item */
 
-		part_begin(b, m);
+		map_part_begin(b, m);
 		put_first(b, m, "split.item", (int64_t)at);
 		do {
 			done += 1 + item_bytes(&in->items[at]);
 			body_put(b, &in->items[at++]);
 		} while (at < in->items_n - left &&
 			 done + item_bytes(&in->items[at]) / 2 < bytes * (p + 1) / parts);
-		r = part_end(b, m);
+		r = map_part_end(b, m);
 	}
 	return r;
 }
@@ -155,10 +161,10 @@ static int cut_texts(const struct map *m, struct buf *b)
 	for (size_t i = 0; r == 0 && i < n;) {
 		uint32_t part = pieces[i].part;
 
-		part_begin(b, m);
+		map_part_begin(b, m);
 		for (; i < n && pieces[i].part == part; i++)
 			put_piece(b, &call->in->items[pieces[i].doc], pieces[i].text);
-		r = part_end(b, m);
+		r = map_part_end(b, m);
 	}
 	return r;
 }
@@ -186,12 +192,12 @@ static int cut_range(const struct map *m, struct buf *b)
 		/* at most 10^10 times 1,024; a part begins with an even one */
 		int64_t to = p == parts ? all : all * p / parts & ~INT64_C(1);
 
-		part_begin(b, m);
+		map_part_begin(b, m);
 		put_first(b, m, "first", first + done);
 		put_first(b, m, "samples", to - done);
 		for (size_t i = 0; i < m->call->in->items_n; i++)
 			body_put(b, &m->call->in->items[i]);
-		r = part_end(b, m);
+		r = map_part_end(b, m);
 		done = to;
 	}
 	return r;
@@ -229,11 +235,11 @@ static int cut_grid(const struct map *m, struct buf *b)
 	for (uint64_t p = 1; r == 0 && p <= parts; p++) {
 		uint64_t to = all * p / parts;
 
-		part_begin(b, m);
+		map_part_begin(b, m);
 		put_points(b, m, done, to);
 		for (size_t i = 0; i < m->call->in->items_n; i++)
 			body_put(b, &m->call->in->items[i]);
-		r = part_end(b, m);
+		r = map_part_end(b, m);
 		done = to;
 	}
 	return r;
@@ -251,7 +257,7 @@ static int cut_tiles(const struct map *m, struct buf *b)
 	for (uint64_t p = 1; r == 0 && p <= parts; p++) {
 		uint64_t to = rows * p / parts;
 
-		part_begin(b, m);
+		map_part_begin(b, m);
 		put_first(b, m, "m", (int64_t)(to - done));
 		for (size_t i = 0; r == 0 && i < call->in->items_n; i++) {
 			const struct item *item = &call->in->items[i];
@@ -266,13 +272,13 @@ static int cut_tiles(const struct map *m, struct buf *b)
 					"\"a\" has %zu bytes, not m * k * 4", item->data.len);
 		}
 		if (r == 0)
-			r = part_end(b, m);
+			r = map_part_end(b, m);
 		done = to;
 	}
 	return r;
 }
 
-int map_cut(const struct map *m)
+int map_cut(struct map *m)
 {
 	CLEANUP(buf_done) struct buf b = { 0 };
 
@@ -284,7 +290,7 @@ int map_cut(const struct map *m)
 	case CUT_RANGE:
 		return cut_range(m, &b);
 	case CUT_TILES:
-		return cut_tiles(m, &b);
+		return map_is_pictures(m) ? map_cut_pictures(m, &b) : cut_tiles(m, &b);
 	case CUT_GRID:
 		return cut_grid(m, &b);
 	case CUT_AUTO:

@@ -19,6 +19,7 @@ static const struct way {
 	{ "text.dedupe", CUT_RECORDS, "items,text.dedupe" },
 	{ "text.language", CUT_ITEMS, "concat" },
 	{ "data.hash", CUT_ITEMS, "concat" },
+	{ "image.filter", CUT_TILES, "items" },
 	{ "compute.matmul", CUT_TILES, "concat" },
 	{ "compute.montecarlo", CUT_RANGE, "sum" },
 };
@@ -101,11 +102,17 @@ static int read_join(struct map *m)
 	struct span text = kind_text(m->call->kind, m->call->in, "join"), rest, first;
 
 	if (text.len == 0)
-		text = span_str(m->cut == CUT_GRID ? grid_join(m) : way_of(last)->join);
+		text = map_is_pictures(m)
+			       ? (struct span){ 0 }
+			       : span_str(m->cut == CUT_GRID ? grid_join(m) : way_of(last)->join);
 	rest = text;
 	first = span_trim(span_cut(&rest, ','));
-	m->how = span_str(hows[0]);
+	m->how = map_is_pictures(m) ? SPAN_LIT("tiles") : span_str(hows[0]);
 	for (size_t i = 0; i < ARRAY_LEN(hows); i++) {
+		if (span_is(first, hows[i]) && map_is_pictures(m))
+			return fail_set(m->call->why, ERR_UNSUPPORTED, "join", 0,
+				"tiles of a picture are joined to the picture; for others "
+				"by=items");
 		if (span_is(first, hows[i])) {
 			m->how = first;
 			text = rest;
@@ -135,11 +142,14 @@ static int read_cut(struct map *m)
 {
 	static const char *const names[] = { "auto", "items", "docs", "records", "range", "tiles" };
 	const struct cpu_call *call = m->call;
+	bool chained = m->chain.n > 1;
 	enum cut own = way_of(m->chain.kinds[0])->cut;
 
 	if (m->cut == CUT_GRID)
 		return read_grid(m);
 	m->cut = (enum cut)kind_choice(call->kind, call->in, "by");
+	if (chained && span_is(m->chain.kinds[0], "image.filter"))
+		own = CUT_ITEMS; /* who comes next would see a tile for a picture */
 	for (size_t i = 0; i < ARRAY_LEN(indivisible); i++) {
 		if (chain_has(&m->chain, span_str(indivisible[i])) && m->cut != CUT_ITEMS)
 			return fail_set(call->why, ERR_UNSUPPORTED, "by", 0,
@@ -166,6 +176,8 @@ static int read_map(struct map *m, int64_t parts_asked)
 	if (r == 0)
 		r = check_kinds(m, &m->chain, "kinds");
 	if (r == 0)
+		r = read_cut(m);
+	if (r == 0)
 		r = read_join(m);
 	if (r == 0)
 		r = check_kinds(m, &m->join, "join");
@@ -173,9 +185,7 @@ static int read_map(struct map *m, int64_t parts_asked)
 		r = check_owners(m);
 	if (r == 0 && m->cut != CUT_GRID) /* there an axis may give what is needed */
 		r = check_params(m, &m->chain);
-	if (r == 0)
-		r = check_params(m, &m->join);
-	return r != 0 ? r : read_cut(m);
+	return r != 0 ? r : check_params(m, &m->join);
 }
 
 /* --- join --------------------------------------------------------------------------------------------- */
@@ -217,6 +227,9 @@ static int put_join(const struct map *m)
 		part.kind = SPAN_LIT("task.chain");
 	}
 	body_put_param(&b, alone ? SPAN_LIT("how") : SPAN_LIT("task.reduce.how"), m->how);
+	if (m->tiles.len > 0)
+		body_put_param(&b, alone ? SPAN_LIT("tiles") : SPAN_LIT("task.reduce.tiles"),
+			buf_span(&m->tiles));
 	body_put_param(&b, alone ? SPAN_LIT("split.kind") : SPAN_LIT("task.reduce.split.kind"),
 		last);
 	if (buf_err(&b) < 0)
@@ -231,7 +244,11 @@ int split_map(const struct cpu_call *call, int64_t parts_asked)
 	struct map m = { .call = call };
 	int r = read_map(&m, parts_asked);
 
+	buf_init(&m.tiles, LIMIT_PARAM_BYTES);
 	if (r == 0)
 		r = map_cut(&m);
-	return r != 0 ? r : put_join(&m);
+	if (r == 0)
+		r = buf_err(&m.tiles) < 0 ? cpu_no_memory(call) : put_join(&m);
+	buf_done(&m.tiles);
+	return r;
 }

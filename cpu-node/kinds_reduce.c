@@ -8,7 +8,7 @@
 #include "kernel/montecarlo.h"
 
 /* As the choices of "how". */
-enum { HOW_SUMMARY, HOW_CONCAT, HOW_ITEMS, HOW_SUM };
+enum { HOW_SUMMARY, HOW_CONCAT, HOW_ITEMS, HOW_SUM, HOW_TILES };
 
 /* --- items -------------------------------------------------------------------------------------------- */
 
@@ -91,6 +91,7 @@ static int reduce_unwrapped(const struct cpu_call *call, unsigned how)
 	if (r < 0)
 		return r;
 	return how == HOW_SUMMARY  ? reduce_summary(&inner)
+	       : how == HOW_TILES  ? reduce_tiles(&inner)
 	       : how == HOW_CONCAT ? reduce_concat(&inner)
 				   : reduce_items(&inner);
 }

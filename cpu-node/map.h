@@ -16,11 +16,18 @@ struct map {
 	enum cut cut;
 	uint32_t parts_max;
 	struct sweep grid; /* of CUT_GRID */
+	struct buf tiles;  /* of pictures, as task.reduce needs to know of them */
 };
 
 /* Is the chain one for CPU nodes, so that one part can run many points? */
 bool map_is_local(const struct map *m);
 /* Append facts of the mesh, for parts as for the whole. */
 void map_put_facts(struct buf *b, const struct body *in);
+/* Is it a picture that is cut? */
+bool map_is_pictures(const struct map *m);
+/* A part's body: begun with its parameters; its items are put; it goes into the plan. */
+void map_part_begin(struct buf *b, const struct map *m);
+int map_part_end(const struct buf *b, const struct map *m) MUST_USE;
 /* Append all parts to the plan. */
-int map_cut(const struct map *m) MUST_USE;
+int map_cut(struct map *m) MUST_USE;
+int map_cut_pictures(struct map *m, struct buf *b) MUST_USE; /* b: room for one part */

@@ -48,6 +48,13 @@ void filter_gauss_weights(unsigned radius, uint32_t weights[FILTER_WEIGHTS_MAX])
 	weights[radius] = WEIGHT_SUM - given; /* what the cutting off left */
 }
 
+unsigned filter_halo(enum filter f, unsigned radius)
+{
+	if (f == FILTER_GREY)
+		return 0;
+	return f == FILTER_GAUSS ? radius : 1;
+}
+
 static unsigned colours(const struct picture *p)
 {
 	return p->channels == 1 ? 1 : 3;

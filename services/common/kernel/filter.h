@@ -28,6 +28,9 @@ enum filter { FILTER_GREY, FILTER_GAUSS, FILTER_SOBEL };
  * radius is in 1..FILTER_RADIUS_MAX. */
 void filter_gauss_weights(unsigned radius, uint32_t weights[FILTER_WEIGHTS_MAX]);
 
+/* How many pixels away from its place a pixel counts, in each direction. */
+unsigned filter_halo(enum filter f, unsigned radius);
+
 /* The reference. radius counts for gauss only, and is then in 1..FILTER_RADIUS_MAX. *out is made by
  * picture_init. ERR_NO_MEMORY. */
 int filter_ref(const struct picture *in, enum filter f, unsigned radius, struct picture *out,
