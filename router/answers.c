@@ -267,33 +267,54 @@ static void put(struct answers *a, int64_t made_ns, const struct cache_key *key)
 	(void)err; /* counted in the cache's stats; the task has its result all the same */
 }
 
-void answers_keep(struct router *r, const struct task *t, struct span result, int64_t age_ms)
+/* What may be given to equal tasks, in a->value. */
+static void put_answer(struct answers *a, const struct task *t, struct span result, bool has_blobs)
 {
-	struct answers *a = &r->answers;
-	const struct kind_row *row = t->role == ROLE_TASK ? row_of(r, t->kind) : NULL;
-	struct question q = { .tenant = router_tenant(r, t->tenant) };
-	int64_t made_ns = r->now_ns - peer_ns(age_ms, a->conf.ttl_ns);
-	bool has_blobs = row != NULL && body_sum(result).refs > 0;
-	struct cache_key key;
-
-	if (row == NULL || t->body == NULL ||
-		read_request(a, row, span_of(t->body, t->body_len), &a->form, &q, NULL) < 0 ||
-		q.share == CANON_NOBODY || (has_blobs && q.share == CANON_SHARED))
-		return; /* blobs are one tenant's */
-	key = key_of(a, &q, &a->form);
 	buf_reset(&a->value);
 	put_int64(&a->value, has_blobs ? t->deadline_ns + BLOBS_KEEP_NS : 0);
 	buf_byte(&a->value, (unsigned char)task_rung(t));
 	buf_add(&a->value, result);
-	put(a, made_ns, &key);
-	if (q.prompt.len == 0)
-		return;
-	key = key_of(a, &q, &a->near);
+}
+
+/* Where an answer is found by the wording of its prompt. */
+static void put_way(struct answers *a, struct span prompt)
+{
 	buf_reset(&a->value);
-	put_int64(&a->value, (int64_t)q.prompt.len);
-	buf_add(&a->value, q.prompt);
+	put_int64(&a->value, (int64_t)prompt.len);
+	buf_add(&a->value, prompt);
 	buf_add(&a->value, buf_span(&a->form));
+}
+
+static void keep(struct router *r, const struct task *t, const struct question *q,
+	struct span result, int64_t made_ns)
+{
+	struct answers *a = &r->answers;
+	bool has_blobs = body_sum(result).refs > 0;
+	struct cache_key key = key_of(a, q, &a->form);
+
+	if (has_blobs && q->share == CANON_SHARED)
+		return; /* they are one tenant's */
+	put_answer(a, t, result, has_blobs);
 	put(a, made_ns, &key);
+	if (q->prompt.len == 0)
+		return;
+	put_way(a, q->prompt);
+	key = key_of(a, q, &a->near);
+	put(a, made_ns, &key);
+}
+
+void answers_keep(struct router *r, const struct task *t, struct span result, int64_t age_ms)
+{
+	struct answers *a = &r->answers;
+	const struct kind_row *row = t->role == ROLE_TASK ? row_of(r, t->kind) : NULL;
+	struct question q;
+
+	if (row == NULL || t->body == NULL)
+		return;
+	q.tenant = router_tenant(r, t->tenant);
+	if (read_request(a, row, span_of(t->body, t->body_len), &a->form, &q, NULL) == 0 &&
+		q.share != CANON_NOBODY)
+		keep(r, t, &q, result, r->now_ns - peer_ns(age_ms, a->conf.ttl_ns));
 }
 
 uint32_t answers_purge(struct router *r, struct span tenant)

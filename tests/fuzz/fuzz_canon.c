@@ -103,7 +103,10 @@ static void check(const struct kind_row *row, struct arena *arena, struct span o
 	struct span other)
 {
 	struct body a, b, turned;
+	enum canon_share share = CANON_NOBODY;
 
+	if (body_decode(arena, one, &a, NULL) == 0 && canon_share(row, &a, &share, NULL) == 0)
+		CHECK(share == CANON_NOBODY || row->result != RESULT_CHEAP);
 	if (body_decode(arena, one, &a, NULL) < 0 || kind_check(row, &a, NULL) < 0)
 		return;
 	CHECK(body_decode(arena, one, &turned, NULL) == 0);

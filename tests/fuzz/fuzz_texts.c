@@ -7,7 +7,9 @@
 #include "policy/language.h"
 #include "policy/search.h"
 #include "policy/similar.h"
+#include "policy/stem.h"
 #include "policy/tally.h"
+#include "policy/wording.h"
 
 #define TEXTS_MAX 16u
 
@@ -90,6 +92,22 @@ static void check_diff(struct arena *a, struct span left, struct span right, uin
 			ERR_TOO_BIG);
 }
 
+/* A text has one wording, and is as near to another as that is to it. */
+static void check_wording(struct span left, struct span right)
+{
+	uint32_t near = wording_near(left, right);
+	struct buf once, twice;
+
+	buf_init(&once, left.len * STEM_BYTES + 1);
+	buf_init(&twice, left.len * STEM_BYTES + 1);
+	CHECK(wording_put(&once, left) == wording_put(&twice, left));
+	CHECK(buf_err(&once) == 0);
+	CHECK(span_eq(buf_span(&once), buf_span(&twice)));
+	CHECK(near >= 1 && near <= 1000 && near == wording_near(right, left));
+	buf_done(&once);
+	buf_done(&twice);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span rest = span_of(data, size), query = span_cut(&rest, '\n'), texts[TEXTS_MAX];
@@ -106,6 +124,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_tally(&a, texts, n, (uint32_t)(size % 20));
 	if (n >= 2)
 		check_diff(&a, texts[0], texts[1], (uint32_t)(size % 5));
+	if (n >= 2)
+		check_wording(texts[0], texts[1]);
 	if (profiles == NULL) {
 		arena_init(&profiles_arena, (size_t)4 << 20);
 		profiles = language_profiles_new(&profiles_arena);

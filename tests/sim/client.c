@@ -219,6 +219,26 @@ static void act_on_one(struct client *c)
 	buf_done(&b);
 }
 
+/* Now and then what is kept is forgotten; tenant0 is an operator. */
+static void purge(struct client *c)
+{
+	char subject[SUBJECT_BYTES], reply[SUBJECT_BYTES];
+	struct query q = {
+		.kind = QUERY_CACHE,
+		.purge = true,
+		.all = prng_chance(&c->world->prng, 1, 2),
+	};
+	struct buf b;
+
+	buf_init(&b, 64);
+	query_encode(&b, &q);
+	snprintf(reply, sizeof reply, "_INBOX.%s.q", c->tenant);
+	if (subject_build(SUBJECT_QUERY, span_str(c->tenant), (struct span){ 0 }, subject) == 0 &&
+		bus_publish(c->bus, subject, reply, (struct span){ 0 }, buf_span(&b)) < 0)
+		oracle_break(&c->world->oracle, "a query can be sent", "%s", c->tenant);
+	buf_done(&b);
+}
+
 void client_turn(struct client *c)
 {
 	struct prng *p = &c->world->prng;
@@ -230,5 +250,7 @@ void client_turn(struct client *c)
 	c->next_ns = c->world->now_ns + (int64_t)prng_below(p, c->greedy ? 20 * MS : 800 * MS);
 	if (prng_chance(p, 1, 4))
 		act_on_one(c);
+	if (prng_chance(p, 1, 100))
+		purge(c);
 	submit_one(c);
 }

@@ -152,6 +152,12 @@ static inline void cpu_rig_assign_long(char letter)
 	cpu_rig_assign(letter, "compute.montecarlo", "samples", "10000000000", (struct span){ 0 });
 }
 
+/* "": of everybody. */
+static inline void cpu_rig_purge(const char *tenant)
+{
+	send_down(&(struct down){ .kind = DOWN_PURGE, .tenant = span_str(tenant) });
+}
+
 static inline void cpu_rig_cancel(char letter)
 {
 	send_down(

@@ -57,6 +57,24 @@ static void test_who_may_share(void **state)
 			    "refuse G INVALID cache.mode 0\n");
 }
 
+static void test_purge(void **state)
+{
+	struct span text = SPAN_LIT("One. Two.");
+
+	(void)state;
+	cpu_rig_assign('A', "text.extract", NULL, NULL, text);
+	cpu_rig_assign('B', "text.extract", "cache.mode", "shared", text);
+	cpu_rig_purge("bob");
+	cpu_rig_assign('C', "text.extract", NULL, NULL, text);
+	cpu_rig_purge(cpu_rig.tenant);
+	cpu_rig_assign('D', "text.extract", NULL, NULL, text);
+	cpu_rig_assign('E', "text.extract", "cache.mode", "shared", text);
+	cpu_rig_purge("");
+	cpu_rig_assign('F', "text.extract", "cache.mode", "shared", text);
+	cpu_rig_expect_seen("done A\ndone B\ndone C hit\ndone D\ndone E hit\ndone F\n");
+	assert_int_equal(node_core_metrics(cpu_rig.node)->cache.purged, 3);
+}
+
 static void test_errors_are_not_kept(void **state)
 {
 	(void)state;
@@ -131,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_equal_task_is_not_computed),
 		TEST(test_who_may_share),
+		TEST(test_purge),
 		TEST(test_errors_are_not_kept),
 		TEST(test_equal_tasks_in_flight),
 		TEST(test_equal_tasks_fail_together),

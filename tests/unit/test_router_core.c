@@ -251,6 +251,25 @@ static void test_replay(void **state)
 	assert_int_equal(core_ask(g, "t", &q).fail.code, 0); /* it is its tenant's */
 }
 
+/* Figures are for all; what others have is for operators to forget. */
+static void test_caches(void **state)
+{
+	struct core_rig *g = *state;
+	struct query q = { .kind = QUERY_CACHE };
+	struct query_reply r = core_ask(g, "t", &q);
+
+	assert_int_equal(r.kind, REPLY_CACHES);
+	assert_int_equal(r.caches_n, 1);
+	assert_int_equal(r.caches[0].rung, RUNG_NONE);
+	assert_true(r.caches[0].cache.bytes > 0 &&
+		    r.caches[0].cache.bytes < r.caches[0].cache.bytes_max);
+	q.purge = true;
+	assert_int_equal(core_ask(g, "t", &q).kind, REPLY_CACHES);
+	q.all = true;
+	assert_int_equal(core_ask(g, "t", &q).fail.code, ERR_DENIED);
+	assert_int_equal(core_ask(g, "root", &q).kind, REPLY_CACHES);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, core_set_up, core_tear_down)
@@ -265,6 +284,7 @@ int main(void)
 		TEST(test_large_batch),
 		TEST(test_fast_reply_waits_for_an_event),
 		TEST(test_replay),
+		TEST(test_caches),
 	};
 
 	return cmocka_run_group_tests_name("router_core", tests, NULL, NULL);
