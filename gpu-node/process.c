@@ -77,14 +77,19 @@ int process_start(const char *const argv[], int fd, int as, struct process *ret,
 void process_kill(const struct process *p)
 {
 	if (p->pid > 0)
-		kill(p->pid, SIGKILL); /* not reaped so far, so the number is still its own */
+		kill(-p->pid, SIGKILL); /* not reaped so far, so the number is still its group's */
 }
 
 bool process_reap(struct process *p, char text[PROCESS_END_BYTES])
 {
+	siginfo_t ended = { 0 };
 	int status;
 
-	if (p->pid <= 0 || waitpid(p->pid, &status, WNOHANG) != p->pid)
+	if (p->pid <= 0 || waitid(P_PID, (id_t)p->pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		ended.si_pid != p->pid)
+		return false;
+	process_kill(p); /* what it started and left, such as a driver's compiler */
+	if (waitpid(p->pid, &status, 0) != p->pid)
 		return false;
 	if (WIFSIGNALED(status))
 		snprintf(text, PROCESS_END_BYTES, "killed by signal %d", WTERMSIG(status));

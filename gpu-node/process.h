@@ -21,10 +21,11 @@ struct process {
  * descriptors of ours are expected to be close-on-exec. */
 int process_start(const char *const argv[], int fd, int as, struct process *ret,
 	struct fail *why) MUST_USE;
-/* SIGKILL; nothing happens if it ended or is none. */
+/* SIGKILL to it and to what it has started; nothing happens if it is none. */
 void process_kill(const struct process *p);
 #define PROCESS_END_BYTES 32
-/* If it has ended: true, how in `text` ("killed by signal 9", "exit status 1"), and *p is none again. */
+/* If it has ended: true, how in `text` ("killed by signal 9", "exit status 1"), and *p is none again. What it has
+ * started and left is killed. */
 bool process_reap(struct process *p, char text[PROCESS_END_BYTES]) MUST_USE;
 /* Kill it and wait at most a second for its end; *p is none then. */
 void process_end(struct process *p);
