@@ -104,6 +104,9 @@ static int check_answer(struct request *r)
 	if (body.items_n == 0)
 		return fail_set(&r->reply.fail, ERR_INVALID, "body", 0,
 			"an answer has at least one item");
+	if (r->ask.person.len > 0 && body.params_n == LIMIT_PARAMS)
+		return fail_set(&r->reply.fail, ERR_TOO_BIG, "body", LIMIT_PARAMS - 1,
+			"the person's name is a parameter, too");
 	buf_reset(b);
 	buf_add(b, r->ask.body);
 	if (r->ask.person.len > 0)

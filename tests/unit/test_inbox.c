@@ -397,6 +397,18 @@ static void test_answers_that_cannot_be_used(void **state)
 	body_put_item(&b, (struct span){ 0 }, (struct span){ 0 }, span_of(big, LIMIT_BODY_BYTES));
 	q.body = buf_span(&b);
 	ask("ada", &q, ERR_TOO_BIG);
+	/* so many parameters fit, but not with one more */
+	buf_reset(&b);
+	for (unsigned i = 0; i < LIMIT_PARAMS; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "k%u", i);
+		body_put_param(&b, span_str(key), SPAN_LIT("v"));
+	}
+	body_put_item(&b, (struct span){ 0 }, (struct span){ 0 }, SPAN_LIT("yes"));
+	q.body = buf_span(&b);
+	ask("ada", &q, ERR_TOO_BIG);
+	assert_int_equal(t.reply.fail.limit, LIMIT_PARAMS - 1);
 	/* the question is still there */
 	assert_int_equal(t.last.kind, UP_PROGRESS);
 	buf_reset(&b);
