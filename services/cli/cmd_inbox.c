@@ -82,7 +82,8 @@ static int print_items(const struct question_view *q, const struct body *body)
 		buf_byte(&b, '\n');
 	}
 	for (size_t i = 0; i < body->items_n; i++) {
-		struct span rest = body->items[i].data;
+		struct span rest =
+			fmt_is_text(body->items[i].data) ? body->items[i].data : (struct span){ 0 };
 
 		buf_str(&b, "--- ");
 		text_safe(&b, body->items[i].name.len > 0 ? body->items[i].name : SPAN_LIT("item"));
@@ -91,7 +92,7 @@ static int print_items(const struct question_view *q, const struct body *body)
 		buf_fmt(&b, " (%llu bytes%s%s)\n", (unsigned long long)item_bytes(&body->items[i]),
 			item_is_blob(&body->items[i]) ? "; spu blob get " : "",
 			item_is_blob(&body->items[i]) ? text : "");
-		while (fmt_is_text(body->items[i].data) && rest.len > 0) {
+		while (rest.len > 0) {
 			text_safe(&b, span_cut(&rest, '\n'));
 			buf_byte(&b, '\n');
 		}

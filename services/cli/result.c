@@ -19,6 +19,7 @@
 
 #define ARENA_BYTES ((size_t)8 << 20)
 #define NAME_BYTES 200u
+#define FILE_BYTES 255u /* with numbers before it */
 
 static bool is_folder(const char *path)
 {
@@ -55,7 +56,7 @@ static int write_file(struct cli *c, const char *path, const struct item *item)
 }
 
 /* A file's name of an item's: its last part, without characters that mean something elsewhere. */
-static void file_name(const struct item *item, size_t i, char to[NAME_BYTES])
+static void plain_name(const struct item *item, size_t i, char to[NAME_BYTES])
 {
 	struct span name = item->name;
 	size_t len;
@@ -71,17 +72,49 @@ static void file_name(const struct item *item, size_t i, char to[NAME_BYTES])
 		(void)snprintf(to, NAME_BYTES, "item-%zu", i + 1);
 }
 
+/* Has another item than the i-th this plain name? */
+static bool is_taken(const struct body *body, size_t i, const char *name)
+{
+	char other[NAME_BYTES];
+
+	for (size_t k = 0; k < body->items_n; k++) {
+		plain_name(&body->items[k], k, other);
+		if (k != i && strcmp(other, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Items of one name must not overwrite each other: each of them begins with its number. */
+static int file_name(const struct body *body, size_t i, char to[FILE_BYTES])
+{
+	size_t len;
+
+	plain_name(&body->items[i], i, to);
+	while (is_taken(body, i, to)) {
+		char number[24];
+		size_t more = (size_t)snprintf(number, sizeof(number), "%zu-", i + 1);
+
+		len = strlen(to);
+		if (len + more >= FILE_BYTES)
+			return ERR_INVALID;
+		memmove(to + more, to, len + 1);
+		memcpy(to, number, more);
+	}
+	return 0;
+}
+
 static int write_to_folder(struct cli *c, const char *folder, const struct body *body)
 {
-	char path[PATH_MAX], name[NAME_BYTES];
+	char path[PATH_MAX], name[FILE_BYTES];
 
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
 		return cli_fail_text(ERR_IO, "%s: %s", folder, strerror(errno));
 	for (size_t i = 0; i < body->items_n; i++) {
 		int r;
 
-		file_name(&body->items[i], i, name);
-		if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+		if (file_name(body, i, name) < 0 ||
+			snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
 			return cli_fail_text(ERR_INVALID, "%s: too long", folder);
 		r = write_file(c, path, &body->items[i]);
 		if (r != 0)
