@@ -18,6 +18,7 @@
 #include "run/bus_nats.h"
 #include "run/keys.h"
 #include "services/cli/state_dir.h"
+#include "services/cli/table.h"
 
 #define DEFAULT_URL "nats://127.0.0.1:4222"
 
@@ -33,9 +34,10 @@ int cli_fail(const struct fail *why)
 {
 	const struct err_row *row = err_row(why->code);
 
-	fprintf(stderr, "spu: %s", why->detail[0] != 0 ? why->detail : row->text);
+	/* these two may be a node's words */
+	text_print(stderr, "spu: %s", why->detail[0] != 0 ? why->detail : row->text);
 	if (why->field[0] != 0)
-		fprintf(stderr, " (field %s)", why->field);
+		text_print(stderr, " (field %s)", why->field);
 	if (why->limit != 0)
 		fprintf(stderr, " (limit %lld)", (long long)why->limit);
 	fprintf(stderr, " [%s]\n", row->name);
@@ -50,7 +52,7 @@ int cli_fail_text(int code, const char *format, ...)
 
 	fputs("spu: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	text_vprint(stderr, format, args);
 	va_end(args);
 	fprintf(stderr, " [%s]\n", err_row(code)->name);
 	return err_row(code)->exit;

@@ -71,11 +71,12 @@ static void print_reasons(const struct query_reply *r)
 		for (size_t k = 0; k < n->offer.kinds_n; k++) {
 			const struct kind_offer *o = &n->offer.kinds[k];
 
-			if (!o->ready && o->why.len > 0)
-				printf("%.*s: no %.*s: %.*s\n", (int)n->node.len,
-					(const char *)n->node.at, (int)o->kind.len,
-					(const char *)o->kind.at, (int)o->why.len,
-					(const char *)o->why.at);
+			if (o->ready || o->why.len == 0)
+				continue;
+			text_print(stdout, "%.*s: no %.*s: %.*s", (int)n->node.len,
+				(const char *)n->node.at, (int)o->kind.len,
+				(const char *)o->kind.at, (int)o->why.len, (const char *)o->why.at);
+			putchar('\n');
 		}
 	}
 }

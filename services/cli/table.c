@@ -55,6 +55,26 @@ void text_safe(struct buf *b, struct span s)
 	}
 }
 
+void text_vprint(FILE *to, const char *format, va_list args)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	char text[TEXT_PRINT_BYTES];
+
+	(void)vsnprintf(text, sizeof(text), format, args);
+	buf_init(&b, sizeof(text));
+	text_safe(&b, span_str(text));
+	(void)fwrite(b.at, 1, b.len, to);
+}
+
+void text_print(FILE *to, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	text_vprint(to, format, args);
+	va_end(args);
+}
+
 /* Characters, as wide as one column each. */
 static unsigned width_of(struct span s)
 {

@@ -3,6 +3,9 @@
  * table: aligned columns for people on stdout. Colour only on a terminal, and not with NO_COLOR set.
  */
 #pragma once
+#include <stdarg.h>
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/span.h"
 
@@ -35,3 +38,7 @@ const char *colour_on(enum colour colour);
 const char *colour_off(void);
 /* s with control characters as '?', for a terminal; appended to b. */
 void text_safe(struct buf *b, struct span s);
+/* Print what others may have written in the same way: at most TEXT_PRINT_BYTES of it. */
+#define TEXT_PRINT_BYTES 8192u
+void text_print(FILE *to, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_vprint(FILE *to, const char *format, va_list args) PRINTF_LIKE(2, 0);
