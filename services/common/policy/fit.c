@@ -71,12 +71,13 @@ static int try(struct fit *f, uint64_t *ret_out)
 		buf_reset(f->map);
 	r = compress_texts(f->scratch, f->docs, f->docs_n, &f->want, f->outs, f->map, f->facts,
 		f->why);
-	for (size_t i = 0; r == 0 && i < f->docs_n; i++)
-		r = add(f, token_count(f->count, buf_span(&f->outs[i])), &out);
 	if (r < 0)
 		return r;
-	if (f->facts->whole)
-		out = f->in;
+	for (size_t i = 0; r == 0 && i < f->docs_n; i++)
+		r = token_count_add(f->count, buf_span(&f->outs[i]), &out);
+	if (r < 0)
+		return fail_set(f->why, r, NULL, 0, NULL);
+	out = f->facts->whole ? f->in : token_count_sum(f->count, out);
 	f->facts->tokens_in = f->in;
 	f->facts->tokens_out = out;
 	*ret_out = out;

@@ -3,39 +3,40 @@
 
 #include "base/pure.h"
 
-static int64_t whole(const struct token_count *c, uint64_t milli)
+int token_count_add(const struct token_count *c, struct span s, uint64_t *sum)
 {
-	return (int64_t)((token_rate_apply(c->rate, milli) + 999) / 1000);
+	struct tokens t;
+	int64_t n;
+
+	if (c->exact == NULL) {
+		t = tokens_of(c->family, s);
+		*sum += t.text + t.space;
+		return 0;
+	}
+	n = c->exact(c->vocabulary, s);
+	if (n < 0)
+		return (int)n;
+	*sum += (uint64_t)n;
+	return 0;
 }
 
-static uint64_t estimate(const struct token_count *c, struct span s)
+/* Estimates are in thousandths, and before the rate. */
+uint64_t token_count_sum(const struct token_count *c, uint64_t sum)
 {
-	struct tokens t = tokens_of(c->family, s);
-
-	return t.text + t.space;
-}
-
-int64_t token_count(const struct token_count *c, struct span s)
-{
-	return c->exact != NULL ? c->exact(c->vocabulary, s) : whole(c, estimate(c, s));
+	return c->exact != NULL ? sum : (token_rate_apply(c->rate, sum) + 999) / 1000;
 }
 
 int64_t token_count_all(const struct token_count *c, const struct span *texts, size_t n)
 {
-	uint64_t milli = 0;
-	int64_t sum = 0;
+	uint64_t sum = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int64_t one;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = token_count_add(c, texts[i], &sum);
+	return r < 0 ? r : (int64_t)token_count_sum(c, sum);
+}
 
-		if (c->exact == NULL) {
-			milli += estimate(c, texts[i]);
-			continue;
-		}
-		one = c->exact(c->vocabulary, texts[i]);
-		if (one < 0)
-			return one;
-		sum += one;
-	}
-	return c->exact == NULL ? whole(c, milli) : sum;
+int64_t token_count(const struct token_count *c, struct span s)
+{
+	return token_count_all(c, &s, 1);
 }

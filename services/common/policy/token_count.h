@@ -17,7 +17,10 @@ struct token_count {
 
 /* Tokens, rounded up; or a negative error of an exact count. */
 int64_t token_count(const struct token_count *c, struct span s) MUST_USE;
-/* Of several texts, one by one. */
+/* The same step by step, for what is not in one place: add texts to a sum, which is 0 at first, then round it up. */
+int token_count_add(const struct token_count *c, struct span s, uint64_t *sum) MUST_USE;
+uint64_t token_count_sum(const struct token_count *c, uint64_t sum);
+/* Of several texts. */
 int64_t token_count_all(const struct token_count *c, const struct span *texts, size_t n) MUST_USE;
 /* The count is that of tokens.h. */
 static inline bool token_count_is_plain(const struct token_count *c)
