@@ -5,7 +5,8 @@
  * 10,000 words; rss_kb the most memory that this process had. With valgrind: NAME_instructions, those of one
  * run on a text that is always the same, which no load changes.
  *
- * extract_10k_words_p50_us is text.extract's choice of 20 sentences; crush_SORT_mb_per_s is that of 256 KB of
+ * extract_10k_words_p50_us is text.extract's choice of 20 sentences; scan_10k_words_p50_us only finds and hashes the
+ * words and guesses the tokens: the least that a choice could take; crush_SORT_mb_per_s is that of 256 KB of
  * JSON (lossless), of a log and of CSV, nothing left out but what they repeat, and of code and a diff, a fifth kept;
  * crush_SORT_left what is then left of the tokens.
  */
@@ -17,6 +18,8 @@
 #include "base/fmt.h"
 #include "policy/compress.h"
 #include "policy/select.h"
+#include "policy/tokens.h"
+#include "policy/words.h"
 #include "run/clocks.h"
 #include "tests/bench/made.h"
 
@@ -173,6 +176,24 @@ static uint64_t extract(struct arena *scratch, struct buf *out, struct span text
 	return out->len;
 }
 
+/* The least that a choice of sentences has to do with a text: find, hash and count its words, and guess its tokens. */
+static uint64_t scan(struct arena *scratch, struct buf *out, struct span text)
+{
+	struct words words = words_of(text);
+	struct form forms[32];
+	uint64_t sum = tokens_whole(tokens_of(TOKENS_O200K, text));
+	size_t n;
+
+	(void)scratch;
+	(void)out;
+	do {
+		n = words_fill(&words, forms, ARRAY_LEN(forms));
+		for (size_t i = 0; i < n; i++)
+			sum += forms[i].hash & 1;
+	} while (n == ARRAY_LEN(forms));
+	return sum;
+}
+
 static struct times measure(uint64_t (*run)(struct arena *, struct buf *, struct span),
 	struct span corpus, unsigned words, unsigned runs)
 {
@@ -256,6 +277,7 @@ static const struct counted {
 	{ "compress_10k_words", 10000, press },
 	{ "compress_1k_words", 1000, press },
 	{ "extract_10k_words", 10000, extract },
+	{ "scan_10k_words", 10000, scan },
 };
 
 void measured(const struct counted *c, struct arena *scratch, struct buf *out, struct span text);
@@ -299,7 +321,7 @@ int main(int argc, char **argv)
 {
 	unsigned runs = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : RUNS;
 	struct buf corpus;
-	struct times one, ten, picked;
+	struct times one, ten, picked, least;
 
 	buf_init(&corpus, 4 * TEXT_BYTES);
 	read_corpus(&corpus);
@@ -316,12 +338,14 @@ int main(int argc, char **argv)
 	one = measure(press, buf_span(&corpus), 1000, runs);
 	ten = measure(press, buf_span(&corpus), 10000, runs);
 	picked = measure(extract, buf_span(&corpus), 10000, runs);
+	least = measure(scan, buf_span(&corpus), 10000, runs);
 	printf("figure compress_10k_words_p50_us %.1f us\n", (double)ten.p50_ns / 1e3);
 	printf("figure compress_10k_words_p99_us %.1f us\n", (double)ten.p99_ns / 1e3);
 	printf("figure compress_1k_words_p50_us %.1f us\n", (double)one.p50_ns / 1e3);
 	printf("figure mb_per_s %.1f MB/s\n", ten.mb_per_s);
 	printf("figure rss_kb %ld KB\n", peak_kb());
 	printf("figure extract_10k_words_p50_us %.1f us\n", (double)picked.p50_ns / 1e3);
+	printf("figure scan_10k_words_p50_us %.1f us\n", (double)least.p50_ns / 1e3);
 	for (unsigned sort = 0; sort < MADE_SORTS; sort++)
 		crush((enum made)sort, runs / 20 + 1);
 	count_all(argv[0]);

@@ -40,7 +40,7 @@ struct ranking {
 	const struct rank_want *want;
 	struct terms terms;
 	struct query query;
-	int64_t *sums;      /* of each unit's terms while nothing is chosen */
+	int64_t *sums;      /* of each unit's terms while nothing is chosen, for its length */
 	uint32_t *in_block; /* at a block's first unit: how many of it are chosen */
 	uint32_t *in_doc;   /* at a document's first unit: likewise */
 	uint32_t *block_of; /* a unit's block's first unit */
@@ -157,12 +157,17 @@ static int64_t match_left(const struct ranking *k, const struct line *line)
 	return whole == 0 ? 0 : line->match / 1024 * (int64_t)(1024 * left / whole);
 }
 
-/* A long line's place could hold others; a heading names what others say. `sum`: of its terms. */
-static int64_t shape(const struct ranking *k, uint32_t i, int64_t sum, int64_t bonus)
+/* A long line's place could hold others. `sum`: of its terms. */
+static int64_t for_length(const struct ranking *k, uint32_t i, int64_t sum)
+{
+	return sum * 2 * k->terms.mean / (k->terms.mean + k->terms.lines[i].words);
+}
+
+/* A heading names what others say. */
+static int64_t shape(const struct ranking *k, uint32_t i, int64_t sum)
 {
 	const struct line *line = &k->terms.lines[i];
 
-	sum = sum * 2 * k->terms.mean / (k->terms.mean + line->words) + bonus;
 	if (k->units[i].kind == UNIT_HEADING && line->nth > 0)
 		sum /= 4;
 	return line->uses_n < FEW_WORDS ? sum * line->uses_n / FEW_WORDS : sum;
@@ -176,13 +181,13 @@ static int64_t gain_of(const struct ranking *k, uint32_t i)
 	if (all == 0 || line->doubled != 0)
 		return 0;
 	sum = sum_of(k, line, &fresh) + match_left(k, line);
-	return shape(k, i, sum, line->bonus * (1 + fresh) / (1 + all));
+	return shape(k, i, for_length(k, i, sum) + line->bonus * (1 + fresh) / (1 + all));
 }
 
 /* While nothing is chosen. */
 static int64_t first_gain(const struct ranking *k, uint32_t i)
 {
-	return shape(k, i, k->sums[i], k->terms.lines[i].bonus);
+	return shape(k, i, k->sums[i] + k->terms.lines[i].bonus);
 }
 
 static int64_t neighbour_match(const struct ranking *k, uint32_t i, int step)
@@ -203,8 +208,7 @@ static int64_t place_bonus(const struct line *line, int64_t mean)
 /* Without a query, in text that was written to be read from the start: so much more, in parts of its own worth. */
 static int64_t lead_bonus(const struct ranking *k, uint32_t i)
 {
-	return LEAD_FOLD * shape(k, i, k->sums[i], 0) /
-	       (LEAD_HALF + (int64_t)k->terms.lines[i].nth);
+	return LEAD_FOLD * shape(k, i, k->sums[i]) / (LEAD_HALF + (int64_t)k->terms.lines[i].nth);
 }
 
 static bool is_prose(enum unit_kind kind)
@@ -244,8 +248,8 @@ static void set_bonuses(struct ranking *k)
 		struct line *line = &t->lines[i];
 
 		line->match = query ? match_of(k, i) : 0;
-		k->sums[i] = sum_of(k, line, &fresh) + line->match;
-		sum += shape(k, i, k->sums[i], 0) / t->lines_n;
+		k->sums[i] = for_length(k, i, sum_of(k, line, &fresh) + line->match);
+		sum += shape(k, i, k->sums[i]) / t->lines_n;
 	}
 	mean = query ? sum / 4 : sum;
 	for (uint32_t i = 0; i < t->lines_n; i++) {
@@ -383,15 +387,17 @@ static void choose_all(struct ranking *k)
 static uint32_t best_left(const struct ranking *k)
 {
 	uint32_t best = UNIT_NONE;
+	int64_t most = 0;
 
 	for (uint32_t i = 0; i < k->terms.lines_n; i++) {
 		const struct line *line = &k->terms.lines[i];
+		int64_t gain = first_gain(k, i);
 
 		if (k->out.taken[i] || line->doubled != 0 || !k->units[i].flat ||
-			k->units[i].kind == UNIT_HEADING)
+			k->units[i].kind == UNIT_HEADING || (best != UNIT_NONE && gain <= most))
 			continue;
-		if (best == UNIT_NONE || first_gain(k, i) > first_gain(k, best))
-			best = i;
+		best = i;
+		most = gain;
 	}
 	return best;
 }

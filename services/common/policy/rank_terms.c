@@ -9,9 +9,11 @@
 
 #include "base/pure.h"
 
-/* What stands for a stop word in the index of forms, and for one that points back. */
+/* What stands for a stop word in the index of forms, and for one that points back; others are their term + 1, with a bit
+ * for those that begin with a digit. */
 #define STOP (UINT32_MAX - 1)
 #define STOP_LEANS (UINT32_MAX - 2)
+#define NUMBER (UINT32_C(1) << 30)
 #define FORMS 32u /* read at once */
 /* Of the texts of /usr/share/common-licenses: bytes for each distinct form of a word, and for each
  * distinct term of a sentence. */
@@ -85,10 +87,12 @@ static uint32_t judge(struct terms *t, const struct form *form)
 	char room[STEM_BYTES];
 	struct span stem;
 	struct word word = words_judge(form, room, &stem);
+	uint32_t id;
 
 	if (word.is_stop) /* which has no more bytes than there is room for */
 		return points_back(span_of(room, form->text.len)) ? STOP_LEANS : STOP;
-	return intern(t, form, word.hash);
+	id = intern(t, form, word.hash);
+	return id == 0 || id >= NUMBER ? 0 : id | (is_digit(form->text.at[0]) ? NUMBER : 0);
 }
 
 /* There is room for one more. */
@@ -133,23 +137,25 @@ static int find_forms(struct terms *t, const struct form *forms, size_t n, uint3
 		if (row->value == 0)
 			return ERR_NO_MEMORY;
 		values[i] = row->value;
-		*hash = (*hash ^ forms[i].hash) * UINT64_C(0x9E3779B97F4A7C15);
-		*hash ^= *hash >> 29;
+		*hash = (*hash + forms[i].hash) * UINT64_C(0x9E3779B97F4A7C15);
 	}
 	return 0;
 }
 
 /* Without stop words, and as terms: moved together without a branch, as every second word is one. */
-static size_t drop_stops(uint32_t values[FORMS], size_t n)
+static size_t drop_stops(uint32_t values[FORMS], size_t n, uint32_t *ret_any)
 {
 	size_t kept = 0;
+	uint32_t any = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t value = values[i];
+		uint32_t value = values[i], is_term = value < STOP_LEANS;
 
-		values[kept] = value - 1;
-		kept += value < STOP_LEANS;
+		any |= value & -is_term;
+		values[kept] = (value & ~NUMBER) - 1;
+		kept += is_term;
 	}
+	*ret_any = any;
 	return kept;
 }
 
@@ -164,7 +170,7 @@ static int read_words(struct terms *t, struct line *line, uint32_t nth, struct s
 	*ret_hash = 0;
 	do {
 		struct form forms[FORMS];
-		uint32_t values[FORMS];
+		uint32_t values[FORMS], any;
 		size_t kept;
 
 		n = words_fill(&w, forms, FORMS);
@@ -172,9 +178,8 @@ static int read_words(struct terms *t, struct line *line, uint32_t nth, struct s
 			return ERR_NO_MEMORY;
 		line->leans = line->leans || (first && n > 0 && values[0] == STOP_LEANS);
 		first = false;
-		for (size_t i = 0; i < n; i++)
-			line->number |= is_digit(forms[i].text.at[0]);
-		kept = drop_stops(values, n);
+		kept = drop_stops(values, n, &any);
+		line->number = line->number || (any & NUMBER) != 0;
 		for (size_t i = 0; i < kept; i++)
 			add_use(t, line, nth, values[i]);
 		line->words += (uint32_t)kept;
