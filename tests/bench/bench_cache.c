@@ -4,7 +4,8 @@
  * (get_per_s, get_p99_ns); from the decoded body of a request of 32 KiB to its cached result (canonical_32k_us);
  * and the share of hits on requests whose frequencies follow Zipf's law (exponent 1, 100,000 requests, room for a
  * tenth), against two bounds (hit_to_optimum, hit_to_belady), without and with sweeps of requests that come once.
- * The first half of the requests fills the cache, the second is counted.
+ * The first half of the requests fills the cache, the second is counted. With valgrind: get_1k_instructions, those of
+ * 1,000 look-ups with hashing and comparing.
  *
  *	optimum   the best without knowing the future: the most frequent requests stay, known from the start
  *	belady    the best with knowing the future: goes what comes last, or is not let in
@@ -18,6 +19,7 @@
 #include "base/prng.h"
 #include "policy/cache.h"
 #include "run/clocks.h"
+#include "tests/bench/counted.h"
 #include "wire/canon.h"
 
 #define KEYS 100000u
@@ -315,12 +317,36 @@ static void measure_canonical(void)
 	printf("figure canonical_32k_p99_us %.2f us\n", (double)hist_at(&hist, 990) / 1000);
 }
 
-int main(void)
+/* --- what is counted ------------------------------------------------------------------------------ */
+
+/* 1,000 requests with their hashes, each of which is there from the first call on. */
+static void get_1k(void)
+{
+	static struct cache c;
+	struct span value;
+	int64_t age_ns;
+
+	if (c.entries == NULL)
+		open_cache(&c);
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct cache_key key = key_of(&c, i);
+
+		if (!cache_get(&c, 0, &key, &value, &age_ns))
+			put(&c, &key);
+	}
+}
+
+static const struct counted counted[] = { { "get_1k", get_1k } };
+
+int main(int argc, char **argv)
 {
 	make_requests();
+	if (counted_child(counted, ARRAY_LEN(counted), argc, argv))
+		return 0;
 	measure_gets();
 	measure_canonical();
 	measure_hits(false);
 	measure_hits(true);
+	counted_print(counted, ARRAY_LEN(counted), argv[0]);
 	return 0;
 }

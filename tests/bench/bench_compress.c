@@ -21,6 +21,7 @@
 #include "policy/tokens.h"
 #include "policy/words.h"
 #include "run/clocks.h"
+#include "tests/bench/counted.h"
 #include "tests/bench/made.h"
 
 #define RUNS 2000
@@ -244,83 +245,54 @@ static long peak_kb(void)
 	return kb;
 }
 
-/* This program once more under callgrind, which counts the second of two runs of `what` ("10k" ...); 0 without it. */
-static long instructions(const char *self, const char *what)
+/* --- what is counted ------------------------------------------------------------------------------ */
+
+static struct buf corpus;
+
+static void once(uint64_t (*run)(struct arena *, struct buf *, struct span), unsigned words)
 {
-	char command[1024], line[512];
-	long n = 0;
-	FILE *f;
+	static struct arena scratch; /* warm from the first call on */
+	static struct buf out;
+	static struct span text;
 
-	snprintf(command, sizeof command,
-		"valgrind --tool=callgrind --callgrind-out-file=/dev/null "
-		"--toggle-collect=measured "
-		"'%s' once %s 2>&1",
-		self, what);
-	f = popen(command, "r");
-	while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-		const char *at = strstr(line, "Collected : ");
-
-		if (at != NULL)
-			n = strtol(at + strlen("Collected : "), NULL, 10);
+	if (text.len == 0) {
+		arena_init(&scratch, COMPRESS_ARENA_BYTES);
+		buf_init(&out, TEXT_BYTES);
+		text = part(buf_span(&corpus), 0, words);
 	}
-	if (f != NULL)
-		pclose(f);
-	return n;
+	CHECK(run(&scratch, &out, text) > 0);
 }
 
-/* What is counted, by its name in the figures. */
-static const struct counted {
-	const char *name;
-	unsigned words;
-	uint64_t (*run)(struct arena *scratch, struct buf *out, struct span text);
-} counted[] = {
-	{ "compress_10k_words", 10000, press },
-	{ "compress_1k_words", 1000, press },
-	{ "extract_10k_words", 10000, extract },
-	{ "scan_10k_words", 10000, scan },
+static void once_10k(void)
+{
+	once(press, 10000);
+}
+
+static void once_1k(void)
+{
+	once(press, 1000);
+}
+
+static void once_extract(void)
+{
+	once(extract, 10000);
+}
+
+static void once_scan(void)
+{
+	once(scan, 10000);
+}
+
+static const struct counted counted[] = {
+	{ "compress_10k_words", once_10k },
+	{ "compress_1k_words", once_1k },
+	{ "extract_10k_words", once_extract },
+	{ "scan_10k_words", once_scan },
 };
-
-void measured(const struct counted *c, struct arena *scratch, struct buf *out, struct span text);
-
-/* Its name is what callgrind looks for. */
-__attribute__((noinline)) void measured(const struct counted *c, struct arena *scratch,
-	struct buf *out, struct span text)
-{
-	CHECK(c->run(scratch, out, text) > 0);
-}
-
-static void once(struct span corpus, const char *name)
-{
-	const struct counted *c = counted;
-	struct arena scratch;
-	struct span text;
-	struct buf out;
-
-	while (c < counted + ARRAY_LEN(counted) - 1 && strcmp(c->name, name) != 0)
-		c++;
-	text = part(corpus, 0, c->words);
-	arena_init(&scratch, COMPRESS_ARENA_BYTES);
-	buf_init(&out, TEXT_BYTES);
-	CHECK(c->run(&scratch, &out, text) > 0);
-	measured(c, &scratch, &out, text);
-	arena_done(&scratch);
-	buf_done(&out);
-}
-
-static void count_all(const char *self)
-{
-	for (size_t i = 0; i < ARRAY_LEN(counted); i++) {
-		long n = instructions(self, counted[i].name);
-
-		if (n > 0)
-			printf("figure %s_instructions %ld instructions\n", counted[i].name, n);
-	}
-}
 
 int main(int argc, char **argv)
 {
 	unsigned runs = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : RUNS;
-	struct buf corpus;
 	struct times one, ten, picked, least;
 
 	buf_init(&corpus, 4 * TEXT_BYTES);
@@ -329,11 +301,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "too few texts in " FOLDER "\n");
 		return 1;
 	}
-	if (argc > 1 && strcmp(argv[1], "once") == 0) {
-		once(buf_span(&corpus), argc > 2 ? argv[2] : "compress_10k_words");
-		buf_done(&corpus);
+	if (counted_child(counted, ARRAY_LEN(counted), argc, argv))
 		return 0;
-	}
 	runs = runs < 100 ? 100 : runs;
 	one = measure(press, buf_span(&corpus), 1000, runs);
 	ten = measure(press, buf_span(&corpus), 10000, runs);
@@ -348,7 +317,7 @@ int main(int argc, char **argv)
 	printf("figure scan_10k_words_p50_us %.1f us\n", (double)least.p50_ns / 1e3);
 	for (unsigned sort = 0; sort < MADE_SORTS; sort++)
 		crush((enum made)sort, runs / 20 + 1);
-	count_all(argv[0]);
+	counted_print(counted, ARRAY_LEN(counted), argv[0]);
 	buf_done(&corpus);
 	return 0;
 }

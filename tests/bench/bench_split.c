@@ -3,7 +3,8 @@
  * bench_split: what it costs to cut work: the plan of a graph of 1,000 and 10,000 parts with a tree that joins them
  * (split_1k_us, split_10k_us), moves of its parts from waiting to begun to ended (transitions_per_s), 4 MiB of text in
  * 1,000 parts by lines and where a reader would cut (lines_1k_us, docs_1k_us), and the whole plan of a task.map over
- * 10,000,000,000 points in 1,024 parts as a node makes it (range_us). Warm, medians.
+ * 10,000,000,000 points in 1,024 parts as a node makes it (range_us). Warm, medians. With valgrind: the instructions of
+ * making the parts of a graph and its plan.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "policy/graph.h"
 #include "policy/split.h"
 #include "run/clocks.h"
+#include "tests/bench/counted.h"
 
 #define ROUNDS 101u
 #define MANY 10000u
@@ -184,20 +186,43 @@ static void print(const char *name, int64_t ns)
 	printf("figure %s %.1f us\n", name, (double)ns / 1e3);
 }
 
-int main(void)
+/* --- what is counted ------------------------------------------------------------------------------ */
+
+static void plan_1k(void)
+{
+	struct graph g;
+
+	make_parts(1000);
+	plan(1000, &g);
+}
+
+static void plan_10k(void)
+{
+	struct graph g;
+
+	make_parts(MANY);
+	plan(MANY, &g);
+}
+
+static const struct counted counted[] = { { "split_1k", plan_1k }, { "split_10k", plan_10k } };
+
+int main(int argc, char **argv)
 {
 	char *room = malloc(TEXT_BYTES);
 	struct span text;
 
 	CHECK(room != NULL);
-	text = make_text(room);
 	arena_init(&arena, (size_t)64 << 20);
+	if (counted_child(counted, ARRAY_LEN(counted), argc, argv))
+		return 0;
+	text = make_text(room);
 	print("split_1k_us", plan_ns(1000));
 	print("split_10k_us", plan_ns(MANY));
 	printf("figure transitions_per_s %lld /s\n", (long long)moves_per_s());
 	print("lines_1k_us", text_ns(text, true));
 	print("docs_1k_us", text_ns(text, false));
 	print("range_us", range_ns());
+	counted_print(counted, ARRAY_LEN(counted), argv[0]);
 	arena_done(&arena);
 	free(room);
 	return 0;
