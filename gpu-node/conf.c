@@ -95,7 +95,8 @@ int gpu_conf_complete(struct gpu_conf *conf, struct fail *why)
 
 	if (listing_check(conf->devices) < 0)
 		return fail_set(why, ERR_INVALID, "devices", LISTING_MAX,
-			"'%s' is not all, gpu, cpu, or a list of indices", conf->devices);
+			"'%s' is not all, gpu, cpu, or a list of indices below %d", conf->devices,
+			LISTING_MAX);
 	if (conf->device_program[0] == '\0')
 		r = program_beside(conf->device_program, sizeof(conf->device_program), why);
 	if (r == 0 && access(conf->device_program, X_OK) < 0)

@@ -97,8 +97,8 @@ static int open_store(struct service *s, const struct service_conf *conf)
 
 	s->store = store_open(&store, &why);
 	if (s->store == NULL) {
-		log_error("the store cannot be opened", "error", LOG_ERR(why.code), "field",
-			LOG_STR(why.field), "detail", LOG_STR(why.detail));
+		log_error("the store cannot be opened", "dir", LOG_STR(conf->dir), "error",
+			LOG_ERR(why.code), "detail", LOG_STR(why.detail));
 		return why.code;
 	}
 	log_info("the store is open", "dir", LOG_STR(conf->dir), "blobs",

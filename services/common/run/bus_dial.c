@@ -362,9 +362,15 @@ static int set_servers(natsOptions *options, const char *urls, struct fail *why)
 		if (n == SERVERS_MAX)
 			return fail_set(why, ERR_TOO_BIG, "nats", SERVERS_MAX,
 				"more servers than that");
-		if (url.len <= 7 || url.len > URL_BYTES || memcmp(url.at, "nats://", 7) != 0)
-			return fail_set(why, ERR_INVALID, "nats", 0,
-				"%s: each server is nats://host:port", urls);
+		if (span_is(span_part(url, 0, 6), "tls://"))
+			return fail_set(why, ERR_INVALID, "url", 0,
+				"%.*s: TLS is not supported; take nats:// through a private link",
+				(int)url.len, (const char *)url.at);
+		if (url.len <= 7 || url.len > URL_BYTES ||
+			!span_is(span_part(url, 0, 7), "nats://"))
+			return fail_set(why, ERR_INVALID, "url", 0,
+				"%.*s: each server is nats://host:port", (int)url.len,
+				(const char *)url.at);
 		(void)span_copy(url, text[n], sizeof(text[n]));
 		list[n] = text[n];
 		n++;

@@ -17,7 +17,8 @@
 #include "run/log.h"
 #include "run/ready.h"
 
-#define PATIENCE_BEATS 10 /* of the control loop: 1 s */
+#define PATIENCE_BEATS 10             /* of the control loop: 1 s */
+#define TELL_AGAIN_NS (60 * NS_PER_S) /* the log says so often that no server answers */
 
 /* Names */
 
@@ -44,6 +45,23 @@ static void make_name(struct daemon *d)
 	for (size_t i = 0; i < len; i++)
 		d->name[i] = token_char(d->name[i]);
 	d->name[len] = '\0';
+}
+
+/* "nats://user:password@host:4222,..." without the users and passwords. */
+static void set_servers(struct daemon *d, struct span urls)
+{
+	size_t len = 0;
+
+	while (urls.len > 0 && len < sizeof(d->servers)) {
+		struct span url = span_trim(span_cut(&urls, ','));
+		const unsigned char *sign = memrchr(url.at, '@', url.len);
+
+		if (sign != NULL)
+			url = span_part(url, (size_t)(sign + 1 - url.at), url.len);
+		len += (size_t)snprintf(d->servers + len, sizeof(d->servers) - len, "%s%s%.*s",
+			len > 0 ? "," : "", sign != NULL ? "nats://" : "", (int)url.len,
+			(const char *)url.at);
+	}
 }
 
 /* Stopping */
@@ -119,8 +137,9 @@ static void on_control(void *ctx, int64_t now_ns)
 
 	if (!d->is_reachable || d->ready_sub != NULL)
 		ready_ask(d);
-	if (!d->is_reachable && d->loop.jitter_us.count == PATIENCE_BEATS)
-		log_warn("not ready yet: no answer of the NATS server; still trying");
+	if (!d->is_reachable && d->told_ns == 0 && d->loop.jitter_us.count == PATIENCE_BEATS)
+		log_warn("not ready yet: no answer of the NATS server; still trying", "url",
+			LOG_STR(d->servers));
 	if (d->hooks.on_control != NULL)
 		d->hooks.on_control(d->hooks.ctx, now_ns);
 }
@@ -131,15 +150,16 @@ static void on_bus(void *ctx, enum bus_state state)
 
 	switch (state) {
 	case BUS_UP:
-		log_info("the bus is up");
+		log_info("connected to NATS", "url", LOG_STR(d->servers));
+		d->told_ns = 0;
 		if (!d->is_reachable)
 			ready_ask(d);
 		break;
 	case BUS_LOST:
-		log_warn("the bus is lost; connecting again");
+		log_warn("the connection to NATS is lost; connecting again");
 		break;
 	case BUS_CLOSED:
-		log_error("the bus has ended for good");
+		log_error("the connection to NATS has ended for good");
 		d->status = err_row(ERR_CLOSED)->exit;
 		daemon_leave(d);
 		break;
@@ -225,11 +245,30 @@ static int open_loop(struct daemon *d)
 	return loop_control(&d->loop, on_control, d);
 }
 
+/* An attempt to connect failed. They come several a second at first: the log says it once, and once a minute. */
+static void tell_unreached(struct daemon *d, const struct fail *why)
+{
+	if (d->told_ns != 0 && d->told_code == why->code &&
+		d->loop.now_ns - d->told_ns < TELL_AGAIN_NS)
+		return;
+	d->told_ns = d->loop.now_ns;
+	d->told_code = why->code;
+	log_warn(why->code == ERR_DENIED
+			 ? "the NATS server refuses this process; still trying (see --url, --nkey)"
+			 : "no NATS server answers; still trying (see --url)",
+		"url", LOG_STR(d->servers), "error", LOG_ERR(why->code), "detail",
+		LOG_STR(why->detail));
+}
+
 static void on_bus_error(void *ctx, const struct fail *why)
 {
-	(void)ctx;
-	log_warn("the bus has trouble", "error", LOG_ERR(why->code), "detail",
-		LOG_STR(why->detail));
+	struct daemon *d = ctx;
+
+	if (d->bus == NULL || d->bus->state != BUS_UP)
+		tell_unreached(d, why);
+	else
+		log_warn("the NATS server has complained", "error", LOG_ERR(why->code), "detail",
+			LOG_STR(why->detail));
 }
 
 static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
@@ -239,9 +278,11 @@ static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail 
 		.name = d->name,
 		.nkey = conf->nkey[0] == '\0' ? NULL : conf->nkey,
 		.on_error = on_bus_error,
+		.error_ctx = d,
 	};
 	int r;
 
+	set_servers(d, span_str(conf->url));
 	d->bus = bus_nats_open(&d->loop, &nats, why);
 	if (d->bus == NULL)
 		return why->code < 0 ? why->code : ERR_NO_MEMORY;

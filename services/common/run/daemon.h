@@ -64,6 +64,9 @@ struct daemon {
 	bool is_reachable;         /* the server has taken all subscriptions */
 	bool is_held;              /* the program has more to do before it is ready */
 	bool is_ready;
+	char servers[256]; /* the NATS servers as they may be shown: without users and passwords */
+	int64_t told_ns;   /* when the log last said that none answers; 0: not in this outage */
+	int told_code;     /* and with which error */
 	int signal_fd;
 	int ready_fd; /* -1: none, or told */
 };
