@@ -218,7 +218,10 @@ static void take_up(struct router_core *c, struct span node, const struct up *up
 		return;
 	}
 	err = router_core_step(c, &e);
-	if (err < 0)
+	if (err == ERR_CONFLICT)
+		log_warn("two processes have this name: give each its own (--name)", "node",
+			LOG_SPAN(node));
+	else if (err < 0)
 		log_warn("an offer is refused", "node", LOG_SPAN(node), "error", LOG_ERR(err));
 }
 

@@ -247,6 +247,16 @@ static bool is_old(const struct registry *g, const struct node *n, const struct 
 	return o->incarnation == n->incarnation && (n->state == NODE_GONE || o->seq <= n->seq);
 }
 
+#define RIVAL_FIRST                                                                                \
+	3 /* of two processes with one name the log speaks at the third offer: about 15 s */
+#define RIVAL_EVERY 60 /* and every five minutes */
+
+/* Offers of an earlier life that were on their way end; those of another process with the same name go on. */
+static bool is_rival(struct node *n, const struct offer *o)
+{
+	return o->incarnation < n->incarnation && ++n->rivals % RIVAL_EVERY == RIVAL_FIRST;
+}
+
 /* The node's clock may be slower than the router's by one in so many. */
 #define DRIFT 1000
 
@@ -320,7 +330,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		(heard != HEARD_NEW && !n->expected && is_old(g, n, o, now_ns))) {
 		*ret_heard = HEARD_OLD;
 		*ret_node = i;
-		return 0;
+		return is_rival(n, o) ? ERR_CONFLICT : 0;
 	}
 	int r = offered_take(g, n, o);
 
@@ -334,6 +344,8 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 		n->closed_until_ns = 0;
 	}
 	take_times(n, o, now_ns, age_ns);
+	if (n->incarnation != o->incarnation)
+		n->rivals = 0;
 	n->incarnation = o->incarnation;
 	n->expected = false;
 	n->seq = o->seq;

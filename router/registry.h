@@ -53,6 +53,7 @@ struct node {
 	enum rung rung;
 	uint64_t incarnation;
 	uint64_t seq;
+	uint32_t rivals; /* offers of an earlier life, though this one goes on */
 	struct place_load load;
 	struct node_kind *kinds;
 	uint32_t kinds_n;
@@ -135,7 +136,8 @@ enum heard { HEARD_OLD, HEARD_NEWS, HEARD_NEW, HEARD_RESTARTED };
 
 /* Take an offer in. HEARD_OLD: it is older than what is known, or was on its way for as long as makes a node suspect;
  * nothing changed. HEARD_RESTARTED: the node
- * has a new incarnation, what it held and the offer does not list is lost. ERR_BUSY (nodes_max), ERR_NO_MEMORY: nothing changed. */
+ * has a new incarnation, what it held and the offer does not list is lost. ERR_BUSY (nodes_max), ERR_NO_MEMORY: nothing
+ * changed. ERR_CONFLICT, now and then, in place of HEARD_OLD: another process goes on offering under this name. */
 int registry_offer(struct registry *g, int64_t now_ns, struct span name, const struct offer *o,
 	enum heard *ret_heard, uint32_t *ret_node) MUST_USE;
 /* Another sign of life. */

@@ -64,6 +64,33 @@ static int offer(struct registry *g, int64_t now_ns, const char *name, uint64_t 
 	return offer_sent(g, now_ns, name, incarnation, seq, 0, heard);
 }
 
+/* Two processes with one name: each offer of the one with the lower incarnation is old, and they go on. */
+static void test_rivals(void **state)
+{
+	struct registry *g = *state;
+	enum heard heard;
+	unsigned told = 0;
+
+	assert_int_equal(offer(g, SEC, "a", 2, 1, &heard), 0);
+	for (uint64_t i = 1; i <= 2; i++) {
+		assert_int_equal(offer(g, SEC, "a", 1, i, &heard), 0);
+		assert_int_equal(heard, HEARD_OLD);
+	}
+	assert_int_equal(offer(g, SEC, "a", 1, 3, &heard), ERR_CONFLICT);
+	for (uint64_t i = 4; i < 123; i++) {
+		int err = offer(g, SEC, "a", 1, i, &heard);
+
+		told += err == ERR_CONFLICT;
+		assert_true(err == 0 || err == ERR_CONFLICT);
+	}
+	assert_int_equal(told, 1);
+	assert_int_equal(registry_node(g, registry_find(g, SPAN_LIT("a")))->incarnation, 2);
+	/* A new life is known by itself. */
+	assert_int_equal(offer(g, SEC, "a", 3, 1, &heard), 0);
+	assert_int_equal(offer(g, SEC, "a", 2, 2, &heard), 0);
+	assert_int_equal(heard, HEARD_OLD);
+}
+
 static void test_news_and_old(void **state)
 {
 	struct registry *g = *state;
@@ -407,6 +434,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(test_rivals),
 		TEST(test_news_and_old),
 		TEST(test_offers_that_waited),
 		TEST(test_the_first_offer_waited),
