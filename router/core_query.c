@@ -47,6 +47,8 @@ static int act_on_task(struct router_core *c, struct span tenant, bool is_op, co
 	err = router_core_step(c, &e);
 	if (err == ERR_INVALID)
 		return fail_set(why, err, "task", 0, "%s", why_invalid(q->kind));
+	if (err == ERR_UNKNOWN)
+		return fail_set(why, err, "task", 0, "%s", VIEW_NO_TASK);
 	return err < 0 && why->code == 0 ? fail_set(why, err, "task", 0, NULL) : err;
 }
 
@@ -58,6 +60,8 @@ static int act_on_node(struct router_core *c, bool is_op, const struct query *q,
 	if (!is_op)
 		return fail_set(why, ERR_DENIED, "tenant", 0, "only an operator may drain nodes");
 	err = router_core_step(c, &e);
+	if (err == ERR_UNKNOWN)
+		return fail_set(why, err, "node", 0, "no node of this name is known");
 	return err < 0 ? fail_set(why, err, "node", 0, NULL) : 0;
 }
 

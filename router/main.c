@@ -176,7 +176,8 @@ static int serve(struct process *p, const struct settings *s)
 	uint32_t weights_n;
 	int status;
 
-	if (settings_weights(s, weights, &weights_n, &why) < 0)
+	if (settings_weights(s, weights, &weights_n, &why) < 0 ||
+		settings_check_operators(s, &why) < 0)
 		return refuse("a setting is wrong", &why);
 	status = open_journal(p, s, &journal);
 	if (status != 0)

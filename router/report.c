@@ -84,15 +84,16 @@ static struct retry decide(struct router *r, const struct task *t, const struct 
 	return retry_after(&r->conf.retry, &c);
 }
 
-static void again(struct router *r, struct task *t, int code, const struct retry *then)
+static void again(struct router *r, struct task *t, const struct fail *why,
+	const struct retry *then)
 {
 	char reason[LIMIT_TEXT_BYTES], in[24];
 	int len = snprintf(reason, sizeof reason, "%s, in %s", then->reason,
 		fmt_duration_text(then->after_ns, in));
 
 	r->counts.retries++;
-	note(r, t, STEP_RETRY, code, span_of(reason, (size_t)len));
-	event_change(r, t, err_row(code)->text);
+	note(r, t, STEP_RETRY, why->code, span_of(reason, (size_t)len));
+	event_change(r, t, why->detail[0] != 0 ? why->detail : err_row(why->code)->text);
 	rung_again(r, t, then->after_ns);
 }
 
@@ -123,7 +124,7 @@ static void failed(struct router *r, struct task *t, const struct fail *said)
 	task_move(&r->tasks, t, TASK_BACK);
 	t->tries += retry_counts(why.code);
 	if (then.then == RETRY_HERE)
-		again(r, t, why.code, &then);
+		again(r, t, &why, &then);
 	else
 		rung_hop(r, t, why.code, then.reason);
 }

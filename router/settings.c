@@ -156,6 +156,21 @@ static size_t settings_cache_bytes(const struct settings *s)
 	return bytes > 0 && bytes < CACHE_BYTES_MIN ? CACHE_BYTES_MIN : bytes;
 }
 
+int settings_check_operators(const struct settings *s, struct fail *why)
+{
+	struct span rest = span_str(s->operators);
+
+	while (rest.len > 0) {
+		struct span name = span_trim(span_cut(&rest, ','));
+
+		if (!fmt_is_token(name))
+			return fail_set(why, ERR_INVALID, "operators", LIMIT_TOKEN_BYTES,
+				"\"%.*s\" is no tenant's name", (int)name.len,
+				(const char *)name.at);
+	}
+	return 0;
+}
+
 void settings_apply(const struct settings *s, struct router_conf *conf)
 {
 	router_conf_default(conf);

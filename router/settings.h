@@ -63,5 +63,7 @@ extern const struct conf_row settings_rows[];
 /* Tenants with their weights, from the setting. 0, or ERR_INVALID and *why. */
 int settings_weights(const struct settings *s, struct tenant_weight ret[SETTINGS_WEIGHTS],
 	uint32_t *ret_n, struct fail *why) MUST_USE;
+/* Are the operators tenants' names? 0, or ERR_INVALID and *why. */
+int settings_check_operators(const struct settings *s, struct fail *why) MUST_USE;
 /* The machine's configuration; seed, incarnation and weights are the caller's. */
 void settings_apply(const struct settings *s, struct router_conf *conf);

@@ -151,8 +151,8 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 	kind = registry_kind(&r->registry, s->kind);
 	if (kind == KIND_UNKNOWN)
 		return fail_set(why, ERR_UNKNOWN, "kind", 0,
-			"no node offers the kind %.*s and the table lacks it", (int)s->kind.len,
-			(const char *)s->kind.at);
+			"there is no kind %.*s, and no node offers one of that name",
+			(int)s->kind.len, (const char *)s->kind.at);
 	tenant = tenants_need(&r->tenants, e->who);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);

@@ -455,9 +455,8 @@ static void answer_stream(const struct view *v, const struct query *q, struct qu
 
 	if (t == NULL || t->role != ROLE_TASK || (state_is_final(t->state) && t->chunks == 0)) {
 		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0, "%s",
-			t == NULL || t->role != ROLE_TASK
-				? "no such task of this tenant, or it is no longer kept"
-				: "it ended without a chunk");
+			t == NULL || t->role != ROLE_TASK ? VIEW_NO_TASK
+							  : "it ended without a chunk");
 		return;
 	}
 	stream_facts(t, st, &ret->stream);
@@ -477,8 +476,7 @@ static void answer_task(const struct view *v, const struct query *q, struct quer
 	const struct task *t = router_task(v->router, v->tenant, v->is_operator, q->task);
 
 	if (t == NULL) {
-		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0,
-			"no such task of this tenant, or it is no longer kept");
+		fail_set(&ret->fail, ERR_UNKNOWN, "task", 0, "%s", VIEW_NO_TASK);
 		return;
 	}
 	if (q->kind == QUERY_EXPLAIN) {

@@ -5,6 +5,9 @@
 #pragma once
 #include "router/router.h"
 
+/* What is said of a task that a tenant does not have. */
+#define VIEW_NO_TASK "no such task of this tenant, or it is no longer kept"
+
 struct view {
 	const struct router *router;
 	struct arena *arena;
