@@ -30,12 +30,13 @@ struct answer {
 	int done;
 };
 
-int cli_fail(const struct fail *why)
+static int fail_about(const char *about, const struct fail *why)
 {
 	const struct err_row *row = err_row(why->code);
 
 	/* these two may be a node's words */
-	text_print(stderr, "spu: %s", why->detail[0] != 0 ? why->detail : row->text);
+	text_print(stderr, "spu: %s%s%s", about == NULL ? "" : about, about == NULL ? "" : ": ",
+		why->detail[0] != 0 ? why->detail : row->text);
 	if (why->field[0] != 0)
 		text_print(stderr, " (field %s)", why->field);
 	if (why->limit != 0)
@@ -44,6 +45,11 @@ int cli_fail(const struct fail *why)
 	if (why->retry_after_ms > 0)
 		fprintf(stderr, "spu: try again in %lld ms\n", (long long)why->retry_after_ms);
 	return row->exit;
+}
+
+int cli_fail(const struct fail *why)
+{
+	return fail_about(NULL, why);
 }
 
 int cli_fail_text(int code, const char *format, ...)
@@ -66,7 +72,7 @@ int cli_usage(const char *format, ...)
 	va_start(args, format);
 	vfprintf(stderr, format, args);
 	va_end(args);
-	fputs(" (spu help)\n", stderr);
+	fputc('\n', stderr);
 	return EXIT_USAGE;
 }
 
@@ -215,7 +221,7 @@ static void on_query(void *ctx, const struct query_reply *r)
 
 	if (a->c->interrupted)
 		return;
-	a->exit = r->fail.code != 0 ? cli_fail(&r->fail) : a->show_query(a->c, r);
+	a->exit = r->fail.code != 0 ? fail_about(a->c->about, &r->fail) : a->show_query(a->c, r);
 	a->done = 1;
 }
 

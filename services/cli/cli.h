@@ -26,6 +26,8 @@ struct cli {
 	bool interrupted;    /* Ctrl-C, while waiting */
 	struct fail bus_why; /* the latest error of the connection */
 	int64_t patience_ns; /* for an answer */
+	const char *
+		about; /* what the question is about, where one command asks about several; or NULL */
 	char url[CLI_URL_BYTES];
 	char tenant[65];
 };
@@ -41,7 +43,7 @@ int cli_wait(struct cli *c, const int *done) MUST_USE;
 int cli_fail(const struct fail *why);
 /* The same of a text and an error code. */
 int cli_fail_text(int code, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Say what is wrong with the command line. Returns EXIT_USAGE. */
+/* Say what is wrong with the command line; main says where help is. Returns EXIT_USAGE. */
 int cli_usage(const char *format, ...) PRINTF_LIKE(1, 2);
 
 /* Ask, and show the answer within `show`, whose exit status is returned; a refusal is told. */

@@ -214,8 +214,10 @@ static int start(struct run *run)
 int cmd_bench(struct cli *c)
 {
 	struct run run = { .c = c };
-	int r;
+	int r = input_check_words(&c->opts.args, 0);
 
+	if (r != 0)
+		return r;
 	buf_init(&run.body, LIMIT_BODY_BYTES);
 	r = build(&run);
 	if (r == 0)

@@ -126,6 +126,18 @@ static int put(struct blob_job *j, const char *path)
 	return exit;
 }
 
+static int get_file(struct blob_job *j, const struct blob_hash *hash, const char *path)
+{
+	struct stat st;
+	int exit = blobs_get_file(j->c, hash, path);
+
+	if (exit != 0 || !j->c->opts.json)
+		return exit;
+	if (stat(path, &st) < 0)
+		return cli_fail_text(ERR_IO, "%s: %s", path, strerror(errno));
+	return show(j, hash, (uint64_t)st.st_size);
+}
+
 static int get(struct blob_job *j, const char *path)
 {
 	struct blob_hash hash;
@@ -133,7 +145,7 @@ static int get(struct blob_job *j, const char *path)
 	if (blob_hash_parse(span_str(j->c->opts.args.at[1]), &hash) < 0)
 		return cli_usage("%s: not a hash (64 hexadecimal digits)", j->c->opts.args.at[1]);
 	if (path != NULL && strcmp(path, "-") != 0)
-		return blobs_get_file(j->c, &hash, path);
+		return get_file(j, &hash, path);
 	if (isatty(STDOUT_FILENO))
 		return cli_usage("blob get: name a FILE, or - for standard output");
 	return blobs_get(j->c, &hash, STDOUT_FILENO);
@@ -181,6 +193,9 @@ int cmd_blob(struct cli *c)
 
 	if (!is_get && strcmp(what, "put") != 0 && strcmp(what, "stat") != 0)
 		return cli_usage("blob %s: it is put, get or stat", what);
+	if (c->opts.args.n < 2)
+		return cli_usage("blob %s needs a %s", what,
+			strcmp(what, "put") == 0 ? "FILE" : "HASH");
 	if (!is_get && third != NULL)
 		return cli_usage("blob %s: %s: unexpected argument", what, third);
 	blob_keep_memory();

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/near.h"
 #include "services/cli/cli.h"
+#include "services/cli/input.h"
 #include "services/cli/json.h"
 #include "services/cli/table.h"
 #include "wire/kinds.h"
@@ -132,16 +132,11 @@ static int kind_json(const struct kind_row *row)
 
 static int unknown_kind(const char *name)
 {
-	const struct kind_row *row;
-	struct near near;
+	const char *near = input_near_kind(name);
 
-	near_init(&near, span_str(name));
-	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
-		near_try(&near, row->name);
-	if (near.best != NULL)
-		return cli_fail_text(ERR_UNKNOWN, "%s: no such kind; did you mean %s?", name,
-			near.best);
-	return cli_fail_text(ERR_UNKNOWN, "%s: no such kind", name);
+	if (near != NULL)
+		return cli_fail_text(ERR_UNKNOWN, "%s: no such kind; did you mean %s?", name, near);
+	return cli_fail_text(ERR_UNKNOWN, "%s: no such kind; spu kinds lists them", name);
 }
 
 int cmd_kinds(struct cli *c)

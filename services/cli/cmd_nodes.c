@@ -113,6 +113,15 @@ int cmd_nodes(struct cli *c)
 	return r != 0 ? r : cli_query(c, &q, show);
 }
 
+static int show_drained(struct cli *c, const struct query_reply *r)
+{
+	if (c->opts.json)
+		return show(c, r);
+	printf("%s %s\n", c->opts.args.at[0],
+		c->opts.off ? "gets tasks again" : "gets no more tasks; it finishes what it has");
+	return 0;
+}
+
 int cmd_drain(struct cli *c)
 {
 	struct query q = {
@@ -125,5 +134,5 @@ int cmd_drain(struct cli *c)
 	if (!fmt_is_token(q.node))
 		return cli_usage("%s: not a node's name", c->opts.args.at[0]);
 	r = cli_open(c);
-	return r != 0 ? r : cli_query(c, &q, show);
+	return r != 0 ? r : cli_query(c, &q, show_drained);
 }

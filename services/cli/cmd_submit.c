@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/near.h"
 #include "run/insist.h"
 #include "run/keys.h"
 #include "services/cli/cli.h"
@@ -14,6 +13,7 @@
 #include "services/cli/graph_file.h"
 #include "services/cli/input.h"
 #include "services/cli/json.h"
+#include "services/cli/result.h"
 #include "services/cli/view.h"
 
 struct submission {
@@ -82,9 +82,6 @@ static int build_body(struct submission *s, struct fail *why)
 	int r;
 
 	buf_init(&s->body, LIMIT_BODY_BYTES);
-	if (o->graph != NULL && o->in.n > 0)
-		return fail_set(why, ERR_INVALID, "in", 0,
-			"the parts of a graph name their own inputs");
 	r = o->graph == NULL ? input_params(&s->body, &o->args, 1, why) : 0;
 	if (r == 0 && o->graph == NULL)
 		r = input_check(span_str(s->kind), buf_span(&s->body), why);
@@ -95,7 +92,7 @@ static int build_body(struct submission *s, struct fail *why)
 	return r == 0 ? input_check(span_str(s->kind), buf_span(&s->body), why) : r;
 }
 
-static int build_submit(const struct submission *s, struct submit *ret, struct fail *why)
+static int build_submit(const struct submission *s, struct submit *ret)
 {
 	const struct opts *o = &s->c->opts;
 
@@ -113,9 +110,8 @@ static int build_submit(const struct submission *s, struct submit *ret, struct f
 		ret->start_within_ms = o->start_within_ns / NS_PER_MS;
 	if (o->keep_ns > 0)
 		ret->keep_ms = o->keep_ns / NS_PER_MS;
-	if (o->allow != NULL && ladder_parse(span_str(o->allow), &ret->allow) < 0)
-		return fail_set(why, ERR_INVALID, "allow", 0,
-			"--allow %s: rungs are cpu, gpu, api, split, human", o->allow);
+	if (o->allow != NULL)
+		return ladder_parse(span_str(o->allow), &ret->allow);
 	return 0;
 }
 
@@ -137,14 +133,12 @@ static void say_accepted(const struct submission *s, const struct submit_reply *
 /* A kind that no table and no node knows was perhaps mistyped. */
 static void say_near_kind(const char *kind)
 {
-	const struct kind_row *row;
-	struct near near;
+	const char *near = input_near_kind(kind);
 
-	near_init(&near, span_str(kind));
-	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
-		near_try(&near, row->name);
-	if (near.best != NULL && strcmp(near.best, kind) != 0)
-		fprintf(stderr, "spu: did you mean %s?\n", near.best);
+	if (near == NULL)
+		fputs("spu: spu kinds lists those that every mesh knows\n", stderr);
+	else if (strcmp(near, kind) != 0)
+		fprintf(stderr, "spu: did you mean %s?\n", near);
 }
 
 static void on_reply(void *ctx, const struct submit_reply *r)
@@ -201,7 +195,7 @@ static int run_submission(struct submission *s)
 
 	r = build_body(s, &why);
 	if (r == 0)
-		r = build_submit(s, &i->submit, &why);
+		r = build_submit(s, &i->submit);
 	if (r < 0)
 		return s->exit != 0 ? s->exit : cli_fail(&why);
 	exit = s->c->client == NULL ? cli_open(s->c) : 0;
@@ -213,7 +207,7 @@ static int run_submission(struct submission *s)
 	i->client = s->c->client;
 	i->patience_ns = s->c->patience_ns;
 	i->on_reply = on_reply;
-	i->on_event = follow_event; /* without --no-wait they are heard, too */
+	i->on_event = s->c->opts.no_wait ? NULL : follow_event;
 	i->on_pause = on_pause;
 	i->ctx = &s->follow;
 	r = insist_submit(i);
@@ -226,15 +220,37 @@ static int run_submission(struct submission *s)
 	return exit;
 }
 
+/* 0, or an exit status after a message. */
+static int check_line(const struct opts *o)
+{
+	struct ladder ladder;
+
+	if (o->graph == NULL && o->args.n == 0)
+		return cli_usage("what to submit: KIND, or --graph FILE");
+	if (o->graph != NULL && o->args.n > 0 && strchr(o->args.at[0], '=') == NULL)
+		return cli_usage("%s: either KIND or --graph FILE", o->args.at[0]);
+	if (o->graph != NULL && o->in.n > 0)
+		return cli_usage("--in: the parts of a graph name their own inputs");
+	if (o->no_wait && (o->follow || o->explain || o->out != NULL))
+		return cli_usage("--%s waits for the task: not together with --no-wait",
+			o->follow    ? "follow"
+			: o->explain ? "explain"
+				     : "out");
+	if (o->allow != NULL && ladder_parse(span_str(o->allow), &ladder) < 0)
+		return cli_usage("--allow %s: rungs are cpu, gpu, api, split, human", o->allow);
+	return input_check_words(&o->args, o->graph == NULL ? 1 : 0);
+}
+
 int cmd_submit(struct cli *c)
 {
 	struct submission s = { .c = c, .kind = "task.graph" };
 	int exit;
 
-	if (c->opts.graph == NULL && c->opts.args.n == 0)
-		return cli_fail_text(ERR_INVALID, "what to submit: KIND, or --graph FILE");
-	if (c->opts.follow && c->opts.no_wait)
-		return cli_fail_text(ERR_INVALID, "--follow waits: not together with --no-wait");
+	exit = check_line(&c->opts);
+	if (exit == 0)
+		exit = result_check_out(c);
+	if (exit != 0)
+		return exit;
 	if (c->opts.graph == NULL)
 		s.kind = c->opts.args.at[0];
 	exit = run_submission(&s);
@@ -248,6 +264,8 @@ int cmd_wait(struct cli *c)
 	struct ulid task;
 	int r = cli_task_arg(c, 0, &task);
 
+	if (r == 0)
+		r = result_check_out(c);
 	if (r == 0)
 		r = cli_open(c);
 	if (r != 0)
@@ -282,6 +300,7 @@ static int act_on_each(struct cli *c, enum query_kind kind)
 
 		if (r == 0 && c->client == NULL)
 			r = cli_open(c);
+		c->about = c->opts.args.n > 1 ? c->opts.args.at[i] : NULL;
 		if (r == 0)
 			r = cli_query(c, &q, show_acted);
 		if (c->client == NULL)

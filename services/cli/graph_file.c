@@ -209,6 +209,7 @@ int graph_file_read(struct buf *body, const char *path, struct input_store *stor
 {
 	CLEANUP(buf_done) struct buf text = { 0 };
 	CLEANUP(json_dropp) struct json_t *graph = NULL;
+	struct fail of = { 0 };
 	int r;
 
 	buf_init(&text, FILE_BYTES);
@@ -216,7 +217,12 @@ int graph_file_read(struct buf *body, const char *path, struct input_store *stor
 	if (r == ERR_TOO_BIG)
 		return fail_set(why, r, "graph", (int64_t)FILE_BYTES, "%s is too big for a graph",
 			path);
+	if (r < 0)
+		return r;
+	r = json_read(buf_span(&text), FILE_BYTES, &graph, &of);
 	if (r == 0)
-		r = json_read(buf_span(&text), FILE_BYTES, &graph, why);
-	return r < 0 ? r : put_graph(body, graph, store, why);
+		r = put_graph(body, graph, store, &of);
+	if (r < 0)
+		fail_set(why, r, of.field, of.limit, "%s: %s", path, of.detail);
+	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "services/cli/input.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "base/fmt.h"
 #include "base/limits.h"
 #include "base/near.h"
+#include "services/cli/cli.h"
 
 #define ARENA_BYTES ((size_t)8 << 20)
 #define READ_BYTES 65536u
@@ -204,16 +206,21 @@ int input_item(struct buf *body, const char *path, struct input_store *store, st
 	return r;
 }
 
+int input_check_words(const struct opts_list *args, unsigned from)
+{
+	for (unsigned i = from; i < args->n; i++)
+		if (strchr(args->at[i], '=') == NULL)
+			return cli_usage("%s: a parameter is KEY=VALUE (a file: --in FILE)",
+				args->at[i]);
+	return 0;
+}
+
 int input_params(struct buf *body, const struct opts_list *args, unsigned from, struct fail *why)
 {
 	for (unsigned i = from; i < args->n; i++) {
 		struct span value = span_str(args->at[i]);
-		struct span key;
+		struct span key = span_cut(&value, '=');
 
-		if (strchr(args->at[i], '=') == NULL)
-			return fail_set(why, ERR_INVALID, NULL, 0,
-				"%s: a parameter is KEY=VALUE (a file: --in FILE)", args->at[i]);
-		key = span_cut(&value, '=');
 		body_put_param(body, key, value);
 	}
 	return buf_err(body) < 0 ? fail_set(why, ERR_TOO_BIG, NULL, LIMIT_BODY_BYTES,
@@ -238,6 +245,50 @@ static int hint(const struct kind_row *row, int r, struct fail *why)
 	return r;
 }
 
+/* By the last part of a name: "echo" for "util.echo". */
+static const char *kind_ending(const char *word)
+{
+	const struct kind_row *row;
+
+	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
+		if (strcmp(strrchr(row->name, '.') + 1, word) == 0)
+			return row->name;
+	return NULL;
+}
+
+const char *input_near_kind(const char *name)
+{
+	char word[LIMIT_KIND_BYTES + 1];
+	const struct kind_row *row;
+	struct near near;
+	size_t len = span_copy(span_str(name), word, sizeof(word));
+
+	for (size_t i = 0; i < len; i++)
+		word[i] = word[i] == ' ' || word[i] == '/' ? '.'
+							   : (char)tolower((unsigned char)word[i]);
+	near_init(&near, span_str(word));
+	for (unsigned i = 0; (row = kind_at(i)) != NULL; i++)
+		near_try(&near, row->name);
+	return near.best != NULL ? near.best : kind_ending(word);
+}
+
+static int bad_kind(struct span kind, struct fail *why)
+{
+	char name[LIMIT_KIND_BYTES + 1];
+	const char *near;
+
+	if (kind.len > LIMIT_KIND_BYTES)
+		return fail_set(why, ERR_INVALID, "kind", LIMIT_KIND_BYTES,
+			"a kind's name is shorter");
+	span_copy(kind, name, sizeof(name));
+	near = input_near_kind(name);
+	if (near != NULL)
+		return fail_set(why, ERR_INVALID, "kind", 0,
+			"%s: not a kind's name; did you mean %s?", name, near);
+	return fail_set(why, ERR_INVALID, "kind", 0, "%s: not a kind's name; spu kinds lists them",
+		name);
+}
+
 int input_check(struct span kind, struct span body, struct fail *why)
 {
 	CLEANUP(arena_done) struct arena a = { 0 };
@@ -247,9 +298,7 @@ int input_check(struct span kind, struct span body, struct fail *why)
 
 	arena_init(&a, ARENA_BYTES);
 	if (!fmt_is_kind(kind))
-		return fail_set(why, ERR_INVALID, "kind", LIMIT_KIND_BYTES,
-			"%.*s: not a kind's name (spu kinds lists them)", (int)kind.len,
-			(const char *)kind.at);
+		return bad_kind(kind, why);
 	r = body_decode(&a, body, &decoded, why);
 	if (r == 0 && row != NULL)
 		r = kind_check(row, &decoded, why);

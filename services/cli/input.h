@@ -25,8 +25,12 @@ struct input_store {
  * reference. store NULL: what does not fit is ERR_TOO_BIG. */
 int input_item(struct buf *body, const char *path, struct input_store *store,
 	struct fail *why) MUST_USE;
-/* Append parameters from words key=value. ERR_INVALID. */
+/* Are all words from there on key=value? 0, or an exit status after a message. */
+int input_check_words(const struct opts_list *args, unsigned from) MUST_USE;
+/* Append parameters from such words. */
 int input_params(struct buf *body, const struct opts_list *args, unsigned from,
 	struct fail *why) MUST_USE;
+/* The kind that was perhaps meant: one with a name like it, or with such a last part; or NULL. */
+const char *input_near_kind(const char *name);
 /* Check an encoded body by the table of kinds; kinds outside of it pass. */
 int input_check(struct span kind, struct span body, struct fail *why) MUST_USE;

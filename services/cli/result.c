@@ -29,6 +29,23 @@ static bool is_folder(const char *path)
 	return (len > 0 && path[len - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
+int result_check_out(const struct cli *c)
+{
+	const char *out = c->opts.out;
+	const char *slash = out == NULL ? NULL : strrchr(out, '/');
+	char folder[PATH_MAX] = ".";
+	struct stat st;
+
+	if (out == NULL || strcmp(out, "-") == 0 || is_folder(out))
+		return 0;
+	if (slash != NULL && (size_t)snprintf(folder, sizeof(folder), "%.*s",
+				     slash == out ? 1 : (int)(slash - out), out) >= sizeof(folder))
+		return cli_fail_text(ERR_INVALID, "%s: too long", out);
+	if (stat(out, &st) == 0 ? access(out, W_OK) == 0 : access(folder, W_OK | X_OK) == 0)
+		return 0;
+	return cli_fail_text(ERR_IO, "%s: %s", out, strerror(errno));
+}
+
 static struct blob_hash hash_of(const struct item *item)
 {
 	struct blob_hash h;

@@ -9,6 +9,9 @@
 #include "wire/blob.h"
 #include "wire/body.h"
 
+/* Can --out be written? So that nobody waits for a result and then has no place for it. 0, or an exit status after
+ * a message. */
+int result_check_out(const struct cli *c) MUST_USE;
 /* The exit status: of the task if it failed, of writing if that failed. */
 int result_show(struct cli *c, struct ulid task, const struct result *r);
 /* The members of a result; with_data: items with their bytes. */

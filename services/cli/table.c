@@ -5,12 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
 
 #define TABLE_BYTES ((size_t)8 << 20)
 #define GAP 2u
+#define FOLD_LEAST                                                                                 \
+	24u /* columns; with less room than that the last column begins on a line of its own */
+#define FOLD_INDENT 4
 
 static bool has_colour(void)
 {
@@ -141,6 +145,53 @@ void table_end_row(struct table *t)
 		table_text(t, COLOUR_NONE, (struct span){ 0 });
 }
 
+/* Of the terminal; 0 if it is none, or says nothing. */
+static unsigned terminal_columns(void)
+{
+	struct winsize size;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col
+										     : 0;
+}
+
+size_t table_fold(struct span text, unsigned columns)
+{
+	size_t blank = 0;
+	unsigned width = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		width += (text.at[i] & 0xc0) != 0x80;
+		if (text.at[i] == ' ')
+			blank = i;
+		if (width > columns && blank > 0)
+			return blank;
+	}
+	return text.len;
+}
+
+/* The last cell of a row, which begins in column `at` of the terminal after some blanks, in as many lines as it
+ * needs. */
+static void print_folded(struct span text, unsigned blanks, unsigned at, unsigned columns)
+{
+	unsigned room = columns > at ? columns - at : 0;
+
+	if (width_of(text) > room && room < FOLD_LEAST) {
+		printf("\n%*s", FOLD_INDENT, "");
+		at = FOLD_INDENT;
+		room = columns - at;
+	} else {
+		printf("%*s", (int)blanks, "");
+	}
+	while (text.len > 0) {
+		size_t len = table_fold(text, room);
+
+		printf("%.*s", (int)len, (const char *)text.at);
+		text = span_trim(span_part(text, len, text.len));
+		if (text.len > 0)
+			printf("\n%*s", (int)at, "");
+	}
+}
+
 /* One cell; the last column is not filled up. Blanks that would end the line are left out. */
 static unsigned print_cell(const struct table *t, unsigned column, const char *cell,
 	unsigned blanks)
@@ -159,9 +210,19 @@ static unsigned print_cell(const struct table *t, unsigned column, const char *c
 	return blanks + GAP + (t->right[column] ? 0 : fill);
 }
 
+/* Where the last column begins. */
+static unsigned last_column(const struct table *t)
+{
+	unsigned at = (unsigned)strlen(t->indent);
+
+	for (unsigned i = 0; i + 1 < t->columns; i++)
+		at += t->width[i] + GAP;
+	return at;
+}
+
 int table_print(struct table *t)
 {
-	unsigned column = 0, blanks = 0;
+	unsigned column = 0, blanks = 0, columns = terminal_columns();
 	int r = buf_err(&t->cells);
 
 	if (r < 0)
@@ -171,7 +232,12 @@ int table_print(struct table *t)
 
 		if (column == 0)
 			fputs(t->indent, stdout);
-		blanks = print_cell(t, column, cell, blanks);
+		if (column + 1 == t->columns && columns >= FOLD_LEAST &&
+			cell[0] == COLOUR_NONE + 1 && !t->right[column] && cell[1] != '\0') {
+			print_folded(span_str(cell + 1), blanks, last_column(t), columns);
+		} else {
+			blanks = print_cell(t, column, cell, blanks);
+		}
 		at += strlen(cell) + 1;
 		column = (column + 1) % t->columns;
 		if (column == 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * table: aligned columns for people on stdout. Colour only on a terminal, and not with NO_COLOR set.
+ * table: aligned columns for people on stdout. Colour only on a terminal, and not with NO_COLOR set; there the last
+ * column is broken into lines at blanks, so that the others stay columns.
  */
 #pragma once
 #include <stdarg.h>
@@ -30,6 +31,9 @@ void table_text(struct table *t, enum colour colour, struct span text);
 void table_fmt(struct table *t, enum colour colour, const char *format, ...) PRINTF_LIKE(3, 4);
 /* Fill the row with empty cells. */
 void table_end_row(struct table *t);
+/* How many bytes of the text go into a line of so many columns: to the last blank before its end, or all if it has
+ * none there. */
+size_t table_fold(struct span text, unsigned columns);
 /* 0, ERR_NO_MEMORY or ERR_IO. */
 int table_print(struct table *t) MUST_USE;
 

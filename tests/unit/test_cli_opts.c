@@ -89,6 +89,7 @@ static void test_refusals(void **state)
 		{ "submit x --out", "--out needs a value (FILE)" },
 		{ "submit x --fast=yes", "--fast takes no value" },
 		{ "submit x -q", "-q: unknown option" },
+		{ "blob", "blob needs more: spu blob put FILE|get HASH [FILE]|stat HASH" },
 		{ "wait", "wait needs more: spu wait TASK" },
 		{ "nodes more", "more: unexpected argument: spu nodes" },
 	};
@@ -97,6 +98,20 @@ static void test_refusals(void **state)
 	assert_string_equal(parse("nodes -json=1"), "-json=1: unknown option");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		assert_string_equal(parse(rows[i][0]), rows[i][1]);
+}
+
+/* A long last column is broken at blanks; a word that is longer than the line stays whole. */
+static void test_fold(void **state)
+{
+	(void)state;
+	assert_int_equal(table_fold(SPAN_LIT("one two three"), 13), 13);
+	assert_int_equal(table_fold(SPAN_LIT("one two three"), 12), 7);
+	assert_int_equal(table_fold(SPAN_LIT("one two three"), 7), 7);
+	assert_int_equal(table_fold(SPAN_LIT("one two three"), 6), 3);
+	assert_int_equal(table_fold(SPAN_LIT("one two three"), 1), 3);
+	assert_int_equal(table_fold(SPAN_LIT("\xc3\xa4\xc3\xa4 b c"), 4), 6);
+	assert_int_equal(table_fold(SPAN_LIT("word"), 0), 4);
+	assert_int_equal(table_fold(SPAN_LIT(""), 5), 0);
 }
 
 /* The table is what help, dispatch and completion rest on. */
@@ -193,6 +208,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_near),
 		cmocka_unit_test(test_json),
