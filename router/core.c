@@ -56,6 +56,12 @@ static void on_down(void *ctx, struct span node, const struct down *d, bool fast
 	router_core_put_end(c, o, b);
 }
 
+/* Who misses it hears of it later, or asks. */
+static bool can_be_missed(const struct event *e)
+{
+	return e->kind == EVENT_PROGRESS || e->kind == EVENT_CHUNK || e->kind == EVENT_BEAT;
+}
+
 static void on_event(void *ctx, struct span tenant, const char *stream, const struct event *e,
 	bool fast)
 {
@@ -65,6 +71,11 @@ static void on_event(void *ctx, struct span tenant, const char *stream, const st
 
 	if (subject_build(SUBJECT_EVENT, tenant, span_str(stream), subject) < 0)
 		return;
+	if (o != c->outbox && can_be_missed(e) &&
+		held_may_say(&c->held, router_core_now(c), NULL) < 0) {
+		c->metrics.unsent++;
+		return;
+	}
 	struct buf *b = outbox_put(o, subject, ITEM_ROOM + e->data.len + e->result.body.len);
 
 	events_put(b, e);

@@ -130,10 +130,10 @@ static void encode(struct router_core *c, struct query_reply *r)
 	query_reply_encode(&c->reply, r);
 }
 
-/* Held like all that is said of tasks in the journal: what was done, or seen, must be safe. */
-static void send_answer(struct router_core *c, const struct bus_msg *m)
+/* Held like all that is said of tasks in the journal: what was done, or seen, must be safe. at_once: nothing was. */
+static void send_answer(struct router_core *c, const struct bus_msg *m, bool at_once)
 {
-	struct outbox *o = router_core_outbox(c, false);
+	struct outbox *o = router_core_outbox(c, at_once);
 	struct buf *b = outbox_put(o, (const char *)m->reply.at, c->reply.len);
 
 	buf_add(b, buf_span(&c->reply));
@@ -158,6 +158,7 @@ void router_core_on_query(void *ctx, const struct bus_msg *m)
 	struct query_reply r = { .kind = REPLY_NONE };
 	struct query q = { .kind = QUERY_NONE };
 	struct span tenant;
+	bool full;
 
 	c->metrics.queries++;
 	if (m->reply.len == 0 || subject_parse(SUBJECT_QUERY, m->subject, &tenant, NULL) < 0 ||
@@ -166,7 +167,8 @@ void router_core_on_query(void *ctx, const struct bus_msg *m)
 		return;
 	}
 	arena_reset(&c->arena);
-	if (query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
+	full = held_may_say(&c->held, router_core_now(c), &r.fail) < 0;
+	if (!full && query_decode(&c->arena, m->data, &q, &r.fail) == 0) {
 		if (recall_task(c->conf.journal, c->machine, q.task, &r.fail) == 0)
 			answer(c, tenant, &q, &r);
 		else
@@ -177,5 +179,5 @@ void router_core_on_query(void *ctx, const struct bus_msg *m)
 	encode(c, &r);
 	if (q.kind == QUERY_FORGET && r.fail.code == 0)
 		forget(c, tenant, &q, &r);
-	send_answer(c, m);
+	send_answer(c, m, full);
 }

@@ -25,6 +25,13 @@ int held_admit(const struct held *h, int64_t now_ns, struct fail *why)
 	return backlog_admit(&h->backlog, now_ns, j->waiting_rows, j->waiting_bytes, why);
 }
 
+int held_may_say(const struct held *h, int64_t now_ns, struct fail *why)
+{
+	return h->journal == NULL
+		       ? 0
+		       : backlog_admit(&h->backlog, now_ns, 0, outbox_bytes(h->box), why);
+}
+
 static int next_group(struct held *h, int64_t now_ns)
 {
 	struct journal *j = h->journal;

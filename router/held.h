@@ -24,6 +24,8 @@ int held_open(struct held *h, struct bus *bus, struct journal *j,
 void held_close(struct held *h);
 /* May a task be added to what waits for its flush? 0, or ERR_BUSY and *why with limit and time. */
 int held_admit(const struct held *h, int64_t now_ns, struct fail *why) MUST_USE;
+/* May more be put here that nobody must hear? What waits has the journal's own limit of bytes. 0, or ERR_BUSY and *why. */
+int held_may_say(const struct held *h, int64_t now_ns, struct fail *why) MUST_USE;
 /* Hand the journal a group, if it writes none, and let go what is safe. 0 or the journal's error; messages that could
  * not be sent are added to *unsent. */
 int held_turn(struct held *h, int64_t now_ns, uint64_t *unsent) MUST_USE;

@@ -283,6 +283,9 @@ static void what_is_held_waits_for_its_mark(void **state)
 	assert_false(outbox_holds(r->out));
 	put(r, "s.a", "1");
 	assert_true(outbox_holds(r->out));
+	size_t one = outbox_bytes(r->out);
+
+	assert_true(one > 0);
 	assert_int_equal(outbox_release(r->out, 100), 0);
 	deliver(r);
 	assert_int_equal(r->n, 0); /* not sealed: nobody knows yet what it waits for */
@@ -290,6 +293,7 @@ static void what_is_held_waits_for_its_mark(void **state)
 	put(r, "s.a", "2");
 	outbox_seal(r->out, 7);
 	put(r, "s.b", "3");
+	assert_int_equal(outbox_bytes(r->out), 3 * one);
 	assert_int_equal(outbox_release(r->out, 4), 0);
 	deliver(r);
 	assert_int_equal(r->n, 0);
@@ -304,6 +308,7 @@ static void what_is_held_waits_for_its_mark(void **state)
 	assert_string_equal(r->sent[1].text, "2");
 	assert_string_equal(r->sent[2].text, "3");
 	assert_false(outbox_holds(r->out));
+	assert_int_equal(outbox_bytes(r->out), 0);
 }
 
 /* A message that is full before the turn's end waits like the rest. */

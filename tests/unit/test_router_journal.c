@@ -120,6 +120,70 @@ static void test_what_is_behind_refuses(void **state)
 	assert_int_equal(g->journal->waiting_rows, 0);
 }
 
+/* The next in a batch that says so of a task on node n0. */
+static void send_progress(struct core_rig *g, struct ulid task)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	buf_init(&b, 4096);
+	ups_put(&b, &(struct up){ .kind = UP_PROGRESS,
+			    .task = task,
+			    .attempt = 1,
+			    .note = SPAN_LIT("so far") });
+	assert_int_equal(bus_publish(g->peer, "spu.up.n0", NULL, CORE_NOTHING, buf_span(&b)), 0);
+	turn(g);
+}
+
+static void send_query(struct core_rig *g, const struct query *q)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+
+	buf_init(&b, 4096);
+	query_encode(&b, q);
+	g->subject[0] = '\0';
+	assert_int_equal(
+		bus_publish(g->peer, "spu.query.t", "_INBOX.q", CORE_NOTHING, buf_span(&b)), 0);
+	turn(g);
+}
+
+/* Answers and events wait for the flush, too: while it hangs they take no more memory than what is written may. */
+static void test_what_is_said_is_bounded(void **state)
+{
+	struct core_rig *g = *state;
+	struct submit s = { .kind = SPAN_LIT("util.echo") };
+	struct query q = { .kind = QUERY_EXPLAIN };
+	struct query_reply r;
+	unsigned held = 0;
+
+	g->conf.backlog.bytes_max = 16384;
+	restart(g, false);
+	core_offer(g, 0, 1, CORE_NOTHING);
+	q.task = core_submit(g, "t", &s).task;
+	journal_mem_hold(g->journal, true);
+	send_submit(g, &s);
+	turn(g);
+	for (; g->subject[0] == '\0' && held < 1000; held++)
+		send_query(g, &q);
+	assert_in_range(held, 5, 900);
+	assert_string_equal(g->subject, "_INBOX.q");
+	assert_int_equal(query_reply_decode(&g->arena, buf_span(&g->data), &r, NULL), 0);
+	assert_int_equal(r.fail.code, ERR_BUSY);
+	assert_string_equal(r.fail.field, "journal_wait_bytes");
+	assert_true(r.fail.retry_after_ms > 0);
+	/* Events that can be missed are. */
+	uint64_t unsent = router_core_metrics(g->core)->unsent;
+
+	for (int i = 0; i < 10; i++)
+		send_progress(g, q.task);
+	assert_int_equal(router_core_metrics(g->core)->unsent, unsent + 10);
+	g->heard = 0;
+	journal_mem_hold(g->journal, false);
+	journal_mem_release(g->journal);
+	core_pump(g);
+	assert_in_range(g->heard, 1, held + 20);
+	assert_int_equal(core_ask(g, "t", &q).fail.code, 0);
+}
+
 /* Before the disk is full new tasks are refused; what was accepted goes on, and so does all when there is room. */
 static void test_a_disk_that_is_nearly_full(void **state)
 {
@@ -348,6 +412,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_an_answer_waits_until_it_is_safe),
 		TEST(test_what_is_behind_refuses),
+		TEST(test_what_is_said_is_bounded),
 		TEST(test_a_disk_that_is_nearly_full),
 		TEST(test_a_restart_goes_on),
 		TEST(test_a_result_is_fetched_any_number_of_times),

@@ -38,6 +38,7 @@ struct outbox {
 	struct bus *bus;
 	bool holds;
 	struct list sealed; /* in order; those without a mark at the end */
+	size_t bytes;       /* of closed items that have not left */
 	struct row *open;   /* between put and put_end */
 	uint32_t last;      /* row of the last item */
 	uint32_t n;
@@ -68,8 +69,9 @@ struct outbox *outbox_new_held(struct bus *bus)
 	return o;
 }
 
-static void sealed_free(struct sealed *s)
+static void sealed_free(struct outbox *o, struct sealed *s)
 {
+	o->bytes -= s->len;
 	list_drop(&s->link);
 	mem_free(s->data);
 	mem_free(s);
@@ -80,7 +82,7 @@ void outbox_free(struct outbox *o)
 	if (o == NULL)
 		return;
 	while (!list_is_empty(&o->sealed))
-		sealed_free(CONTAINER(o->sealed.next, struct sealed, link));
+		sealed_free(o, CONTAINER(o->sealed.next, struct sealed, link));
 	for (unsigned i = 0; i < OUTBOX_SUBJECTS; i++)
 		buf_done(&o->rows[i].buf);
 	mem_free(o);
@@ -114,9 +116,13 @@ static int pass_row(struct outbox *o, struct row *row)
 
 static void send_row(struct outbox *o, struct row *row)
 {
+	size_t len = row->buf.len;
 	/* A row whose items were all taken back is empty: an empty message would say nothing. */
-	if (row->items > 0 && pass_row(o, row) < 0)
-		o->refused++;
+	int err = row->items > 0 ? pass_row(o, row) : 0;
+
+	o->refused += err < 0;
+	if (!o->holds || err < 0)
+		o->bytes -= len;
 	buf_reset(&row->buf);
 	row->items = 0;
 }
@@ -188,6 +194,7 @@ int outbox_put_end(struct outbox *o, struct buf *b)
 	o->open = NULL;
 	if (r == 0) {
 		row->items++;
+		o->bytes += b->len - row->item;
 		return 0;
 	}
 	b->len = row->item;
@@ -232,9 +239,14 @@ unsigned outbox_release(struct outbox *o, uint64_t mark)
 			break;
 		if (publish(o, s->subject, span_of(s->data, s->len)) < 0)
 			o->refused++;
-		sealed_free(s);
+		sealed_free(o, s);
 	}
 	return take_refused(o);
+}
+
+size_t outbox_bytes(const struct outbox *o)
+{
+	return o->bytes;
 }
 
 bool outbox_holds(const struct outbox *o)

@@ -32,5 +32,7 @@ void outbox_seal(struct outbox *o, uint64_t mark);
 /* Send what was sealed with marks up to this one. Returns as outbox_send does; what could not be held for lack of
  * memory counts too. */
 unsigned outbox_release(struct outbox *o, uint64_t mark);
+/* Bytes of what was put and has not left. */
+size_t outbox_bytes(const struct outbox *o);
 /* Is anything held, sealed or not? */
 bool outbox_holds(const struct outbox *o);
