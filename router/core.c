@@ -153,7 +153,7 @@ static int look_at_submit(struct router_core *c, struct span tenant, const struc
 static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
-	struct submit_reply reply = { 0 };
+	struct submit_reply reply = { .key = s->key };
 	struct router_event e = {
 		.kind = ROUTER_SUBMIT,
 		.who = tenant,

@@ -88,6 +88,7 @@ static void test_what_is_behind_refuses(void **state)
 		s.key = CORE_NOTHING;
 	}
 	g->now_ns += 7 * NS_PER_S;
+	s.key = SPAN_LIT("not-the-first");
 	for (int i = 0; i < 3; i++) {
 		struct submit_reply r = core_submit(g, "t", &s);
 
@@ -95,7 +96,9 @@ static void test_what_is_behind_refuses(void **state)
 		assert_string_equal(r.fail.field, "journal_wait_rows");
 		assert_int_equal(r.fail.limit, WAIT_ROWS);
 		assert_int_equal(r.fail.retry_after_ms, 7000);
+		assert_true(span_is(r.key, "not-the-first"));
 	}
+	s.key = CORE_NOTHING;
 	assert_int_equal(g->journal->waiting_rows, WAIT_ROWS);
 	router_core_measure(g->core);
 	assert_int_equal(m->behind, 3);
