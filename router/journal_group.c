@@ -9,11 +9,10 @@
 
 #define ROWS_FIRST 256u
 #define BYTES_STAY ((size_t)16 << 20) /* more is given back when the group is empty */
-#define SEED_TENANT 11u
 
-void journal_group_init(struct journal_group *g)
+void journal_group_init(struct journal_group *g, uint64_t key_seed)
 {
-	*g = (struct journal_group){ 0 };
+	*g = (struct journal_group){ .key_seed = key_seed };
 	buf_init(&g->bytes, JOURNAL_GROUP_MAX);
 	map_init(&g->map);
 }
@@ -31,7 +30,7 @@ void journal_group_reset(struct journal_group *g)
 {
 	if (g->bytes.cap > BYTES_STAY) {
 		journal_group_done(g);
-		journal_group_init(g);
+		journal_group_init(g, g->key_seed);
 	}
 	buf_reset(&g->bytes);
 	map_reset(&g->map);
@@ -46,9 +45,9 @@ static struct span bytes_of(const struct journal_group *g, struct journal_piece 
 
 /* --- looking ------------------------------------------------------------------------------------------ */
 
-static uint64_t key_hash(struct span tenant, struct span key)
+static uint64_t key_hash(const struct journal_group *g, struct span tenant, struct span key)
 {
-	return span_hash(key, span_hash(tenant, SEED_TENANT));
+	return span_hash(key, span_hash(tenant, g->key_seed));
 }
 
 static struct journal_group_row *find_row(const struct journal_group *g, uint64_t row)
@@ -81,7 +80,7 @@ const struct journal_group_row *journal_group_key(const struct journal_group *g,
 {
 	uint32_t at = 0, i;
 
-	while (map_next(&g->map, key_hash(tenant, key), &at, &i)) {
+	while (map_next(&g->map, key_hash(g, tenant, key), &at, &i)) {
 		const struct journal_group_row *row = &g->rows[i];
 
 		if (row->life == JOURNAL_KEPT && span_eq(bytes_of(g, row->key), key) &&
@@ -195,7 +194,7 @@ static int index_row(struct journal_group *g, uint32_t i)
 		err = map_reserve(&g->map);
 		if (err < 0)
 			return err;
-		map_put(&g->map, key_hash(bytes_of(g, row->tenant), bytes_of(g, row->key)), i);
+		map_put(&g->map, key_hash(g, bytes_of(g, row->tenant), bytes_of(g, row->key)), i);
 		row->by_key = true;
 	}
 	return err;

@@ -38,9 +38,12 @@ struct journal_group {
 	uint64_t images; /* taken in, those that were replaced too */
 	struct buf bytes;
 	struct map map; /* by number; KEPT ones by task and by key too */
+	uint64_t key_seed;
 };
 
-void journal_group_init(struct journal_group *g);
+/* key_seed: of the hashes of keys, as secret as the file's. */
+void journal_group_init(struct journal_group *g, uint64_t key_seed);
+/* A zeroed one is allowed. */
 void journal_group_done(struct journal_group *g);
 /* Empty it. Keeps the memory, unless it is much. */
 void journal_group_reset(struct journal_group *g);

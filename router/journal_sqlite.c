@@ -495,12 +495,12 @@ struct journal *journal_sqlite_open(struct loop *l, const struct journal_sqlite_
 	s->conf = *conf;
 	s->loop = l;
 	s->tend = (struct loop_timer){ .on_due = on_tend, .ctx = s };
-	journal_group_init(&s->groups[0]);
-	journal_group_init(&s->groups[1]);
 	s->gather = &s->groups[0];
 	err = open_ways(s, why);
 	if (err == 0)
 		err = open_files(s, why);
+	for (unsigned i = 0; err == 0 && i < ARRAY_LEN(s->groups); i++)
+		journal_group_init(&s->groups[i], s->read.key_seed);
 	if (err == 0)
 		err = start_writer(s, why);
 	if (err < 0) {

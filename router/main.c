@@ -200,6 +200,7 @@ static int serve(struct process *p, const struct settings *s)
 	conf.machine.weights = weights;
 	conf.machine.weights_n = weights_n;
 	conf.machine.seed = keys_random();
+	conf.machine.key_seed = keys_random();
 	conf.machine.incarnation = p->daemon.incarnation;
 	p->core = router_core_open(&conf, &why);
 	if (p->core == NULL) {

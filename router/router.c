@@ -66,7 +66,7 @@ struct router *router_new(const struct router_conf *conf, int64_t now_ns)
 	buf_init(&r->image, IMAGE_MAX);
 	r->next_row = 1;
 	stragglers_init(&r->stragglers);
-	tasks_init(&r->tasks, conf->tasks_max + conf->results_max);
+	tasks_init(&r->tasks, conf->tasks_max + conf->results_max, conf->key_seed);
 	streams_init(&r->streams, &conf->streams);
 	tenants_init(&r->tenants, conf->tenants_max);
 	r->tenants.weights = conf->weights;

@@ -43,6 +43,8 @@ struct router_conf {
 	struct streams_conf streams;
 	struct answers_conf answers; /* its seed is the machine's own */
 	uint64_t seed;
+	uint64_t
+		key_seed; /* secret: of hashes of what tenants choose; task ids tell of the other */
 	uint64_t incarnation;
 };
 

@@ -9,7 +9,6 @@
 
 #include "base/pure.h"
 
-#define KEY_SEED 11u
 #define OVERHEAD_BYTES 256u /* rows in the maps, the heap, the allocator */
 
 static const uint8_t matrix[STATES][TASK_EVENTS] = {
@@ -53,9 +52,10 @@ enum rung task_rung(const struct task *t)
 	return t->rung_at < t->ladder.n ? (enum rung)t->ladder.rung[t->rung_at] : RUNG_NONE;
 }
 
-void tasks_init(struct tasks *ts, uint32_t max)
+void tasks_init(struct tasks *ts, uint32_t max, uint64_t key_seed)
 {
 	memset(ts, 0, sizeof *ts);
+	ts->key_seed = key_seed;
 	slots_init(&ts->slots, sizeof(struct task), max);
 	map_init(&ts->by_id);
 	map_init(&ts->by_key);
@@ -148,9 +148,9 @@ struct task *tasks_add(struct tasks *ts, struct ulid id)
 	return t;
 }
 
-static uint64_t key_hash(uint32_t tenant, struct span key)
+static uint64_t key_hash(const struct tasks *ts, uint32_t tenant, struct span key)
 {
-	return span_hash(key, KEY_SEED + ((uint64_t)tenant << 32));
+	return span_hash(key, ts->key_seed + tenant);
 }
 
 void tasks_drop(struct tasks *ts, struct task *t)
@@ -168,7 +168,7 @@ void tasks_drop(struct tasks *ts, struct task *t)
 	ts->count[t->state]--;
 	map_drop(&ts->by_id, ulid_hash(t->id), i);
 	if (t->key != NULL)
-		map_drop(&ts->by_key, key_hash(t->tenant, span_str(t->key)), i);
+		map_drop(&ts->by_key, key_hash(ts, t->tenant, span_str(t->key)), i);
 	heap_drop(&ts->due, i);
 	task_free(t);
 	slots_drop(&ts->slots, i);
@@ -200,7 +200,7 @@ int tasks_set_key(struct tasks *ts, struct task *t, struct span key,
 		t->key = NULL;
 		return ERR_NO_MEMORY;
 	}
-	map_put(&ts->by_key, key_hash(t->tenant, key), t->index);
+	map_put(&ts->by_key, key_hash(ts, t->tenant, key), t->index);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ struct task *tasks_find_key(const struct tasks *ts, uint32_t tenant, struct span
 	uint32_t at = 0;
 	uint32_t i;
 
-	while (map_next(&ts->by_key, key_hash(tenant, key), &at, &i)) {
+	while (map_next(&ts->by_key, key_hash(ts, tenant, key), &at, &i)) {
 		struct task *t = tasks_at(ts, i);
 
 		if (t->tenant == tenant && span_is(key, t->key))

@@ -153,6 +153,7 @@ struct tasks {
 	struct slots slots;
 	struct map by_id;
 	struct map by_key;
+	uint64_t key_seed; /* of its hashes */
 	struct heap due;
 	struct list touched;   /* by the step that runs; `fast` ones never */
 	struct list ended;     /* that are kept for the usual time */
@@ -162,7 +163,8 @@ struct tasks {
 	uint32_t count[STATES];
 };
 
-void tasks_init(struct tasks *ts, uint32_t max);
+/* key_seed: nobody who chooses keys knows it, or can choose such that all are looked through. */
+void tasks_init(struct tasks *ts, uint32_t max, uint64_t key_seed);
 void tasks_done(struct tasks *ts);
 /* A new record in state QUEUED with this id; NULL at the ceiling or without memory. */
 struct task *tasks_add(struct tasks *ts, struct ulid id) MUST_USE;

@@ -62,7 +62,7 @@ static void test_illegal_moves_are_refused(void **state)
 	uint32_t sum = 0;
 
 	(void)state;
-	tasks_init(&ts, 4);
+	tasks_init(&ts, 4, 1);
 	struct task *t = tasks_add(&ts, (struct ulid){ 1, 1 });
 
 	assert_non_null(t);
@@ -80,7 +80,7 @@ static void test_table(void **state)
 	unsigned char hash[TASK_HASH] = { 7 };
 
 	(void)state;
-	tasks_init(&ts, 2);
+	tasks_init(&ts, 2, 1);
 	struct task *a = tasks_add(&ts, (struct ulid){ 1, 1 });
 	struct task *b = tasks_add(&ts, (struct ulid){ 1, 2 });
 
@@ -104,12 +104,47 @@ static void test_table(void **state)
 	tasks_done(&ts);
 }
 
+/* The hash under which the table has the only key in it. */
+static uint64_t hash_of_key(uint64_t seed, const char *key)
+{
+	unsigned char content[TASK_HASH] = { 7 };
+	struct tasks ts;
+	uint64_t hash = 0;
+
+	tasks_init(&ts, 1, seed);
+	assert_int_equal(
+		tasks_set_key(&ts, tasks_add(&ts, (struct ulid){ 1, 1 }), span_str(key), content),
+		0);
+	for (uint32_t i = 0; i < ts.by_key.cap; i++)
+		hash += ts.by_key.rows[i].hash; /* the others are 0 */
+	tasks_done(&ts);
+	return hash;
+}
+
+/* These were made for a seed that was the same everywhere: the second eight of sixteen bytes meet what the hash has come
+ * to by then, which makes it forget all that it read. */
+static void test_keys_that_were_chosen_to_meet(void **state)
+{
+	static const char *const keys[] = {
+		"IF_BUtkBvMugnOB4any-eig1sFw3NtI2whatever",
+		"IF_BUtkBvMugnOB4any-eig2sFw3NtI2whatever",
+		"IF_BUtkBvMugnOB4--------sFw3NtI2whatever",
+	};
+
+	(void)state;
+	for (unsigned i = 1; i < ARRAY_LEN(keys); i++) {
+		assert_int_equal(hash_of_key(11, keys[i]), hash_of_key(11, keys[0]));
+		assert_int_not_equal(hash_of_key(12, keys[i]), hash_of_key(12, keys[0]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_matrix),
 		cmocka_unit_test(test_illegal_moves_are_refused),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_keys_that_were_chosen_to_meet),
 	};
 
 	return cmocka_run_group_tests_name("task", tests, NULL, NULL);
