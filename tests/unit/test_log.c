@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <pthread.h>
 #include <regex.h>
 #include <sched.h>
 #include <stdio.h>
@@ -50,7 +49,6 @@ static int give_back(void **state)
 	(void)state;
 	if (saved >= 0)
 		caught();
-	log_about(NULL, (struct ulid){ 0, 0 });
 	return 0;
 }
 
@@ -247,43 +245,6 @@ static void tells_how_many_were_dropped(void **state)
 	assert_non_null(strstr(text, "often\n"));
 }
 
-static void *log_elsewhere(void *arg)
-{
-	log_info("other thread");
-	return arg;
-}
-
-static void lines_tell_what_they_are_about(void **state)
-{
-	struct ulid task = { 1, 2 };
-	char id[ULID_TEXT + 1], wanted[128];
-	pthread_t thread;
-
-	(void)state;
-	log_open("x", LOG_INFO, false);
-	ulid_text(task, id);
-	log_about("gpu-1", task);
-	catch_lines();
-	log_info("m", "a", LOG_INT(1));
-	assert_int_equal(caught(), 1);
-	snprintf(wanted, sizeof(wanted), "info  x: m  a=1 node=gpu-1 task=%s\n", id);
-	is_line(wanted);
-	catch_lines();
-	log_info("m", "node", LOG_STR("other"), "task", LOG_INT(1)); /* not twice */
-	assert_int_equal(caught(), 1);
-	is_line("info  x: m  node=other task=1\n");
-	catch_lines();
-	pthread_create(&thread, NULL, log_elsewhere, NULL);
-	pthread_join(thread, NULL);
-	assert_int_equal(caught(), 1);
-	is_line("info  x: other thread\n");
-	log_about(NULL, (struct ulid){ 0, 0 });
-	catch_lines();
-	log_info("m");
-	assert_int_equal(caught(), 1);
-	is_line("info  x: m\n");
-}
-
 #define TEST(f) cmocka_unit_test_teardown(f, give_back)
 
 int main(void)
@@ -297,7 +258,6 @@ int main(void)
 		TEST(long_lines_are_cut_and_stay_whole),
 		TEST(one_place_writes_ten_lines_a_second),
 		TEST(tells_how_many_were_dropped),
-		TEST(lines_tell_what_they_are_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

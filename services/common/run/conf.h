@@ -81,5 +81,3 @@ extern const struct conf_row conf_base_rows[];
  * with 2. */
 int conf_load(void *to, const struct conf_row *rows, const char *program, const char *usage,
 	int argc, char **argv) MUST_USE;
-/* Write help lines for the rows, aligned, to stdout. */
-void conf_help(const struct conf_row *rows);

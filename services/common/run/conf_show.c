@@ -48,14 +48,6 @@ static void show_options(const struct conf_opts *o)
 		show_option(o->at[i].row);
 }
 
-void conf_help(const struct conf_row *rows)
-{
-	struct conf_opts o;
-
-	conf_opts_init(&o, "", rows, NULL);
-	show_options(&o);
-}
-
 void conf_show_help(const struct conf_opts *o, const char *usage)
 {
 	printf("Usage: %s [OPTION]...\n%s\n\nOptions, each also as `key = value` in the file and "

@@ -30,19 +30,12 @@ static struct {
 	bool json;
 } log_state = { "spu", LOG_INFO, false };
 
-/* What the lines of this thread are about. */
-static _Thread_local struct {
-	char node[65];
-	struct ulid task;
-} about;
-
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
 
 struct line {
 	char at[LINE_BYTES];
 	size_t len;
 	bool cut; /* something did not fit */
-	bool has_node, has_task;
 };
 
 void log_open(const char *program, enum log_level least, bool json)
@@ -50,12 +43,6 @@ void log_open(const char *program, enum log_level least, bool json)
 	log_state.program = program;
 	log_state.least = least;
 	log_state.json = json;
-}
-
-void log_about(const char *node, struct ulid task)
-{
-	span_copy(span_str(node), about.node, sizeof(about.node));
-	about.task = task;
 }
 
 /* Parts of a line */
@@ -171,8 +158,6 @@ static void add_field(struct line *l, const char *key, struct log_value v)
 		ok = add_str(l, " ") && add_str(l, key) && add_str(l, "=");
 	if (!ok || !add_value(l, v))
 		l->len = before;
-	l->has_node = l->has_node || strcmp(key, "node") == 0;
-	l->has_task = l->has_task || strcmp(key, "task") == 0;
 }
 
 /* Whole lines */
@@ -195,14 +180,6 @@ static void begin_line(struct line *l, enum log_level level, const char *message
 
 static void end_line(struct line *l, uint32_t dropped)
 {
-	char task[ULID_TEXT + 1];
-
-	if (about.node[0] != '\0' && !l->has_node)
-		add_field(l, "node", LOG_STR(about.node));
-	if (!ulid_is_zero(about.task) && !l->has_task) {
-		ulid_text(about.task, task);
-		add_field(l, "task", LOG_STR(task));
-	}
 	/* TAIL_BYTES are free for this. */
 	if (dropped > 0)
 		l->len += (size_t)snprintf(l->at + l->len, LINE_BYTES - l->len,
@@ -244,7 +221,7 @@ void log_write(enum log_level level, uint64_t *site, const char *message, ...)
 
 	if (level > log_state.least || !may_write(site, &dropped))
 		return;
-	l.cut = l.has_node = l.has_task = false;
+	l.cut = false;
 	begin_line(&l, level, message);
 	va_start(args, message);
 	while ((key = va_arg(args, const char *)) != NULL)

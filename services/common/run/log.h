@@ -13,7 +13,6 @@
 
 #include "base/err.h"
 #include "base/span.h"
-#include "base/ulid.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
@@ -30,8 +29,6 @@ struct log_value {
 
 /* Once at the start, before other threads. json: one JSON object a line. */
 void log_open(const char *program, enum log_level least, bool json);
-/* The task and node that following lines of this thread are about; NULL or zero clears. Shown as fields. */
-void log_about(const char *node, struct ulid task);
 /* Fields are pairs (const char *key, struct log_value); the last pair's key is NULL (the macros add it). At
  * most 10 lines a second from one call site; the rest is counted and told with the next line. */
 void log_write(enum log_level level, uint64_t *site, const char *message, ...);
