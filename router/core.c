@@ -42,14 +42,33 @@ struct outbox *router_core_outbox(struct router_core *c, bool fast)
 	return fast || c->conf.journal == NULL ? c->outbox : c->held.box;
 }
 
+/* The order as this node wants it; false: as it is. */
+static bool pack_for(struct router_core *c, struct span node, const struct down *d,
+	struct down *ret)
+{
+	const struct registry *g = router_registry(c->machine);
+	uint32_t i = registry_find(g, node);
+	uint32_t from = i == NODE_NOBODY ? 0 : registry_node(g, i)->pack_bytes;
+
+	if (from == 0 || d->body.len < from)
+		return false;
+	*ret = *d;
+	ret->body = packer_pack(&c->packer, d->body);
+	ret->packed = ret->body.len > 0;
+	return ret->packed;
+}
+
 static void on_down(void *ctx, struct span node, const struct down *d, bool fast)
 {
 	struct router_core *c = ctx;
 	struct outbox *o = router_core_outbox(c, fast);
 	char subject[SUBJECT_BYTES];
+	struct down packed;
 
 	if (subject_build(SUBJECT_DOWN, node, (struct span){ NULL, 0 }, subject) < 0)
 		return;
+	if (d->body.len >= PACK_BYTES && pack_for(c, node, d, &packed))
+		d = &packed;
 	struct buf *b = outbox_put(o, subject, ITEM_ROOM + d->body.len);
 
 	downs_put(b, d);
@@ -150,10 +169,21 @@ static int look_at_submit(struct router_core *c, struct span tenant, const struc
 	return err;
 }
 
+static struct submit unpack_submit(struct router_core *c, const struct submit *s)
+{
+	struct submit plain = *s;
+
+	plain.packed = false;
+	if (packer_unpack(&c->packer, s->body, LIMIT_BODY_BYTES, &plain.body, &plain.fail) < 0)
+		plain.body = (struct span){ 0 };
+	return plain;
+}
+
 static void take_submit(struct router_core *c, struct span tenant, const struct submit *s)
 {
 	unsigned char hash[KEYS_HASH];
 	struct submit_reply reply = { .key = s->key };
+	struct submit plain;
 	struct router_event e = {
 		.kind = ROUTER_SUBMIT,
 		.who = tenant,
@@ -162,6 +192,10 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 		.reply = &reply,
 	};
 
+	if (s->packed && s->fail.code == 0) {
+		plain = unpack_submit(c, s);
+		e.submit = s = &plain;
+	}
 	if (s->fail.code == 0 && look_at_submit(c, tenant, s, &reply.fail) == 0) {
 		if (s->key.len > 0)
 			content_hash(s, hash);
@@ -174,6 +208,7 @@ static void take_submit(struct router_core *c, struct span tenant, const struct 
 		reply.fail.detail[0] = '\0';
 	c->all_fast = c->all_fast && (s->fast || reply.fail.code != 0);
 	c->may_wait = c->may_wait && s->fast && reply.fail.code == 0;
+	reply.packs = s->body.len >= PACK_BYTES;
 	submit_replies_put(&c->reply, &reply);
 }
 
@@ -218,15 +253,34 @@ static void on_submit(void *ctx, const struct bus_msg *m)
 
 /* --- nodes -------------------------------------------------------------------------------------------- */
 
+/* A result that cannot be had is the node's failure: others may do better. */
+static struct up unpack_done(struct router_core *c, const struct up *done)
+{
+	struct up up = *done;
+
+	up.packed = false;
+	if (packer_unpack(&c->packer, done->body, LIMIT_BODY_BYTES, &up.body, &up.fail) == 0)
+		return up;
+	c->metrics.up_errors++;
+	up.kind = UP_FAILED;
+	up.fail.code = ERR_LOST;
+	return up;
+}
+
 /* Nobody answers a report, so the log says what is wrong with it. */
 static void take_up(struct router_core *c, struct span node, const struct up *up)
 {
 	struct router_event e = { .kind = ROUTER_UP, .who = node, .up = up };
+	struct up plain;
 	int err;
 
 	if (up->kind == UP_NONE) { /* of a newer protocol, perhaps */
 		c->metrics.up_errors++;
 		return;
+	}
+	if (up->kind == UP_DONE && up->packed) {
+		plain = unpack_done(c, up);
+		e.up = &plain;
 	}
 	err = router_core_step(c, &e);
 	if (err == ERR_CONFLICT)
@@ -350,6 +404,7 @@ struct router_core *router_core_open(const struct router_core_conf *conf, struct
 	c->out = (struct router_out){ c, on_down, on_event, on_record,
 		conf->journal == NULL ? NULL : on_image };
 	arena_init(&c->arena, ARENA_MAX);
+	packer_init(&c->packer);
 	buf_init(&c->reply, LIMIT_MESSAGE_BYTES);
 	c->outbox = outbox_new(conf->bus);
 	c->late = outbox_new(conf->bus);
@@ -389,6 +444,7 @@ void router_core_close(struct router_core *c)
 	held_close(&c->held);
 	outbox_free(c->outbox);
 	arena_done(&c->arena);
+	packer_done(&c->packer);
 	buf_done(&c->reply);
 	mem_free(c);
 }

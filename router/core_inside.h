@@ -8,6 +8,7 @@
 #include "router/clock.h"
 #include "router/core.h"
 #include "run/outbox.h"
+#include "run/pack.h"
 #include "wire/subject.h"
 
 struct router_core {
@@ -19,6 +20,7 @@ struct router_core {
 	int64_t late_ns;       /* when they leave at the latest; INT64_MAX: there are none */
 	bool told;             /* an event leaves in this turn */
 	struct arena arena;
+	struct packer packer;
 	struct buf reply; /* to the message that is handled */
 	bool all_fast;    /* it says nothing of a task in the journal */
 	bool may_wait;

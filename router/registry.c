@@ -357,6 +357,7 @@ int registry_offer(struct registry *g, int64_t now_ns, struct span name, const s
 	n->cache = o->cache;
 	set_device(n, o->device);
 	span_copy(o->version, n->version, sizeof n->version);
+	n->pack_bytes = o->pack_bytes;
 	set_state(g, n, NODE_UP);
 	node_sort(g, n);
 	heap_set(&g->due, node_index(i), node_due(g, n));

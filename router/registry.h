@@ -75,6 +75,7 @@ struct node {
 	char version[33];
 	uint32_t machine_load;
 	struct cache_view cache; /* of results, as it said last */
+	uint32_t pack_bytes;     /* bodies from so many bytes on are wanted packed; 0: never */
 };
 
 /* One kind and class: rows for placement and who they belong to: rows[0..open_n) are open, those before able_n

@@ -280,6 +280,7 @@ static void send_assign(struct router *r, const struct task *t, const struct nod
 		.keep_ms = t->keep_ns / NS_PER_MS,
 		.inline_bytes = inline_bytes(r, t),
 		.body = span_of(t->body, t->body_len),
+		.packs = true,
 	};
 
 	r->out->on_down(r->out->ctx, span_str(n->name), &d, t->fast);

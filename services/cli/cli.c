@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "run/bus_nats.h"
 #include "run/keys.h"
+#include "run/pack.h"
 #include "services/cli/state_dir.h"
 #include "services/cli/table.h"
 
@@ -164,6 +165,7 @@ static int open_client(struct cli *c)
 	if (c->bus == NULL)
 		return cli_fail(&why);
 	c->patience_ns = c->opts.timeout_ns < 0 ? CLI_TIMEOUT_NS : c->opts.timeout_ns;
+	client.packs = !pack_is_near(c->url);
 	client.timeout_ns = c->patience_ns;
 	client.submit_ns = c->patience_ns / CLI_SUBMITS;
 	r = await_bus(c);

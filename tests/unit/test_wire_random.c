@@ -199,6 +199,7 @@ static void test_submits(void **state)
 					.stream = token(w, 0),
 					.kind = kind(w),
 					.body = bytes(w),
+					.packed = coin(w),
 					.deadline_ms = (int64_t)number(w, 63),
 					.max_price_ucr = (int64_t)number(w, 63),
 					.start_within_ms = (int64_t)number(w, 63),
@@ -224,7 +225,9 @@ static void test_submit_replies(void **state)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		struct submit_reply *rows;
-		struct submit_reply r = { .key = token(w, 0), .existing = coin(w) };
+		struct submit_reply r = { .key = token(w, 0),
+			.existing = coin(w),
+			.packs = coin(w) };
 		size_t n;
 
 		if (coin(w))
@@ -355,6 +358,7 @@ static const struct offer *random_offer(struct world *w)
 		o->cache = (struct cache_view){ number(w, 64), 1 + number(w, 63), number(w, 64),
 			number(w, 64), number(w, 64), number(w, 64), number(w, 64), number(w, 64),
 			(int64_t)number(w, 63) };
+	o->pack_bytes = (uint32_t)number(w, 32);
 	return o;
 }
 
@@ -372,6 +376,7 @@ static struct up random_up(struct world *w)
 	if (u.kind == UP_DONE) {
 		u.body = bytes(w);
 		u.cache_hit = coin(w);
+		u.packed = coin(w);
 		u.cache_age_ms = (int64_t)number(w, 63);
 		u.usage.tokens_in = number(w, 40);
 		u.usage.tokens_out = number(w, 40);
@@ -429,6 +434,8 @@ static void test_downs(void **state)
 			.left_ms = (int64_t)number(w, 63),
 			.keep_ms = (int64_t)number(w, 63),
 			.inline_bytes = (uint32_t)number(w, 32),
+			.packed = coin(w),
+			.packs = coin(w),
 			.body = bytes(w),
 			.reason = text(w),
 			.on = coin(w),

@@ -19,8 +19,6 @@
 #define MESSAGE_ARENA_BYTES ((size_t)16 << 20)
 #define JOB_ARENA_BYTES ((size_t)4 << 20)
 #define OFFER_ARENA_BYTES ((size_t)1 << 20)
-/* What an encoded report takes besides the bytes it carries: the error's texts are the most of it. */
-#define UP_ROOM 512u
 
 const struct metric_row node_metric_rows[] = {
 #define ROW(name_, type_, unit_, help_)                                                            \
@@ -33,6 +31,8 @@ const struct metric_row node_metric_rows[] = {
 	ROW(failed, METRIC_COUNTER, "", "attempts that ended with an error"),
 	ROW(refused, METRIC_COUNTER, "", "orders that were refused"),
 	ROW(malformed, METRIC_COUNTER, "", "messages and items that could not be read"),
+	ROW(packed, METRIC_COUNTER, "", "results that were sent packed"),
+	ROW(unpacked, METRIC_COUNTER, "", "orders whose bodies came packed"),
 	ROW(unsent, METRIC_COUNTER, "", "reports and messages that could not be sent"),
 	ROW(tokens_in, METRIC_COUNTER, "",
 		"tokens that language models were given, as their APIs count"),
@@ -97,7 +97,7 @@ static int offer_fill_running(struct node *n, struct offer *o)
 
 static size_t offer_room(const struct offer *o)
 {
-	size_t room = UP_ROOM + o->device.len + o->running_n * (ULID_TEXT + 16);
+	size_t room = CORE_UP_ROOM + o->device.len + o->running_n * (ULID_TEXT + 16);
 
 	for (size_t i = 0; i < o->kinds_n; i++)
 		room += o->kinds[i].kind.len + o->kinds[i].why.len + o->kinds[i].model.len + 48;
@@ -148,6 +148,7 @@ static void perform_offer(struct node *n, const struct worker_action *a)
 	o.sent_ms = node_now(n) / NS_PER_MS;
 	o.draining = worker_is_draining(n->worker);
 	o.version = SPAN_LIT(SPU_VERSION);
+	o.pack_bytes = n->conf.packs ? PACK_BYTES : 0;
 	offer_fill_typical(n, &o);
 	if (o.slots != n->slots)
 		n->changed = true; /* the machine has to know, too */
@@ -191,7 +192,8 @@ static void count_end(struct node *n, const struct worker_action *a)
 static void perform_send(struct node *n, const struct worker_action *a)
 {
 	count_end(n, a);
-	send_up(n, &a->up, UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
+	if (!core_send_packed(n, &a->up))
+		send_up(n, &a->up, CORE_UP_ROOM + a->up.body.len + a->up.data.len + a->up.note.len);
 }
 
 /* The backend took it, or it is being fetched; or not. */
@@ -381,6 +383,12 @@ static void order(struct node *n, struct down *d)
 		purge(n, d->tenant);
 		return;
 	}
+	if (d->kind == DOWN_PING) /* perhaps of another router */
+		n->router_packs = false;
+	if (d->kind == DOWN_ASSIGN)
+		n->router_packs = d->packs;
+	if (d->kind == DOWN_ASSIGN && d->packed && !core_unpack(n, d))
+		return;
 	own_deadline(n, d);
 	e.kind = kinds[d->kind];
 	if (d->kind == DOWN_ASSIGN)
@@ -513,6 +521,8 @@ struct node *node_core_open(const struct node_core_conf *conf, struct fail *why)
 	arena_init(&n->message, MESSAGE_ARENA_BYTES);
 	arena_init(&n->job, JOB_ARENA_BYTES);
 	arena_init(&n->offer, OFFER_ARENA_BYTES);
+	packer_init(&n->packer);
+	buf_init(&n->end, LIMIT_MESSAGE_BYTES);
 	if (open_parts(n, why) < 0) {
 		node_core_close(n);
 		return NULL;
@@ -539,6 +549,8 @@ void node_core_close(struct node *n)
 	arena_done(&n->message);
 	arena_done(&n->job);
 	arena_done(&n->offer);
+	packer_done(&n->packer);
+	buf_done(&n->end);
 	mem_free(n);
 }
 

@@ -27,6 +27,7 @@ struct node_core_conf {
 	struct loop *loop;    /* for blobs; NULL: bodies that are larger than a message do not go */
 	uint64_t blob_bytes;  /* of inputs by reference and large results in memory */
 	int64_t blob_keep_ns; /* how long the store keeps results beyond their deadlines */
+	bool packs;           /* large bodies are wanted packed, and sent so */
 	struct daemon *daemon; /* what node_daemon gives; NULL where there is none */
 };
 
@@ -36,8 +37,9 @@ struct node_metrics {
 	uint64_t done;
 	uint64_t failed;
 	uint64_t refused;
-	uint64_t malformed; /* messages and items that were not what their subject carries */
-	uint64_t unsent;    /* reports that could not be encoded, messages that the bus refused */
+	uint64_t malformed;        /* messages and items that were not what their subject carries */
+	uint64_t packed, unpacked; /* bodies that were sent, and came, so */
+	uint64_t unsent; /* reports that could not be encoded, messages that the bus refused */
 	uint64_t tokens_in, tokens_out, tokens_saved; /* of language models */
 	int64_t running;
 	struct hist run_us;       /* of attempts that were computed */

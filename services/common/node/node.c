@@ -8,6 +8,7 @@
 #include "node/core.h"
 #include "run/daemon.h"
 #include "run/log.h"
+#include "run/pack.h"
 #include "wire/subject.h"
 
 #define NS_PER_MS INT64_C(1000000)
@@ -120,6 +121,8 @@ static int serve(struct process *p, const struct node_conf *conf, const struct b
 		.loop = &p->daemon.loop,
 		.blob_bytes = (uint64_t)conf->blob_bytes,
 		.blob_keep_ns = conf->blob_keep_ns,
+		.packs = conf->pack == PACK_ALWAYS ||
+			 (conf->pack == PACK_AUTO && !pack_is_near(conf->base.url)),
 		.ops = ops,
 		.self = self,
 		.daemon = &p->daemon,

@@ -7,12 +7,16 @@
 #include "node/backend.h"
 #include "run/conf.h"
 
+/* Whether large bodies are packed on their way: unless NATS is on this machine; or always, or never. */
+enum node_pack { PACK_AUTO, PACK_ALWAYS, PACK_NEVER };
+
 /* Settings of every node; the first member of each node program's conf struct. */
 struct node_conf {
 	struct conf_base base;
 	int64_t offer_every_ns; /* 5 s */
 	int64_t blob_bytes;     /* of inputs by reference and large results in memory */
 	int64_t blob_keep_ns;   /* how long the store keeps results beyond their deadlines */
+	int pack;               /* enum node_pack */
 	int64_t drain_ns;       /* how long running attempts may take after SIGTERM */
 };
 /* Rows of node_conf, the base's included, ended by key NULL; for CONF_INCLUDE. A program that wants another
@@ -30,6 +34,9 @@ struct node_conf {
 		{ "blob_keep", CONF_TIME, offsetof(struct node_conf, blob_keep_ns), "25h", 0,      \
 			INT64_C(31622400000000000), NULL,                                          \
 			"how long the store keeps results beyond their deadlines" },               \
+		{ "pack", CONF_CHOICE, offsetof(struct node_conf, pack), "auto", 0, 0,             \
+			"auto,always,never",                                                       \
+			"large bodies are packed on their way; auto: unless NATS is here" },       \
 		CONF_INCLUDE(struct node_conf, base, conf_base_rows),                              \
 	{                                                                                          \
 		0                                                                                  \

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "run/client_held.h"
+#include "run/client_pack.h"
 #include "run/keys.h"
 #include "run/request.h"
 #include "wire/subject.h"
@@ -33,9 +34,7 @@ struct open_task {
 
 /* A chain of tasks in the order of their submits. */
 struct chain {
-	uint32_t first;
-	uint32_t last;
-	uint32_t n;
+	uint32_t first, last, n;
 };
 
 struct batch {
@@ -72,6 +71,7 @@ struct client {
 	struct list failed; /* batches that could not be sent; told by the timer */
 	uint64_t batch_number;
 	struct buf gathered; /* this turn's submits */
+	struct client_pack pack;
 	struct chain gathering;
 	struct slots asks;
 	struct client_held held;
@@ -179,6 +179,7 @@ static void batch_end(struct batch *b, const struct submit_reply *replies, size_
 	slots_drop(&c->batches, b->index);
 	for (uint32_t at = tasks.first, i = 0; at != SLOT_NONE; at = next, i++) {
 		next = ((struct open_task *)slots_at(&c->tasks, at))->next;
+		client_pack_heard(&c->pack, i < n ? &replies[i] : NULL);
 		/* cppcheck-suppress nullPointer ; without replies n is 0 */
 		answer(c, at, i < n ? replies[i] : (struct submit_reply){ .fail = *why });
 	}
@@ -378,6 +379,7 @@ struct client *client_open(struct loop *l, struct bus *b, const struct client_co
 	list_init(&c->failed);
 	client_held_init(&c->held);
 	buf_init(&c->gathered, LIMIT_MESSAGE_BYTES);
+	client_pack_init(&c->pack, conf->packs);
 	buf_init(&c->question, LIMIT_MESSAGE_BYTES);
 	arena_init(&c->message, ARENA_BYTES);
 	arena_init(&c->early, ARENA_BYTES);
@@ -422,6 +424,7 @@ void client_close(struct client *c)
 	slots_done(&c->batches);
 	slots_done(&c->asks);
 	buf_done(&c->gathered);
+	client_pack_done(&c->pack);
 	buf_done(&c->question);
 	arena_done(&c->message);
 	arena_done(&c->early);
@@ -442,6 +445,7 @@ static int gather(struct client *c, const struct submit *s)
 	if (c->gathering.n >= LIMIT_ITEMS_PER_MESSAGE)
 		return ERR_NO_MEMORY; /* there was none to send them */
 	copy.stream = span_str(c->stream);
+	client_pack_submit(&c->pack, &copy);
 	len = c->gathered.len;
 	submits_put(&c->gathered, &copy);
 	r = buf_err(&c->gathered);

@@ -23,7 +23,8 @@ struct client_conf {
 	int64_t timeout_ns; /* how long a reply may take; 0: 10 s */
 	int64_t submit_ns;  /* the same of a submit; 0: as others */
 	uint32_t tasks_max; /* open at once; 0: 65,536 */
-	uint32_t asks_max;  /* queries and asks open at once; 0: 1,024 */
+	bool packs; /* large bodies leave packed, once the router has said that it reads such */
+	uint32_t asks_max; /* queries and asks open at once; 0: 1,024 */
 };
 
 /* How a submit was answered; called once. fail.code: 0 for an accepted task, what the router refused it with,

@@ -90,6 +90,7 @@ void offer_read(struct pb_in *in, const Spu__V1__Offer *m, struct offer *ret)
 	ret->sent_ms = pb_take_count(in, "sent_ms", m->sent_ms);
 	if (m->cache != NULL)
 		cache_view_read(in, m->cache, &ret->cache);
+	ret->pack_bytes = m->pack_bytes;
 	offer_lists_read(in, m, ret);
 }
 
@@ -139,6 +140,7 @@ void offer_put(struct buf *b, unsigned field, const struct offer *o)
 	pb_int(b, 12, o->load);
 	pb_int(b, 13, (uint64_t)o->sent_ms);
 	cache_view_put(b, 14, &o->cache);
+	pb_int(b, 15, o->pack_bytes);
 	pb_close(b, m);
 }
 
@@ -201,6 +203,7 @@ static enum up_kind up_done_read(struct pb_in *in, const Spu__V1__Done *m, struc
 	u->chunk_seq = m->chunks;
 	u->cache_hit = m->cache_hit != 0;
 	u->cache_age_ms = pb_take_count(in, "cache_age_ms", m->cache_age_ms);
+	u->packed = m->packed != 0;
 	u->note = pb_take_text(in, "note", m->note);
 	if (m->usage != NULL) {
 		u->usage.tokens_in = tokens_read(m->usage->tokens_in);
@@ -331,6 +334,7 @@ static void report_put(struct buf *b, const struct up *u)
 		pb_int(b, 21, (uint64_t)u->cache_age_ms);
 		usage_put(b, 30, &u->usage);
 		pb_bytes(b, 31, u->note);
+		pb_int(b, 40, u->packed);
 	}
 	pb_close(b, m);
 }
@@ -357,6 +361,8 @@ static enum down_kind assign_read(struct pb_in *in, const Spu__V1__Assign *m, st
 	d->left_ms = pb_take_count(in, "left_ms", m->left_ms);
 	d->keep_ms = pb_take_count(in, "keep_ms", m->keep_ms);
 	d->inline_bytes = m->inline_bytes;
+	d->packed = m->packed != 0;
+	d->packs = m->packs != 0;
 	d->body = pb_take_bytes(in, "body", m->body, LIMIT_MESSAGE_BYTES);
 	return DOWN_ASSIGN;
 }
@@ -431,6 +437,8 @@ static void assign_put(struct buf *b, const struct down *d)
 	pb_int(b, 8, (uint64_t)d->left_ms);
 	pb_int(b, 9, (uint64_t)d->keep_ms);
 	pb_int(b, 10, d->inline_bytes);
+	pb_int(b, 14, d->packed);
+	pb_int(b, 15, d->packs);
 	pb_close(b, m);
 }
 

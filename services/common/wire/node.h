@@ -43,9 +43,10 @@ struct offer {
 	size_t running_n;
 	struct span device;
 	struct span version;
-	uint32_t health; /* 0-1000 */
-	uint32_t load;   /* 0-1000 */
-	int64_t sent_ms; /* Unix time by the node's clock; 0: unknown */
+	uint32_t health;     /* 0-1000 */
+	uint32_t load;       /* 0-1000 */
+	int64_t sent_ms;     /* Unix time by the node's clock; 0: unknown */
+	uint32_t pack_bytes; /* bodies from so many bytes on are wanted packed; 0: never */
 	struct cache_view cache;
 };
 
@@ -76,6 +77,7 @@ struct up {
 	struct fail fail;          /* REFUSE, FAILED */
 	int64_t run_us;            /* DONE, FAILED */
 	struct span body;          /* DONE: encoded Body or SplitPlan */
+	bool packed;               /* DONE: body is a zstd frame of it */
 	bool cache_hit;            /* DONE: not computed for this attempt */
 	int64_t cache_age_ms;      /* DONE: since it was computed */
 	struct usage usage;        /* DONE */
@@ -119,6 +121,8 @@ struct down {
 	int64_t keep_ms;       /* ASSIGN: of its result; 0: the usual time */
 	uint32_t inline_bytes; /* ASSIGN: of its result in a message; 0: the limit */
 	struct span body;      /* ASSIGN */
+	bool packed;           /* ASSIGN: body is a zstd frame of it */
+	bool packs;            /* ASSIGN: the router reads packed bodies */
 	struct span reason;    /* CANCEL */
 	bool on;               /* DRAIN */
 	uint64_t router;       /* PING */

@@ -130,6 +130,7 @@ static void submit_fields(struct pb_in *in, const Spu__V1__Submit *m, struct sub
 	s->priority = pb_take_max(in, "priority", m->priority, LIMIT_PRIORITY);
 	ladder_read(in, "allow", m->allow, m->n_allow, &s->allow);
 	s->fast = m->fast != 0;
+	s->packed = m->packed != 0;
 }
 
 static void submit_read(struct pb_in *in, struct span item, void *row)
@@ -169,6 +170,7 @@ void submits_put(struct buf *b, const struct submit *s)
 	pb_int(b, 9, (uint64_t)s->start_within_ms);
 	pb_bytes(b, 10, s->body);
 	pb_int(b, 11, (uint64_t)s->keep_ms);
+	pb_int(b, 40, s->packed);
 	pb_close(b, m);
 }
 
@@ -185,6 +187,7 @@ static void reply_read(struct pb_in *in, struct span item, void *row)
 		r->task = pb_take_ulid_or_none(in, "task", m->task);
 		r->existing = m->existing != 0;
 		r->state = (enum state)pb_take_enum(in, "state", (int)m->state, STATE_NONE, STATES);
+		r->packs = m->packs != 0;
 		fail_read(in, m->error, &r->fail);
 		if (r->fail.code == 0 && ulid_is_zero(r->task))
 			pb_refuse(in, ERR_INVALID, "task", 0, "neither accepted nor refused");
@@ -214,6 +217,7 @@ void submit_replies_put(struct buf *b, const struct submit_reply *r)
 	pb_int(b, 3, r->existing);
 	pb_int(b, 4, (uint64_t)r->state);
 	fail_put(b, 5, &r->fail);
+	pb_int(b, 6, r->packs);
 	pb_close(b, m);
 }
 

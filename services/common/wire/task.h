@@ -60,6 +60,7 @@ struct submit {
 	struct span stream; /* or empty: the task's id */
 	struct span kind;
 	struct span body;        /* encoded */
+	bool packed;             /* body is a zstd frame of it */
 	int64_t deadline_ms;     /* Unix time; 0: default */
 	int64_t max_price_ucr;   /* 0: only what is free */
 	int64_t start_within_ms; /* 0: default */
@@ -81,6 +82,7 @@ struct submit_reply {
 	struct ulid task; /* zero if refused */
 	bool existing;
 	enum state state;
+	bool packs;       /* the router reads packed bodies; said of large ones */
 	struct fail fail; /* code != 0: refused */
 };
 
