@@ -74,6 +74,12 @@ static struct cache_key key_of(const struct answers *a, const struct question *q
 	return cache_key_of(&a->cache, scope_of(q), buf_span(form));
 }
 
+/* The same of a->form, whose hash is known: hashing is the most of what a large request costs. */
+static struct cache_key known_key(const struct answers *a, const struct question *q, uint64_t hash)
+{
+	return (struct cache_key){ scope_of(q), buf_span(&a->form), hash };
+}
+
 /* The form in which requests are equal that differ in nothing but the wording of their prompts. */
 static struct span put_near(struct answers *a, const struct kind_row *row, const struct body *body)
 {
@@ -123,12 +129,16 @@ static int read_request(struct answers *a, const struct kind_row *row, struct sp
 int answers_ask(struct router *r, uint32_t kind, const struct router_event *e, struct fail *why)
 {
 	const struct kind_row *row = row_of(r, kind);
+	struct answers *a = &r->answers;
+	int err;
 
-	r->answers.now = (struct question){ .share = CANON_NOBODY, .tenant = e->who };
+	a->now = (struct question){ .share = CANON_NOBODY, .tenant = e->who };
 	if (row == NULL)
 		return 0;
-	return read_request(&r->answers, row, e->submit->body, &r->answers.form, &r->answers.now,
-		why);
+	err = read_request(a, row, e->submit->body, &a->form, &a->now, why);
+	if (err == 0 && a->now.share != CANON_NOBODY)
+		a->now.hash = key_of(a, &a->now, &a->form).hash;
+	return err;
 }
 
 /* --- giving ------------------------------------------------------------------------------------------ */
@@ -227,7 +237,7 @@ static bool find_near(struct answers *a, int64_t now_ns, struct answer *ret)
 static bool take_kept(struct router *r, struct task *t)
 {
 	struct answers *a = &r->answers;
-	struct cache_key key = key_of(a, &a->now, &a->form);
+	struct cache_key key = known_key(a, &a->now, a->now.hash);
 	struct answer an;
 	char reason[160], age[24];
 	int at;
@@ -290,7 +300,8 @@ static void keep(struct router *r, const struct task *t, const struct question *
 {
 	struct answers *a = &r->answers;
 	bool has_blobs = body_sum(result).refs > 0;
-	struct cache_key key = key_of(a, q, &a->form);
+	struct cache_key key =
+		t->asked == NULL ? key_of(a, q, &a->form) : known_key(a, q, t->asked->flight.hash);
 
 	if (has_blobs && q->share == CANON_SHARED)
 		return; /* they are one tenant's */
@@ -393,9 +404,8 @@ static void follow(struct router *r, struct task *t, struct asked *leader)
 static bool take_flight(struct router *r, struct task *t)
 {
 	struct answers *a = &r->answers;
-	uint64_t hash = key_of(a, &a->now, &a->form).hash;
 	struct search search = { r, t };
-	struct flight *leader = flight_find(&a->flights, hash, is_same, &search);
+	struct flight *leader = flight_find(&a->flights, a->now.hash, is_same, &search);
 
 	t->asked = mem_alloc(sizeof *t->asked);
 	if (t->asked == NULL)
@@ -404,7 +414,7 @@ static bool take_flight(struct router *r, struct task *t)
 	t->asked->task = t;
 	t->asked->is_shared = a->now.share == CANON_SHARED;
 	if (leader == NULL) {
-		flight_lead(&a->flights, &t->asked->flight, hash);
+		flight_lead(&a->flights, &t->asked->flight, a->now.hash);
 		return false;
 	}
 	follow(r, t, asked_of(leader));

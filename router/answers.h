@@ -32,6 +32,7 @@ struct question {
 	enum canon_share share;
 	struct span tenant;
 	struct span prompt; /* where its words may differ; empty: nowhere */
+	uint64_t hash;      /* of its form; of a submit only */
 };
 
 struct answers {
