@@ -34,6 +34,7 @@ static _Noreturn void become(const struct plan_process *process, pid_t parent, i
 
 	sigemptyset(&none);
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	(void)signal(SIGPIPE, SIG_DFL);
 	/* The parent may have died before the line above. */
 	if (getppid() != parent || setpgid(0, 0) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		_exit(127);

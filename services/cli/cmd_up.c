@@ -88,6 +88,8 @@ static int supervise(struct start *s, const char *dir)
 	char log[PATH_MAX];
 	int lock = -1, r, exit;
 
+	/* Neither who waited for readiness nor a reader of our messages ends the mesh by going away. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	r = state_dir_make(dir, &why);
 	if (r == 0)
 		r = state_dir_lock(dir, &lock, &why);
