@@ -5,11 +5,13 @@
  */
 #include "base/limits.h"
 #include "cpu-node/map.h"
+#include "policy/pace.h"
 #include "policy/split.h"
 #include "wire/node.h"
 
 #define PART_BYTES_MIN 4096u        /* smaller texts cost more than they save */
 #define PART_BYTES_MAX (384u << 10) /* of texts, so that a part with its parameters is a body */
+#define PARTS_MOST 992u /* of a pace: with a tree of 32 over them they are LIMIT_PARTS */
 #define PART_COUNT_MIN (INT64_C(1) << 20) /* of a count: about 10 ms */
 
 bool map_is_pictures(const struct map *m)
@@ -57,6 +59,16 @@ static struct span part_kind(const struct map *m)
 	return m->cut == CUT_GRID ? SPAN_LIT("task.sweep") : SPAN_LIT("task.chain");
 }
 
+void map_pace(struct map *m, const char *unit, uint64_t units)
+{
+	const struct plan_asked *asked = m->asked;
+
+	m->unit = unit;
+	if (!m->parts_given && asked->unit_ps > 0 && span_is(asked->unit, unit))
+		m->parts_max =
+			pace_parts(units, asked->unit_ps, (uint32_t)asked->nodes, PARTS_MOST);
+}
+
 void map_part_begin(struct buf *b, const struct map *m)
 {
 	const struct body *in = m->call->in;
@@ -69,11 +81,13 @@ void map_part_begin(struct buf *b, const struct map *m)
 		chain_put(b, in, &m->chain);
 }
 
-int map_part_end(const struct buf *b, const struct map *m)
+int map_part_end(const struct buf *b, const struct map *m, uint64_t units)
 {
 	struct part part = {
 		.kind = part_kind(m),
 		.body = buf_span(b),
+		.units = units,
+		.unit = span_str(m->unit),
 	};
 
 	if (buf_err(b) == ERR_NO_MEMORY)
@@ -95,38 +109,41 @@ static void put_piece(struct buf *b, const struct item *whole, struct span data)
 }
 
 /* Whole items, in order, in parts of similar size. */
-static int cut_items(const struct map *m, struct buf *b)
+static int cut_items(struct map *m, struct buf *b)
 {
 	const struct body *in = m->call->in;
-	size_t parts = in->items_n < m->parts_max ? in->items_n : m->parts_max;
-	uint64_t bytes = 0, done = 0;
-	size_t at = 0;
+	uint64_t bytes = 0, done = 0, before;
+	size_t at = 0, parts;
 	int r = cpu_need_items(m->call);
 
 	for (size_t i = 0; i < in->items_n; i++)
 		bytes += 1 + item_bytes(&in->items[i]);
+	map_pace(m, "byte", bytes);
+	parts = in->items_n < m->parts_max ? in->items_n : m->parts_max;
 	for (size_t p = 0; r == 0 && p < parts; p++) {
 		size_t left = parts - p - 1; /* each of those to come needs an item */
 
 		map_part_begin(b, m);
 		put_first(b, m, "split.item", (int64_t)at);
+		before = done;
 		do {
 			done += 1 + item_bytes(&in->items[at]);
 			body_put(b, &in->items[at++]);
 		} while (at < in->items_n - left &&
 			 done + item_bytes(&in->items[at]) / 2 < bytes * (p + 1) / parts);
-		r = map_part_end(b, m);
+		r = map_part_end(b, m, done - before);
 	}
 	return r;
 }
 
 /* How many parts a text makes, so that each is a body. */
-static int text_parts(const struct map *m, uint32_t *ret)
+static int text_parts(struct map *m, uint32_t *ret)
 {
 	uint64_t bytes = 0, least;
 
 	for (size_t i = 0; i < m->call->in->items_n; i++)
 		bytes += m->call->in->items[i].data.len;
+	map_pace(m, "byte", bytes);
 	least = bytes / PART_BYTES_MAX + 1;
 	if (least > LIMIT_PARTS)
 		return fail_set(m->call->why, ERR_TOO_BIG, "items", LIMIT_PARTS,
@@ -136,7 +153,7 @@ static int text_parts(const struct map *m, uint32_t *ret)
 	return 0;
 }
 
-static int cut_texts(const struct map *m, struct buf *b)
+static int cut_texts(struct map *m, struct buf *b)
 {
 	const struct cpu_call *call = m->call;
 	struct split_want want = {
@@ -160,11 +177,14 @@ static int cut_texts(const struct map *m, struct buf *b)
 		return fail_set(call->why, ERR_INVALID, "items", 0, "the texts are empty");
 	for (size_t i = 0; r == 0 && i < n;) {
 		uint32_t part = pieces[i].part;
+		uint64_t bytes = 0;
 
 		map_part_begin(b, m);
-		for (; i < n && pieces[i].part == part; i++)
+		for (; i < n && pieces[i].part == part; i++) {
 			put_piece(b, &call->in->items[pieces[i].doc], pieces[i].text);
-		r = map_part_end(b, m);
+			bytes += pieces[i].text.len;
+		}
+		r = map_part_end(b, m, bytes);
 	}
 	return r;
 }
@@ -180,12 +200,13 @@ static int64_t number_of(const struct map *m, const char *key)
 }
 
 /* Nothing is made for a point of the range: cutting it costs the same for any. */
-static int cut_range(const struct map *m, struct buf *b)
+static int cut_range(struct map *m, struct buf *b)
 {
 	int64_t all = number_of(m, "samples"), first = number_of(m, "first");
 	int64_t parts = all / PART_COUNT_MIN + 1, done = 0;
 	int r = 0;
 
+	map_pace(m, "sample", (uint64_t)all);
 	if (parts > m->parts_max)
 		parts = m->parts_max;
 	for (int64_t p = 1; r == 0 && p <= parts; p++) {
@@ -197,7 +218,7 @@ static int cut_range(const struct map *m, struct buf *b)
 		put_first(b, m, "samples", to - done);
 		for (size_t i = 0; i < m->call->in->items_n; i++)
 			body_put(b, &m->call->in->items[i]);
-		r = map_part_end(b, m);
+		r = map_part_end(b, m, (uint64_t)(to - done));
 		done = to;
 	}
 	return r;
@@ -225,12 +246,15 @@ static void put_points(struct buf *b, const struct map *m, uint64_t from, uint64
 		body_put_param(b, SPAN_LIT("join"), m->how);
 }
 
-static int cut_grid(const struct map *m, struct buf *b)
+static int cut_grid(struct map *m, struct buf *b)
 {
 	uint64_t all = m->grid.points, done = 0;
-	uint64_t most = map_is_local(m) ? m->parts_max : LIMIT_PARTS;
-	uint64_t parts = all < most ? all : most;
+	uint64_t most, parts;
 	int r = 0;
+
+	map_pace(m, "point", all);
+	most = map_is_local(m) ? m->parts_max : LIMIT_PARTS;
+	parts = all < most ? all : most;
 
 	for (uint64_t p = 1; r == 0 && p <= parts; p++) {
 		uint64_t to = all * p / parts;
@@ -239,20 +263,22 @@ static int cut_grid(const struct map *m, struct buf *b)
 		put_points(b, m, done, to);
 		for (size_t i = 0; i < m->call->in->items_n; i++)
 			body_put(b, &m->call->in->items[i]);
-		r = map_part_end(b, m);
+		r = map_part_end(b, m, to - done);
 		done = to;
 	}
 	return r;
 }
 
 /* Rows of C: each part has some rows of A, and all of B. */
-static int cut_tiles(const struct map *m, struct buf *b)
+static int cut_tiles(struct map *m, struct buf *b)
 {
 	const struct cpu_call *call = m->call;
 	uint64_t rows = (uint64_t)number_of(m, "m"), row = (uint64_t)number_of(m, "k") * 4,
-		 done = 0;
-	uint64_t parts = rows < m->parts_max ? rows : m->parts_max;
+		 done = 0, each = row / 4 * (uint64_t)number_of(m, "n"), parts;
 	int r = 0;
+
+	map_pace(m, "product", rows * each);
+	parts = rows < m->parts_max ? rows : m->parts_max;
 
 	for (uint64_t p = 1; r == 0 && p <= parts; p++) {
 		uint64_t to = rows * p / parts;
@@ -272,7 +298,7 @@ static int cut_tiles(const struct map *m, struct buf *b)
 					"\"a\" has %zu bytes, not m * k * 4", item->data.len);
 		}
 		if (r == 0)
-			r = map_part_end(b, m);
+			r = map_part_end(b, m, (to - done) * each);
 		done = to;
 	}
 	return r;

@@ -8,6 +8,8 @@
 #include "cpu-node/map.h"
 #include "wire/node.h"
 
+#define FAN_IN 32u
+
 /* How a kind is cut and joined if the task does not say. All others: by items, and their results' items in order. */
 static const struct way {
 	const char *kind;
@@ -164,13 +166,14 @@ static int read_cut(struct map *m)
 	return 0;
 }
 
-static int read_map(struct map *m, int64_t parts_asked)
+static int read_map(struct map *m)
 {
 	const struct cpu_call *call = m->call;
 	int64_t parts = kind_int(call->kind, call->in, "parts");
 	int r = chain_read(call, "kinds", kind_text(call->kind, call->in, "kinds"), &m->chain);
 
-	m->parts_max = (uint32_t)(parts == 0 ? parts_asked : parts);
+	m->parts_max = (uint32_t)(parts == 0 ? m->asked->parts : parts);
+	m->parts_given = parts > 0;
 	if (grid_is(call->in))
 		m->cut = CUT_GRID;
 	if (r == 0)
@@ -235,14 +238,17 @@ static int put_join(const struct map *m)
 	if (buf_err(&b) < 0)
 		return cpu_no_memory(m->call);
 	part.body = buf_span(&b);
+	if (alone && (span_is(m->how, "sum") || span_is(m->how, "items") ||
+			     span_is(m->how, "concat"))) /* of joined results they make the same */
+		part.fan_in = FAN_IN;
 	split_plan_put_join(m->call->out, &part);
 	return 0;
 }
 
-int split_map(const struct cpu_call *call, int64_t parts_asked)
+int split_map(const struct cpu_call *call, const struct plan_asked *asked)
 {
-	struct map m = { .call = call };
-	int r = read_map(&m, parts_asked);
+	struct map m = { .call = call, .asked = asked };
+	int r = read_map(&m);
 
 	buf_init(&m.tiles, LIMIT_PARAM_BYTES);
 	if (r == 0)

@@ -162,7 +162,12 @@ CPU_KIND("task.split", run_split, CPU_SMALL)
 int run_split(const struct cpu_call *call)
 {
 	struct span name = kind_text(call->kind, call->in, "split.kind");
-	int64_t parts = kind_int(call->kind, call->in, "split.parts");
+	const struct plan_asked asked = {
+		.parts = kind_int(call->kind, call->in, "split.parts"),
+		.unit = kind_text(call->kind, call->in, "split.unit"),
+		.unit_ps = kind_int(call->kind, call->in, "split.unit_ps"),
+		.nodes = kind_int(call->kind, call->in, "split.nodes"),
+	};
 	bool is_map = span_is(name, "task.map");
 	struct cpu_call inner = *call;
 	struct body task;
@@ -176,5 +181,5 @@ int run_split(const struct cpu_call *call)
 	if (r < 0)
 		return r;
 	inner.in = &task;
-	return is_map ? split_map(&inner, parts) : split_chat(&inner, parts);
+	return is_map ? split_map(&inner, &asked) : split_chat(&inner, asked.parts);
 }

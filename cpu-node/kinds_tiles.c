@@ -40,19 +40,21 @@ static int put_tile(const struct map *m, struct buf *b, const struct item *item,
 		return r;
 	map_part_begin(b, m);
 	body_put_item(b, item->name, SPAN_LIT("image/png"), buf_span(&png));
-	return map_part_end(b, m);
+	return map_part_end(b, m, (uint64_t)tile->wide * tile->high);
 }
 
 /* The whole picture if there would be one tile; it need not be packed again then. */
-static int put_whole(const struct map *m, struct buf *b, const struct item *item)
+static int put_whole(const struct map *m, struct buf *b, const struct item *item, uint64_t pixels)
 {
 	map_part_begin(b, m);
 	body_put(b, item);
-	return map_part_end(b, m);
+	return map_part_end(b, m, pixels);
 }
 
+/* Into so many, or as many as its pace makes, each_most at most. */
 static int cut_picture(struct map *m, struct buf *b, const struct item *item, uint32_t parts)
 {
+	uint32_t each_most = LIMIT_PARTS / (uint32_t)m->call->in->items_n;
 	CLEANUP(picture_done) struct picture whole = { 0 };
 	struct tiles t;
 	uint64_t most;
@@ -60,6 +62,9 @@ static int cut_picture(struct map *m, struct buf *b, const struct item *item, ui
 
 	if (r < 0)
 		return r;
+	map_pace(m, "pixel", (uint64_t)whole.width * whole.height);
+	if (!m->parts_given && m->asked->unit_ps > 0 && span_is(m->asked->unit, m->unit))
+		parts = m->parts_max < each_most ? m->parts_max : each_most;
 	most = (uint64_t)whole.width * whole.height / TILE_PIXELS_MIN;
 	t = tiles_plan(whole.width, whole.height, halo_of(m),
 		most < parts ? (most == 0 ? 1 : (uint32_t)most) : parts);
@@ -67,7 +72,7 @@ static int cut_picture(struct map *m, struct buf *b, const struct item *item, ui
 		(unsigned)t.height, (unsigned)whole.channels, (unsigned)t.columns, (unsigned)t.rows,
 		(unsigned)t.halo);
 	if (t.columns * t.rows == 1)
-		return put_whole(m, b, item);
+		return put_whole(m, b, item, (uint64_t)whole.width * whole.height);
 	for (uint32_t i = 0; r == 0 && i < t.columns * t.rows; i++) {
 		struct tile tile = tiles_at(&t, i);
 

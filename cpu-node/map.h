@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "cpu-node/grid.h"
+#include "cpu-node/kinds_plan.h"
 
 /* As the choices of "by". */
 enum cut { CUT_AUTO, CUT_ITEMS, CUT_DOCS, CUT_RECORDS, CUT_RANGE, CUT_TILES, CUT_GRID };
@@ -15,6 +16,9 @@ struct map {
 	struct chain join;
 	enum cut cut;
 	uint32_t parts_max;
+	bool parts_given; /* by whom the task is */
+	const struct plan_asked *asked;
+	const char *unit;  /* of the work */
 	struct sweep grid; /* of CUT_GRID */
 	struct buf tiles;  /* of pictures, as task.reduce needs to know of them */
 };
@@ -27,7 +31,9 @@ void map_put_facts(struct buf *b, const struct body *in);
 bool map_is_pictures(const struct map *m);
 /* A part's body: begun with its parameters; its items are put; it goes into the plan. */
 void map_part_begin(struct buf *b, const struct map *m);
-int map_part_end(const struct buf *b, const struct map *m) MUST_USE;
+int map_part_end(const struct buf *b, const struct map *m, uint64_t units) MUST_USE;
+/* So many units are to be cut: what is known of their pace makes parts_max. */
+void map_pace(struct map *m, const char *unit, uint64_t units);
 /* Append all parts to the plan. */
 int map_cut(struct map *m) MUST_USE;
 int map_cut_pictures(struct map *m, struct buf *b) MUST_USE; /* b: room for one part */

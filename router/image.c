@@ -63,6 +63,8 @@ static struct split_state split_of(const struct split *s)
 		.join = s->join,
 		.join_body = span_of(s->join_body, s->join_len),
 		.join_kind = span_str(s->join_kind),
+		.fan_in = s->fan_in,
+		.level_at = s->level_at,
 		.released = s->released,
 	};
 }
@@ -273,6 +275,8 @@ static bool restore_split(struct task *t, const struct task_state *s)
 	to->plan = from->plan;
 	to->join = from->join;
 	to->released = from->released;
+	to->fan_in = from->fan_in;
+	to->level_at = from->level_at;
 	to->parts_done = s->parts_done;
 	span_copy(from->join_kind, to->join_kind, sizeof to->join_kind);
 	to->join_body = bytes(from->join_body, &join_len, &ok);

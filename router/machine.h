@@ -40,6 +40,7 @@ struct router {
 	struct stragglers stragglers;
 	struct streams streams;
 	struct answers answers;
+	struct pace pace; /* of parts: not kept over a restart */
 	struct prng prng;
 	struct arena arena; /* for one step */
 	struct buf image;   /* an image that is encoded */

@@ -260,7 +260,10 @@ static void note_placed(struct router *r, struct task *t, const struct place_out
 static uint32_t inline_bytes(struct router *r, const struct task *t)
 {
 	const struct split *s = t->role == ROLE_PART ? tasks_at(&r->tasks, t->parent)->split : NULL;
-	uint32_t share = s == NULL || s->parts_n == 0 ? 0 : LIMIT_BODY_BYTES / 8 * 7 / s->parts_n;
+	uint32_t n = s == NULL                                 ? 0
+		     : s->fan_in > 0 && s->fan_in < s->parts_n ? s->fan_in
+							       : s->parts_n;
+	uint32_t share = n == 0 ? 0 : LIMIT_BODY_BYTES / 8 * 7 / n;
 
 	return share > LIMIT_PART_BYTES || share == 0 ? share : LIMIT_PART_BYTES;
 }

@@ -10,12 +10,11 @@
  * of several bodies never meet in one, and nothing is decoded here but the plan.
  */
 #include "router/graph.h"
+#include "router/split_pace.h"
 #include "wire/body.h"
 #include "wire/node.h"
 
 #include "base/pure.h"
-
-#define MAP_KIND "task.map"
 
 static struct task *parent_of(struct router *r, const struct task *child)
 {
@@ -123,11 +122,12 @@ static void give_up(struct router *r, struct task *parent, int code, const char 
 
 /* --- plan --------------------------------------------------------------------------------------------- */
 
-static void put_plan_body(struct buf *b, const struct router *r, const struct task *parent)
+static void put_plan_body(struct buf *b, struct router *r, const struct task *parent)
 {
 	body_put_param(b, SPAN_LIT("split.kind"),
 		span_str(registry_kind_at(&r->registry, parent->kind)->name));
 	body_put_int(b, "split.parts", r->conf.split_parts);
+	split_pace_put(b, r, parent);
 	body_put_item(b, SPAN_LIT("task"), SPAN_LIT(BODY_MEDIA),
 		span_of(parent->body, parent->body_len));
 }
@@ -176,6 +176,7 @@ void split_begin(struct router *r, struct task *t)
 		return;
 	}
 	t->split->plan = plan->id;
+	t->split->told_ps = split_pace_told(r, t);
 	task_move(&r->tasks, t, TASK_SPLIT);
 	note_step(r, t,
 		(struct explain_note){
@@ -200,6 +201,18 @@ static int check_plan(struct router *r, const struct task *parent, const struct 
 	return err;
 }
 
+/* Runs of the levels of a tree over n results, besides the join itself. */
+static uint32_t levels_of(uint32_t n, uint32_t fan_in)
+{
+	uint32_t runs = 0;
+
+	while (fan_in > 1 && n > fan_in) {
+		n = (n + fan_in - 1) / fan_in;
+		runs += n;
+	}
+	return runs;
+}
+
 /* Make the parts of a plan, each with an equal share of the price, and one kept for the join. They are queued only when all are made. */
 static int make_parts(struct router *r, struct task *parent, const struct split_plan *plan)
 {
@@ -212,6 +225,8 @@ static int make_parts(struct router *r, struct task *parent, const struct split_
 		return ERR_NO_MEMORY;
 	s->join_len = plan->join.body.len;
 	span_copy(plan->join.kind, s->join_kind, sizeof s->join_kind);
+	if (plan->parts_n + levels_of((uint32_t)plan->parts_n, plan->join.fan_in) <= LIMIT_PARTS)
+		s->fan_in = plan->join.fan_in;
 	for (size_t i = 0; i < plan->parts_n; i++) {
 		const struct part *p = &plan->parts[i];
 		struct task *t =
@@ -240,6 +255,8 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 		err = check_plan(r, parent, &plan);
 	if (err == 0)
 		err = make_parts(r, parent, &plan);
+	if (err == 0)
+		split_pace_note(r, parent, &plan);
 	if (err < 0) {
 		give_up(r, parent, err,
 			err == ERR_BUSY ? "no room for its parts" : "the plan cannot be used");
@@ -251,7 +268,7 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 			.rung = RUNG_SPLIT,
 			.node = planner->node,
 			.considered = s->parts_n,
-			.reason = SPAN_LIT("cut into parts"),
+			.reason = span_str(split_pace_say(s, why.detail, sizeof why.detail)),
 		});
 	event_progress(r, parent);
 	/* A part may end on arrival, and so may its parent then. */
@@ -261,16 +278,72 @@ static void on_planned(struct router *r, struct task *parent, const struct task 
 
 /* --- join --------------------------------------------------------------------------------------------- */
 
-/* The plan's body for the join, then the parts' results in order. */
-static void put_join_body(struct buf *b, struct router *r, const struct split *s)
+/* The plan's body for the join, then the results of parts in order. */
+static void put_join_body(struct buf *b, struct router *r, const struct split *s, uint32_t from,
+	uint32_t to)
 {
 	buf_add(b, span_of(s->join_body, s->join_len));
-	for (uint32_t i = 0; i < s->parts_n; i++) {
+	for (uint32_t i = from; i < to; i++) {
 		const struct task *t = tasks_find(&r->tasks, s->parts[i]);
 
 		body_put_item(b, SPAN_LIT("part"), SPAN_LIT(BODY_MEDIA),
 			span_of(t->result, t->result_len));
 	}
+}
+
+/* Join this many results from `from` on to one that is joined with others next. */
+static int add_inner(struct router *r, struct task *parent, uint32_t from, uint32_t n,
+	int64_t share)
+{
+	CLEANUP(buf_done) struct buf body = { 0 };
+	struct split *s = parent->split;
+	struct task *t;
+
+	buf_init(&body, LIMIT_BODY_BYTES);
+	put_join_body(&body, r, s, from, from + n);
+	if (buf_err(&body) < 0)
+		return buf_err(&body);
+	t = split_add_child(r, parent, span_str(s->join_kind), ROLE_PART, &body);
+	if (t == NULL)
+		return ERR_BUSY;
+	t->part = s->parts_n;
+	t->max_price_ucr = share;
+	s->parts[s->parts_n++] = t->id;
+	return 0;
+}
+
+/* More results than the join takes: a level of its tree, whose runs are parts like others. */
+static void begin_level(struct router *r, struct task *parent)
+{
+	struct split *s = parent->split;
+	uint32_t end = s->parts_n, n = (end - s->level_at + s->fan_in - 1) / s->fan_in;
+	struct ulid *ids = mem_grow(s->parts, (end + n) * sizeof *ids);
+	int err = ids == NULL ? ERR_NO_MEMORY : 0;
+
+	if (ids != NULL)
+		s->parts = ids;
+	for (uint32_t at = s->level_at; at < end && err == 0; at += s->fan_in)
+		err = add_inner(r, parent, at, end - at < s->fan_in ? end - at : s->fan_in,
+			left_ucr(parent) / (n + 1));
+	if (err < 0) {
+		give_up(r, parent, err,
+			err == ERR_TOO_BIG
+				? "results of parts are together above the limit of a body"
+				: "no room to join the parts");
+		return;
+	}
+	s->level_at = end;
+	task_touch(&r->tasks, parent);
+	note_step(r, parent,
+		(struct explain_note){
+			.kind = STEP_JOIN,
+			.rung = RUNG_SPLIT,
+			.node = NODE_NOBODY,
+			.considered = n,
+			.reason = SPAN_LIT("results are joined in a tree"),
+		});
+	for (uint32_t i = end; i < end + n && !s->released; i++)
+		rung_arrive(r, tasks_find(&r->tasks, s->parts[i]));
 }
 
 static void begin_join(struct router *r, struct task *parent)
@@ -280,7 +353,7 @@ static void begin_join(struct router *r, struct task *parent)
 	struct task *t;
 
 	buf_init(&body, LIMIT_BODY_BYTES);
-	put_join_body(&body, r, s);
+	put_join_body(&body, r, s, s->level_at, s->parts_n);
 	if (buf_err(&body) == ERR_TOO_BIG) {
 		give_up(r, parent, ERR_TOO_BIG,
 			"the parts' results are together above the limit of a body");
@@ -298,21 +371,30 @@ static void begin_join(struct router *r, struct task *parent)
 			.kind = STEP_JOIN,
 			.rung = RUNG_SPLIT,
 			.node = NODE_NOBODY,
-			.considered = s->parts_n,
+			.considered = s->parts_n - s->level_at,
 			.reason = SPAN_LIT("all parts are done"),
 		});
 	rung_arrive(r, t);
 }
 
-static void on_part(struct router *r, struct task *parent)
+static void on_part(struct router *r, struct task *parent, const struct task *part)
 {
 	struct split *s = parent->split;
+	uint32_t level = s->parts_n - s->level_at;
+	bool is_tree = s->fan_in > 1 && level > s->fan_in;
+
+	split_pace_learn(r, s, part);
 
 	s->parts_done++;
 	task_touch(&r->tasks, parent);
-	parent->permille = (uint16_t)(s->parts_done * 1000 / (s->parts_n + 1));
+	parent->permille =
+		(uint16_t)(s->parts_done * 1000 / (s->parts_n + levels_of(level, s->fan_in) + 1));
 	event_progress(r, parent);
-	if (s->parts_done == s->parts_n)
+	if (s->parts_done < s->parts_n)
+		return;
+	if (is_tree)
+		begin_level(r, parent);
+	else
 		begin_join(r, parent);
 }
 
@@ -374,7 +456,7 @@ void split_child_ended(struct router *r, struct task *child)
 	else if (role == ROLE_PLAN)
 		on_planned(r, parent, child);
 	else if (role == ROLE_PART)
-		on_part(r, parent);
+		on_part(r, parent, child);
 	else
 		on_joined(r, parent, child);
 }
@@ -410,5 +492,7 @@ void split_release(struct router *r, struct task *parent)
 	release(r, s->plan);
 	if (!ulid_is_zero(s->join))
 		release(r, s->join);
+	mem_free(s->pace);
+	s->pace = NULL;
 	graph_let_go(s);
 }

@@ -71,6 +71,7 @@ static void split_free(struct split *s)
 		return;
 	mem_free(s->parts);
 	mem_free(s->join_body);
+	mem_free(s->pace);
 	graph_run_free(s->graph);
 	mem_free(s);
 }

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/slots.h"
+#include "policy/pace.h"
 #include "router/explain.h"
 #include "wire/task.h"
 
@@ -54,9 +55,17 @@ struct twin {
 	char *was_on;        /* the node's name, as the journal had it, or NULL */
 };
 
+/* How much work each part is. */
+struct split_pace {
+	uint64_t key;
+	uint32_t parts_n;
+	char unit[PACE_UNIT_BYTES];
+	uint64_t units[];
+};
+
 /* A parent's parts. */
 struct split {
-	struct ulid *parts; /* ids, in order */
+	struct ulid *parts; /* ids, in order; then those of the levels of the join's tree */
 	uint32_t parts_n;
 	uint32_t parts_done;
 	struct ulid plan; /* the child that plans */
@@ -65,6 +74,10 @@ struct split {
 	unsigned char *join_body; /* encoded Body of the join, before the parts' results */
 	size_t join_len;
 	char join_kind[LIMIT_KIND_BYTES + 1];
+	uint32_t fan_in;         /* of the join; 0: it takes all at once */
+	int64_t told_ps;         /* the pace that the planner was told; 0: none */
+	uint32_t level_at;       /* the first of those whose results are joined next */
+	struct split_pace *pace; /* what is learned of its parts, or NULL: not after a restart */
 	struct graph_run
 		*graph; /* of a graph that goes on, or NULL: made again from body and children */
 };

@@ -107,6 +107,7 @@ static void put_plan(struct toy *t, struct buf *b)
 	for (uint64_t i = 0; i < parts; i++)
 		split_plan_put_part(b, &part);
 	part.kind = SPAN_LIT("task.reduce");
+	part.fan_in = 2;
 	split_plan_put_join(b, &part);
 }
 

@@ -54,6 +54,43 @@ static inline void run_part(struct mapped *m, const struct part *part)
 	trial_close(&t);
 }
 
+/* Of the bodies in `in`, joined two by two until there are two, as a router does it with a fan-in of two. */
+static inline void join_in_tree(struct mapped *m, const struct part *join, struct trial *ret)
+{
+	struct trial level;
+	struct body results;
+	struct arena a;
+
+	arena_init(&a, (size_t)64 << 20);
+	trial_open(&level);
+	assert_int_equal(body_view(&a, buf_span(&m->join.in), &results, NULL), 0);
+	while (results.items_n > 2) {
+		struct buf next;
+
+		buf_init(&next, (size_t)64 << 20);
+		for (size_t i = 0; i < results.items_n; i += 2) {
+			buf_reset(&level.in);
+			buf_add(&level.in, join->body);
+			for (size_t k = i; k < i + 2 && k < results.items_n; k++)
+				trial_nested(&level, "part", results.items[k].data);
+			if (trial_run(&level, m->join_kind, 1) < 0)
+				fail_msg("%s: %s", level.why.field, level.why.detail);
+			body_put_item(&next, SPAN_LIT("part"), SPAN_LIT(BODY_MEDIA),
+				buf_span(&level.out));
+		}
+		assert_int_equal(buf_err(&next), 0);
+		assert_int_equal(body_decode(&a, buf_span(&next), &results, NULL), 0);
+		buf_done(&next);
+	}
+	buf_reset(&ret->in);
+	buf_add(&ret->in, join->body);
+	for (size_t k = 0; k < results.items_n; k++)
+		trial_nested(ret, "part", results.items[k].data);
+	assert_int_equal(trial_run(ret, m->join_kind, 1), 0);
+	trial_close(&level);
+	arena_done(&a);
+}
+
 static inline void run_map(struct mapped *m)
 {
 	struct split_plan plan;
@@ -75,6 +112,14 @@ static inline void run_map(struct mapped *m)
 	span_copy(plan.join.kind, m->join_kind, sizeof(m->join_kind));
 	if (trial_run(&m->join, m->join_kind, 1) < 0)
 		fail_msg("%s: %s", m->join.why.field, m->join.why.detail);
+	if (plan.join.fan_in > 0) {
+		struct trial tree;
+
+		trial_open(&tree);
+		join_in_tree(m, &plan.join, &tree);
+		assert_true(span_eq(buf_span(&tree.out), buf_span(&m->join.out)));
+		trial_close(&tree);
+	}
 	arena_done(&a);
 }
 

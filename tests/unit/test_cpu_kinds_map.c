@@ -288,6 +288,51 @@ static void test_chain(void **state)
 	trial_close(&t);
 }
 
+/* What the router knows of such work makes the number of parts; what the task says goes before. */
+static void test_paces(void **state)
+{
+	static const struct {
+		const char *unit, *unit_ps, *nodes, *parts;
+		size_t n;
+	} rows[] = {
+		{ "sample", "0", "4", "0", 5 },     /* as the router is set */
+		{ "byte", "5000", "4", "0", 5 },    /* of something else */
+		{ "sample", "5000", "1", "0", 51 }, /* 50 s */
+		{ "sample", "5000", "40", "0", 120 },
+		{ "sample", "1", "40", "0", 1 },
+		{ "sample", "1000000000", "1", "0", 992 },
+		{ "sample", "5000", "40", "7", 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct split_plan plan;
+		struct mapped m;
+		struct arena a;
+		uint64_t units = 0;
+
+		arena_init(&a, 4 << 20);
+		open_map(&m, "compute.montecarlo");
+		trial_param(&m.task, "compute.montecarlo.samples", "10000000000");
+		trial_param(&m.task, "parts", rows[i].parts);
+		trial_param(&m.split, "split.kind", "task.map");
+		trial_param(&m.split, "split.parts", "5");
+		trial_param(&m.split, "split.unit", rows[i].unit);
+		trial_param(&m.split, "split.unit_ps", rows[i].unit_ps);
+		trial_param(&m.split, "split.nodes", rows[i].nodes);
+		trial_nested(&m.split, "task", buf_span(&m.task.in));
+		assert_int_equal(trial_run(&m.split, "task.split", 1), 0);
+		assert_int_equal(split_plan_decode(&a, buf_span(&m.split.out), &plan, NULL), 0);
+		assert_int_equal(plan.parts_n, rows[i].n);
+		for (size_t k = 0; k < plan.parts_n; k++)
+			units += plan.parts[k].units;
+		assert_true(units == 10000000000 && span_is(plan.parts[0].unit, "sample"));
+		assert_int_equal(plan.join.fan_in, 32);
+		close_map(&m);
+		arena_done(&a);
+	}
+}
+
 static void test_sums(void **state)
 {
 	struct trial t, part;
@@ -338,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_bad_maps),
 		cmocka_unit_test(test_foreign_kinds),
 		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_paces),
 		cmocka_unit_test(test_sums),
 		cmocka_unit_test(test_want_of_memory),
 	};

@@ -139,6 +139,121 @@ static void test_each_child_may_fail(void **state)
 }
 
 /* A task.map is its parts: it fails with them, and waits for a planner as a task waits for a node. */
+/* A plan of n parts with so many units each, and a join of so many results at once. */
+static struct task *begin_tree(struct kit *k, size_t n, uint32_t fan_in, uint64_t units)
+{
+	CLEANUP(buf_done) struct buf b = { 0 };
+	struct part part = { .kind = SPAN_LIT("text.extract"),
+		.units = units,
+		.unit = units > 0 ? SPAN_LIT("byte") : SPAN_LIT("") };
+	struct task *t = kit_submit(k, "task.map");
+
+	buf_init(&b, 1 << 20);
+	for (size_t i = 0; i < n; i++)
+		split_plan_put_part(&b, &part);
+	part = (struct part){ .kind = SPAN_LIT("task.reduce"), .fan_in = fan_in };
+	split_plan_put_join(&b, &part);
+	kit_done(k, child(k, t, ROLE_PLAN, 0), buf_span(&b));
+	return t;
+}
+
+/* Every part and inner join ends, in any order within its level; how many there were. */
+static uint32_t end_parts(struct kit *k, struct task *t)
+{
+	uint32_t n = 0, permille = 0;
+
+	while (child(k, t, ROLE_JOIN, 0) == NULL) {
+		uint32_t end = t->split->parts_n;
+
+		for (; n < end; n++)
+			kit_done(k, child(k, t, ROLE_PART, n), SPAN_LIT(""));
+		assert_true(t->permille >= permille && t->permille < 1000);
+		permille = t->permille;
+	}
+	return n;
+}
+
+static void test_results_are_joined_in_a_tree(void **state)
+{
+	static const uint32_t rows[][4] = { /* parts, fan-in, with inner joins, steps of them */
+		{ 1, 2, 1, 0 }, { 2, 2, 2, 0 }, { 3, 2, 5, 1 }, { 9, 3, 12, 1 }, { 10, 3, 16, 2 },
+		{ 16, 2, 30, 3 }, { 7, 0, 7, 0 }, { 7, 7, 7, 0 }, { 7, 8, 7, 0 }
+	};
+	struct kit *k = *state;
+
+	kit_offer(k, WORKER);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct task *t = begin_tree(k, rows[i][0], rows[i][1], 0);
+
+		assert_int_equal(t->split->parts_n, rows[i][0]);
+		assert_int_equal(end_parts(k, t), rows[i][2]);
+		assert_int_equal(kit_steps(t, STEP_JOIN, NULL), rows[i][3] + 1);
+		kit_done(k, child(k, t, ROLE_JOIN, 0), SPAN_LIT("all"));
+		assert_int_equal(t->state, STATE_SUCCEEDED);
+		assert_int_equal(router_open(k->r), 0);
+	}
+}
+
+static void test_inner_join_may_fail(void **state)
+{
+	struct kit *k = *state;
+	struct task *t;
+
+	kit_offer(k, WORKER);
+	t = begin_tree(k, 4, 2, 0);
+	for (uint32_t i = 0; i < 4; i++)
+		kit_done(k, child(k, t, ROLE_PART, i), SPAN_LIT(""));
+	kit_done(k, child(k, t, ROLE_PART, 5), SPAN_LIT(""));
+	kit_fails(k, child(k, t, ROLE_PART, 4), ERR_INVALID);
+	assert_int_equal(t->state, STATE_FAILED);
+	assert_int_equal(router_open(k->r), 0);
+}
+
+static void read_planner(struct kit *k, const struct task *t, struct arena *a, struct body *ret)
+{
+	const struct task *plan = child(k, t, ROLE_PLAN, 0);
+
+	assert_int_equal(body_decode(a, span_of(plan->body, plan->body_len), ret, NULL), 0);
+}
+
+/* Does the last step of the split have these words? */
+static bool says(const struct task *t, const char *words)
+{
+	struct explain_note note = { .reason = { 0 } };
+
+	return kit_steps(t, STEP_SPLIT, &note) > 0 &&
+	       memmem(note.reason.at, note.reason.len, words, strlen(words)) != NULL;
+}
+
+/* What parts took is told to the next plan of such work, and to no other. */
+static void test_pace_is_learned(void **state)
+{
+	struct kit *k = *state;
+	struct arena a;
+	struct body body;
+	struct task *t;
+
+	arena_init(&a, 1 << 20);
+	kit_offer(k, WORKER);
+	t = begin_tree(k, 2, 0, 1000);
+	assert_true(says(t, "not known yet"));
+	assert_int_equal(end_parts(k, t), 2);
+	assert_non_null(t->split->pace);
+	kit_done(k, child(k, t, ROLE_JOIN, 0), SPAN_LIT("all"));
+	assert_null(t->split->pace);
+	t = kit_submit(k, "task.map");
+	read_planner(k, t, &a, &body);
+	assert_true(span_is(body_param(&body, "split.unit")->value, "byte"));
+	assert_true(body_param(&body, "split.unit_ps")->value.at[0] != '0');
+	assert_non_null(body_param(&body, "split.nodes"));
+	t = kit_submit(k, "llm.chat");
+	read_planner(k, t, &a, &body);
+	assert_null(body_param(&body, "split.unit_ps"));
+	t = begin_tree(k, 2, 0, 1000);
+	assert_true(says(t, " ps before"));
+	arena_done(&a);
+}
+
 static void test_map_ends_with_its_parts(void **state)
 {
 	struct kit *k = *state;
@@ -399,6 +514,9 @@ int main(void)
 		TEST(test_plan_parts_join),
 		TEST(test_each_child_may_fail),
 		TEST(test_map_ends_with_its_parts),
+		TEST(test_results_are_joined_in_a_tree),
+		TEST(test_inner_join_may_fail),
+		TEST(test_pace_is_learned),
 		TEST(test_cancel_of_the_parent),
 		TEST(test_cancel_of_a_part),
 		TEST(test_expiry),

@@ -272,9 +272,11 @@ static void test_plan(void **state)
 	struct span bytes = load(g, "plan");
 	struct split_plan plan;
 
-	split_plan_put_part(&g->out, &(struct part){ T("text.extract"), T("one") });
-	split_plan_put_part(&g->out, &(struct part){ T("text.extract"), T("") });
-	split_plan_put_join(&g->out, &(struct part){ T("task.reduce"), T("how") });
+	split_plan_put_part(&g->out,
+		&(struct part){ T("text.extract"), T("one"), 7, T("byte"), 0 });
+	split_plan_put_part(&g->out, &(struct part){ .kind = T("text.extract") });
+	split_plan_put_join(&g->out,
+		&(struct part){ .kind = T("task.reduce"), .body = T("how"), .fan_in = 32 });
 	same(g);
 	assert_int_equal(split_plan_decode(&g->arena, bytes, &plan, NULL), 0);
 	for (size_t i = 0; i < plan.parts_n; i++)

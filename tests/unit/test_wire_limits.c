@@ -330,7 +330,7 @@ static void test_an_end_is_final(void **state)
 static void test_plans(void **state)
 {
 	struct fix *f = *state;
-	const struct part part = { T("a"), T("") };
+	const struct part part = { .kind = T("a") };
 
 	split_plan_put_join(&f->b, &part);
 	expect(f, decode_split_plan, ERR_INVALID, "part", 0);
@@ -342,7 +342,7 @@ static void test_plans(void **state)
 		split_plan_put_join(&f->b, &part);
 		expect(f, decode_split_plan, over ? ERR_TOO_BIG : 0, "part", LIMIT_PARTS);
 	}
-	split_plan_put_part(&f->b, &(struct part){ T(""), T("") });
+	split_plan_put_part(&f->b, &(struct part){ .kind = T("") });
 	split_plan_put_join(&f->b, &part);
 	expect(f, decode_split_plan, ERR_INVALID, "kind", LIMIT_KIND_BYTES);
 }

@@ -48,6 +48,8 @@ static void split_put(struct buf *b, unsigned field, const struct split_state *s
 	pb_int(b, 4, s->released);
 	pb_bytes(b, 5, s->join_body);
 	pb_bytes(b, 6, s->join_kind);
+	pb_int(b, 7, s->fan_in);
+	pb_int(b, 8, s->level_at);
 	pb_close(b, m);
 }
 
@@ -145,6 +147,8 @@ static void split_read(struct pb_in *in, const Spu__V1__SplitState *m, struct sp
 	ret->plan = pb_take_ulid_or_none(in, "plan", m->plan);
 	ret->join = pb_take_ulid_or_none(in, "join", m->join);
 	ret->released = m->released;
+	ret->fan_in = m->fan_in;
+	ret->level_at = pb_take_max(in, "level_at", m->level_at, (uint32_t)m->n_part);
 	ret->join_body = pb_take_bytes(in, "join_body", m->join_body, LIMIT_MESSAGE_BYTES);
 	if (m->join_kind[0] != '\0')
 		ret->join_kind = pb_take_kind(in, "join_kind", m->join_kind);

@@ -37,6 +37,8 @@ struct split_state {
 	struct ulid join;
 	struct span join_body;
 	struct span join_kind;
+	uint32_t fan_in;
+	uint32_t level_at;
 	bool released;
 };
 

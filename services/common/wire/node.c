@@ -525,6 +525,11 @@ static void part_read(struct pb_in *in, const Spu__V1__Part *m, struct part *p)
 {
 	p->kind = pb_take_kind(in, "kind", m->kind);
 	p->body = pb_take_bytes(in, "body", m->body, LIMIT_BODY_BYTES);
+	p->units = m->units;
+	p->unit = pb_take_token_or_none(in, "unit", m->unit);
+	p->fan_in = pb_take_max(in, "fan_in", m->fan_in, LIMIT_PARTS);
+	if (in->err == 0 && p->fan_in == 1)
+		pb_refuse(in, ERR_INVALID, "fan_in", 2, "a tree needs two branches");
 }
 
 int split_plan_decode(struct arena *a, struct span bytes, struct split_plan *ret, struct fail *why)
@@ -558,6 +563,9 @@ static void part_put(struct buf *b, unsigned field, const struct part *p)
 
 	pb_bytes(b, 1, p->kind);
 	pb_bytes(b, 2, p->body);
+	pb_int(b, 3, p->units);
+	pb_bytes(b, 4, p->unit);
+	pb_int(b, 5, p->fan_in);
 	pb_close(b, m);
 }
 

@@ -137,6 +137,9 @@ void downs_put(struct buf *b, const struct down *d);
 struct part {
 	struct span kind;
 	struct span body; /* encoded */
+	uint64_t units;   /* how much work it is; 0: not told */
+	struct span unit; /* of what */
+	uint32_t fan_in;  /* of the join: results that it takes at once; 0: all */
 };
 
 struct split_plan {

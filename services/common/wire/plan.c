@@ -8,7 +8,15 @@
 #include "base/pure.h"
 #include "wire/pbread.h"
 
-enum { PLAN_PART = 1, PLAN_JOIN = 2, PART_KIND = 1, PART_BODY = 2 };
+enum {
+	PLAN_PART = 1,
+	PLAN_JOIN = 2,
+	PART_KIND = 1,
+	PART_BODY = 2,
+	PART_UNITS = 3,
+	PART_UNIT = 4,
+	PART_FAN_IN = 5
+};
 
 static bool read_part(struct span s, struct part *ret)
 {
@@ -22,6 +30,12 @@ static bool read_part(struct span s, struct part *ret)
 			ret->kind = f.data;
 		else if (f.number == PART_BODY)
 			ret->body = f.data;
+		else if (f.number == PART_UNITS)
+			ret->units = f.value;
+		else if (f.number == PART_UNIT)
+			ret->unit = f.data;
+		else if (f.number == PART_FAN_IN)
+			ret->fan_in = (uint32_t)f.value;
 	}
 	return fmt_is_kind(ret->kind);
 }
@@ -113,7 +127,7 @@ void plan_encode(struct buf *b, const struct plan *p)
 
 	buf_init(&body, b->max);
 	for (size_t i = 0; i < p->split.parts_n; i++) {
-		struct part part = { .kind = p->split.parts[i].kind };
+		struct part part = p->split.parts[i];
 
 		buf_reset(&body);
 		body_encode(&body, &p->bodies[i]);
