@@ -95,12 +95,23 @@ static void test_fold_keeps_utf8(void **state)
 	}
 }
 
+/* What stands behind a word in its room does not matter. */
+static bool is_stop(const char *word)
+{
+	char room[STEM_BYTES];
+	size_t len = strlen(word);
+
+	memset(room, 's', sizeof(room));
+	memcpy(room, word, len);
+	return stem_is_stop(room, len);
+}
+
 static void test_stop(void **state)
 {
 	(void)state;
-	assert_true(stem_is_stop("the", 3) && stem_is_stop("x", 1) && stem_is_stop("without", 7));
-	assert_false(stem_is_stop("theme", 5) || stem_is_stop("lease", 5) || stem_is_stop("9", 1));
-	assert_false(stem_is_stop("", 0));
+	assert_true(is_stop("the") && is_stop("x") && is_stop("without"));
+	assert_false(is_stop("theme") || is_stop("lease") || is_stop("9") || is_stop(""));
+	assert_false(is_stop("wit") || is_stop("yourself") || is_stop("zz") || is_stop("aa"));
 }
 
 /* Forms that are equal as written are judged alike; words_next is both steps together. */

@@ -67,18 +67,18 @@ static uint32_t intern(struct terms *t, const struct form *form, uint64_t hash)
 }
 
 /* Does a unit that begins with this stop word speak of what the one before said? In lower case. */
-static bool points_back(struct span word)
+static bool points_back(const char *word, size_t len)
 {
-	static const struct span words[] = { WORD("but"), WORD("he"), WORD("her"), WORD("his"),
-		WORD("however"), WORD("it"), WORD("its"), WORD("she"), WORD("such"), WORD("that"),
-		WORD("their"), WORD("them"), WORD("then"), WORD("these"), WORD("they"),
-		WORD("this"), WORD("those") };
+	static const char words[][8] = { "but", "he", "her", "his", "however", "it", "its", "she",
+		"such", "that", "their", "them", "then", "these", "they", "this", "those" };
+	char padded[8] = { 0 };
+	bool found = false;
 
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (span_eq(word, words[i]))
-			return true;
-	}
-	return false;
+	CHECK(len < sizeof(padded));
+	memcpy(padded, word, len);
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		found |= memcmp(words[i], padded, sizeof(padded)) == 0;
+	return found;
 }
 
 /* What a form is in the index of forms; 0 without memory. */
@@ -89,8 +89,8 @@ static uint32_t judge(struct terms *t, const struct form *form)
 	struct word word = words_judge(form, room, &stem);
 	uint32_t id;
 
-	if (word.is_stop) /* which has no more bytes than there is room for */
-		return points_back(span_of(room, form->text.len)) ? STOP_LEANS : STOP;
+	if (word.is_stop)
+		return points_back(room, form->text.len) ? STOP_LEANS : STOP;
 	id = intern(t, form, word.hash);
 	return id == 0 || id >= NUMBER ? 0 : id | (is_digit(form->text.at[0]) ? NUMBER : 0);
 }

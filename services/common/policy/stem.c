@@ -50,7 +50,7 @@ static const struct stop_row stop_rows['z' - 'a' + 1] = {
 #undef WORDS
 /* clang-format on */
 
-#define FORM_BYTES 12
+#define FORM_BYTES (2 * KEY_BYTES)
 
 static const struct irregular {
 	char form[FORM_BYTES], base[FORM_BYTES];
@@ -221,6 +221,12 @@ static uint64_t key_at(const char *at)
 	return be64toh(bytes);
 }
 
+/* Of up to `len` bytes at `at`, zeros behind them; eight may be read. */
+static uint64_t key_of(const char *at, size_t len)
+{
+	return len == 0 ? 0 : len >= KEY_BYTES ? key_at(at) : key_at(at) & ~(UINT64_MAX >> 8 * len);
+}
+
 /* The last of n > 0 sorted rows that is not greater than the key, or the first. By halves, without a branch for what is
  * found there: which half it is cannot be predicted. */
 static const char *row_of(const char *rows, size_t n, size_t row_bytes, uint64_t key)
@@ -237,28 +243,30 @@ static const char *row_of(const char *rows, size_t n, size_t row_bytes, uint64_t
 
 static size_t base_form(char *word, size_t len)
 {
-	char form[FORM_BYTES] = { 0 };
 	const struct irregular *row;
 	unsigned letter = (unsigned)word[0] - 'a';
+	uint64_t key;
 	size_t n;
 
-	_Static_assert(FORM_BYTES >= KEY_BYTES, "a form has a key");
+	_Static_assert(FORM_BYTES == 2 * KEY_BYTES, "a form is two keys");
 	if (len < 2 || len >= FORM_BYTES || letter > 'z' - 'a')
 		return len;
 	row = &irregulars[irregular_from[letter]];
 	n = (size_t)irregular_from[letter + 1] - irregular_from[letter];
 	if (n == 0)
 		return len;
-	memcpy(form, word, len);
-	row = (const struct irregular *)row_of(row->form, n, sizeof(*row), key_at(form));
-	if (memcmp(row->form, form, FORM_BYTES) != 0)
+	key = key_of(word, len);
+	row = (const struct irregular *)row_of(row->form, n, sizeof(*row), key);
+	if (key_at(row->form) != key ||
+		key_at(row->form + KEY_BYTES) !=
+			key_of(word + KEY_BYTES, len < KEY_BYTES ? 0 : len - KEY_BYTES))
 		return len;
 	len = strlen(row->base);
 	memcpy(word, row->base, len);
 	return len;
 }
 
-size_t stem_cut(char *word, size_t len)
+size_t stem_cut(char word[STEM_BYTES], size_t len)
 {
 	len = base_form(word, len);
 	len = cut_plural(word, len);
@@ -271,11 +279,10 @@ size_t stem_cut(char *word, size_t len)
 	return len;
 }
 
-bool stem_is_stop(const char *word, size_t len)
+bool stem_is_stop(const char word[STEM_BYTES], size_t len)
 {
-	char key[KEY_BYTES] = { 0 };
 	const struct stop_row *row;
-	uint64_t bits;
+	uint64_t key;
 
 	if (len == 0 || len >= KEY_BYTES || word[0] < 'a' || word[0] > 'z')
 		return false;
@@ -284,7 +291,6 @@ bool stem_is_stop(const char *word, size_t len)
 	row = &stop_rows[word[0] - 'a'];
 	if (row->n == 0)
 		return false;
-	memcpy(key, word, len);
-	bits = key_at(key);
-	return key_at(row_of(row->words[0], row->n, KEY_BYTES, bits)) == bits;
+	key = key_of(word, len);
+	return key_at(row_of(row->words[0], row->n, KEY_BYTES, key)) == key;
 }

@@ -18,7 +18,8 @@ void stem_fold(struct span s, char to[STEM_BYTES]);
 /* Take the ending off an ASCII word in lower case, in place: plurals, -ed, -ing, -ly, a last e; irregular
  * forms give their base. Returns the new length; the base may be longer
  * than the form, so the room is STEM_BYTES. len <= STEM_BYTES. */
-size_t stem_cut(char *word, size_t len);
+size_t stem_cut(char word[STEM_BYTES], size_t len);
 
-/* Carries an English word (lower case) no content of its own: "the", "of", a single letter? */
-bool stem_is_stop(const char *word, size_t len);
+/* Carries an English word (lower case) no content of its own: "the", "of", a single letter? What stands behind
+ * it in its room does not matter. */
+bool stem_is_stop(const char word[STEM_BYTES], size_t len);

@@ -223,17 +223,18 @@ static size_t take_plain(struct words *w, struct form *forms, size_t most)
 		 special = w->special & unread, starts = narrow & ~(narrow << 1),
 		 ends = narrow << 1 & ~narrow & ((special & -special) - 1);
 	struct span text = w->text;
-	size_t n = 0, from = w->from;
+	size_t n = 0, from = w->from, end = 0;
 
 	for (; ends != 0 && n < most; n++) {
-		size_t start = (unsigned)__builtin_ctzll(starts),
-		       end = (unsigned)__builtin_ctzll(ends);
+		size_t start = (unsigned)__builtin_ctzll(starts);
 
+		end = (unsigned)__builtin_ctzll(ends);
 		starts &= starts - 1;
 		ends &= ends - 1;
 		forms[n] = form_at(text, from + start, end - start, true);
-		w->at = from + end;
 	}
+	if (n > 0)
+		w->at = from + end;
 	return n;
 }
 
