@@ -487,6 +487,10 @@ static void test_lies(void **state)
 		{ true, ERR_INVALID, "offset", { .size = SIZE, .offset = SIZE + 1 },
 			{ .size = 0 } },
 		{ true, ERR_MALFORMED, "offset", { .size = SIZE }, { .offset = SIZE + 1 } },
+		{ true, ERR_TIMEOUT, "", { .size = SIZE, .offset = SIZE },
+			{ .fail = { .code = ERR_BUSY,
+				  .field = "upload",
+				  .retry_after_ms = INT64_MAX } } },
 		{ false, ERR_IO, "hash", { .size = chunk }, { .data = some } },
 		{ false, ERR_MALFORMED, "offset", { .size = 5 }, { .data = some } },
 	};

@@ -343,6 +343,13 @@ static void on_data(struct blob_transfer *t, uint32_t round, const struct blob_r
 		CHECK(transfer_acked(&t->machine, now_of(t), round, r->offset + r->data.len) == 0);
 }
 
+/* As the store asks, but no later than without an answer. */
+static int64_t pause_ns(const struct fail *why)
+{
+	return why->retry_after_ms < STALL_NS / NS_PER_MS ? why->retry_after_ms * NS_PER_MS
+							  : STALL_NS;
+}
+
 static void on_commit(struct blob_transfer *t, const struct blob_reply *r)
 {
 	if (!t->is_committing)
@@ -350,7 +357,7 @@ static void on_commit(struct blob_transfer *t, const struct blob_reply *r)
 	if (r->fail.code == 0) {
 		end(t, NULL);
 	} else if (r->fail.code == ERR_BUSY && span_is(span_str(r->fail.field), "upload")) {
-		t->commit_again_ns = now_of(t) + r->fail.retry_after_ms * NS_PER_MS;
+		t->commit_again_ns = now_of(t) + pause_ns(&r->fail);
 	} else if (r->fail.code == ERR_UNKNOWN || span_is(span_str(r->fail.field), "offset")) {
 		t->is_committing = false;
 		broke(t, t->machine.round, &r->fail);
