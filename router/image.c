@@ -337,7 +337,7 @@ static struct task *place_for(struct router *r, const struct journal_image *imag
 		fail_set(why, ERR_CONFLICT, "task", 0, "a task stands in two rows");
 		return NULL;
 	}
-	tenant = kind == KIND_UNKNOWN ? SLOT_NONE : tenants_need(&r->tenants, o->tenant);
+	tenant = kind == KIND_UNKNOWN ? SLOT_NONE : tenants_need(&r->tenants, o->tenant, r->now_ns);
 	if (tenant != SLOT_NONE)
 		t = router_add_known(r, tenant, image->task);
 	if (t == NULL) {

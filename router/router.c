@@ -143,7 +143,7 @@ void router_drop_task(struct router *r, struct task *t)
 	flow_drop(r, t);
 	tasks_drop(&r->tasks, t);
 	tenant_at(&r->tenants, tenant)->tasks--;
-	tenants_drop_idle(&r->tenants, tenant);
+	tenants_drop_idle(&r->tenants, tenant, r->now_ns);
 }
 
 /* --- cancel, drain, time ------------------------------------------------------------------------------- */

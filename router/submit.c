@@ -153,11 +153,11 @@ static int accept_task(struct router *r, const struct router_event *e, struct ta
 		return fail_set(why, ERR_UNKNOWN, "kind", 0,
 			"there is no kind %.*s, and no node offers one of that name",
 			(int)s->kind.len, (const char *)s->kind.at);
-	tenant = tenants_need(&r->tenants, e->who);
+	tenant = tenants_need(&r->tenants, e->who, r->now_ns);
 	if (tenant == SLOT_NONE)
 		return refuse_busy(why, "tenants", r->conf.tenants_max);
 	err = accept_as(r, tenant, kind, e, ret);
-	tenants_drop_idle(&r->tenants, tenant);
+	tenants_drop_idle(&r->tenants, tenant, r->now_ns);
 	return err;
 }
 

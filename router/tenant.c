@@ -49,12 +49,21 @@ static void begin(const struct tenants *ts, struct tenant *n, struct span name)
 	}
 }
 
-uint32_t tenants_need(struct tenants *ts, struct span name)
+static void drop_all_idle(struct tenants *ts, int64_t now_ns)
+{
+	for (uint32_t i = 0; i < ts->slots.cap; i++)
+		if (slots_is_taken(&ts->slots, i))
+			tenants_drop_idle(ts, i, now_ns);
+}
+
+uint32_t tenants_need(struct tenants *ts, struct span name, int64_t now_ns)
 {
 	uint32_t i = tenants_find(ts, name);
 
 	if (i != SLOT_NONE || map_reserve(&ts->by_name) < 0)
 		return i;
+	if (ts->slots.used == ts->slots.max)
+		drop_all_idle(ts, now_ns);
 	i = slots_take(&ts->slots);
 	if (i == SLOT_NONE)
 		return i;
@@ -63,11 +72,11 @@ uint32_t tenants_need(struct tenants *ts, struct span name)
 	return i;
 }
 
-void tenants_drop_idle(struct tenants *ts, uint32_t tenant)
+void tenants_drop_idle(struct tenants *ts, uint32_t tenant, int64_t now_ns)
 {
 	const struct tenant *n = tenant_at(ts, tenant);
 
-	if (n->tasks > 0)
+	if (n->tasks > 0 || n->rate.due_ns > now_ns)
 		return;
 	map_drop(&ts->by_name, span_hash(span_str(n->name), HASH_SEED), tenant);
 	slots_drop(&ts->slots, tenant);

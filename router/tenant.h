@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * tenant: who submits, as the router machine knows them: made with their first task, forgotten with the last one
- * that is kept.
+ * that is kept, unless the limit of their rate would be forgotten with them.
  */
 #pragma once
 #include "base/limits.h"
@@ -48,9 +48,9 @@ void tenants_done(struct tenants *ts);
 /* The index of the one with this name, or SLOT_NONE. */
 uint32_t tenants_find(const struct tenants *ts, struct span name);
 /* The same, made if it is new; SLOT_NONE without room. */
-uint32_t tenants_need(struct tenants *ts, struct span name);
-/* Forget it, if it has no tasks. */
-void tenants_drop_idle(struct tenants *ts, uint32_t tenant);
+uint32_t tenants_need(struct tenants *ts, struct span name, int64_t now_ns);
+/* Forget it, if it has no tasks and its rate does not hold it back; else when its place is needed. */
+void tenants_drop_idle(struct tenants *ts, uint32_t tenant, int64_t now_ns);
 
 /* One of its tasks is open, with a body of so many bytes; or has ended. */
 void tenants_open(struct tenants *ts, uint32_t tenant, uint64_t bytes);

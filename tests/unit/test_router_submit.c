@@ -432,6 +432,34 @@ static void test_a_replay_is_a_submit_too(void **state)
 	assert_int_equal(router_open(k->r), 4);
 }
 
+static void slowly(struct router_conf *conf)
+{
+	conf->of_tenant = (struct admit_limits){ .rate = 2, .burst = 1 };
+	conf->tenants_max = 2;
+}
+
+/* Who is forgotten with its last task may not submit the faster for it. */
+static void test_a_rate_outlives_the_last_task(void **state)
+{
+	struct kit *k;
+	struct submit s = kit_task("util.echo");
+
+	kit_free(*state);
+	*state = k = kit_new(slowly);
+	s.keep_ms = 1;
+	for (int i = 0; i < 5; i++) {
+		assert_non_null(kit_submit_as(k, "t", &s));
+		cancel(k, "t", k->reply.task);
+		kit_pass(k, 10 * MS);
+		assert_null(tasks_find(&k->r->tasks, k->reply.task));
+		refused(k, &s, ERR_BUSY, "tenant.rate");
+		kit_pass(k, SEC);
+	}
+	/* It takes nobody's place for that longer than it must. */
+	assert_non_null(kit_submit_as(k, "one", &s));
+	assert_non_null(kit_submit_as(k, "two", &s));
+}
+
 static void test_too_many_nodes(void **state)
 {
 	struct kit *k = smaller(state);
@@ -524,6 +552,7 @@ int main(void)
 		TEST(test_a_task_is_kept_as_long_as_it_asks),
 		TEST(test_the_oldest_goes_for_want_of_room),
 		TEST(test_a_replay_is_kept_alike),
+		TEST(test_a_rate_outlives_the_last_task),
 		TEST(test_a_replay_is_a_submit_too),
 		TEST(test_too_many_nodes),
 		TEST(test_no_memory),

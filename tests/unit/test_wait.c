@@ -26,7 +26,7 @@ static int set_up(void **state)
 	assert_non_null(g);
 	tenants_init(&g->tenants, TENANTS);
 	for (uint32_t i = 0; i < TENANTS; i++)
-		g->tenant[i] = tenants_need(&g->tenants, span_of("abcde" + i, 1));
+		g->tenant[i] = tenants_need(&g->tenants, span_of("abcde" + i, 1), 0);
 	*state = g;
 	return waits_init(&g->waits, KINDS, WAITING);
 }
