@@ -37,7 +37,7 @@ need  = $(if $(shell command -v $(1)),,$(error $(1) is missing: apt-get install 
 needs = $(if $(shell pkg-config --exists $(call names,$(1)) || echo missing),$(foreach m,$(1),\
 	$(if $(shell pkg-config --exists $(call names,$(m)) || echo missing),$(error \
 	$(call names,$(m)) is missing: apt-get install $(lastword $(subst :, ,$(m))), or run scripts/setup))))
-NO_BUILD := clean help format docs
+NO_BUILD := clean uninstall help format docs
 ifneq ($(filter-out $(NO_BUILD),$(or $(MAKECMDGOALS),all)),)
 $(call need,$(CC),$(or $(CLANG),gcc))
 $(call need,ar,binutils)
@@ -141,7 +141,7 @@ ifeq ($(VARIANT),fuzz)
 $(FUZZ): LINK += -fsanitize=fuzzer
 endif
 
-.PHONY: all tests check checks unit sim e2e torture fuzz fuzz-live bench asan ubsan tsan format lint install clean help docs FORCE
+.PHONY: all tests check checks unit sim e2e torture fuzz fuzz-live bench asan ubsan tsan format lint install uninstall clean help docs FORCE
 all: $(LIBSPU) $(ARCHIVES) $(PROGRAMS) ## build the library and every program
 tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(RAW) $(TORTURE) ## build every test and benchmark too
 
@@ -206,6 +206,10 @@ endif
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	for unit in scripts/systemd/*.service; do sed 's|@BIN@|$(PREFIX)/bin|' $$unit \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/}; done
+uninstall: ## what install has put there
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(notdir $(PROGRAMS))) \
+		$(addprefix $(DESTDIR)$(PREFIX)/lib/systemd/system/,$(notdir $(wildcard scripts/systemd/*.service))) \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/spu
 clean: ## remove build/
 	$(Q)rm -rf build
 help: ## this list
