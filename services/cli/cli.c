@@ -113,6 +113,7 @@ static void choose_url(struct cli *c)
 		snprintf(c->url, sizeof(c->url), "%s", url);
 	else if (!state_dir_url(c->opts.dir, c->url, sizeof(c->url)))
 		snprintf(c->url, sizeof(c->url), DEFAULT_URL);
+	bus_servers_text(c->url, c->servers, sizeof(c->servers));
 }
 
 static int choose_tenant(struct cli *c)
@@ -134,6 +135,22 @@ static void on_timeout(void *ctx, int64_t now_ns)
 	*(int *)ctx = 1;
 }
 
+static void on_bus_error(void *ctx, const struct fail *why)
+{
+	struct cli *c = ctx;
+
+	c->bus_why = *why;
+}
+
+static int unreached(const struct cli *c)
+{
+	if (c->bus_why.code == ERR_DENIED)
+		return cli_fail_text(ERR_DENIED, "the NATS server at %s refuses: %s", c->servers,
+			c->bus_why.detail);
+	return cli_fail_text(ERR_NO_NODE,
+		"no NATS server answers at %s; is the mesh running? (spu up)", c->servers);
+}
+
 /* Wait until the bus is up. */
 static int await_bus(struct cli *c)
 {
@@ -148,15 +165,17 @@ static int await_bus(struct cli *c)
 		return cli_fail_text(r, "waiting failed");
 	if (c->interrupted)
 		return EXIT_INTERRUPTED;
-	if (c->bus->state != BUS_UP)
-		return cli_fail_text(ERR_NO_NODE,
-			"no NATS server answers at %s; is the mesh running? (spu up)", c->url);
-	return 0;
+	return c->bus->state == BUS_UP ? 0 : unreached(c);
 }
 
 static int open_client(struct cli *c)
 {
-	struct bus_nats_conf conf = { .url = c->url, .name = "spu" };
+	struct bus_nats_conf conf = {
+		.url = c->url,
+		.name = "spu",
+		.on_error = on_bus_error,
+		.error_ctx = c,
+	};
 	struct client_conf client = { .tenant = span_str(c->tenant) };
 	struct fail why = { 0 };
 	int r;

@@ -29,6 +29,7 @@ struct cli {
 	const char *
 		about; /* what the question is about, where one command asks about several; or NULL */
 	char url[CLI_URL_BYTES];
+	char servers[CLI_URL_BYTES]; /* the same as it may be shown */
 	char tenant[65];
 };
 

@@ -103,7 +103,7 @@ static void print_mesh(const struct cli *c, const struct mesh_view *m)
 	char up[24], jitter[24];
 
 	printf("%srouter %.*s%s at %s, up %s, policy %.*s\n", colour_on(COLOUR_BOLD),
-		(int)m->router.len, (const char *)m->router.at, colour_off(), c->url,
+		(int)m->router.len, (const char *)m->router.at, colour_off(), c->servers,
 		fmt_duration_text(m->up_ms * NS_PER_MS, up), (int)m->policy.len,
 		(const char *)m->policy.at);
 	printf("  now    %u queued, %u running, %u nodes up\n", m->queued, m->running, m->nodes_up);
@@ -144,7 +144,7 @@ static int print_json(const struct cli *c, const struct mesh_view *m, const stru
 
 	json_init(&j);
 	json_open(&j, NULL, '{');
-	json_text(&j, "url", span_str(c->url));
+	json_text(&j, "url", span_str(c->servers));
 	mesh_json(&j, m);
 	if (p->n > 0)
 		json_text(&j, "dir", span_str(p->dir));

@@ -4,6 +4,9 @@
  */
 #include "run/bus.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "base/limits.h"
 
 /* "NATS/1.0", "traceparent: ", the line ends: what a trace adds to a message besides itself. */
@@ -76,6 +79,23 @@ bool bus_is_trace(struct span trace)
 			return false;
 	}
 	return true;
+}
+
+void bus_servers_text(const char *urls, char *to, size_t room)
+{
+	struct span rest = span_str(urls);
+	size_t len = 0;
+
+	to[0] = '\0';
+	while (rest.len > 0 && len < room) {
+		struct span url = span_trim(span_cut(&rest, ','));
+		const unsigned char *sign = memrchr(url.at, '@', url.len);
+
+		if (sign != NULL)
+			url = span_part(url, (size_t)(sign + 1 - url.at), url.len);
+		len += (size_t)snprintf(to + len, room - len, "%s%s%.*s", len > 0 ? "," : "",
+			sign != NULL ? "nats://" : "", (int)url.len, (const char *)url.at);
+	}
 }
 
 void bus_set_state(struct bus *b, enum bus_state state)

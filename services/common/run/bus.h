@@ -70,6 +70,8 @@ void bus_flush(struct bus *b);
 /* Flush, end the connection, free the bus and its subscriptions; not inside a handler. NULL is allowed. */
 void bus_close(struct bus *b);
 
+/* Addresses of servers as they may be shown: "nats://user:password@host:4222,..." without users and passwords. */
+void bus_servers_text(const char *urls, char *to, size_t room);
 /* Tokens joined by single dots, without blanks, control characters and wildcards. */
 bool bus_is_subject(const char *s);
 /* The same with `*` for any one token and `>` for all that remain, at the end. */

@@ -19,6 +19,7 @@
 
 #define PATIENCE_BEATS 10             /* of the control loop: 1 s */
 #define TELL_AGAIN_NS (60 * NS_PER_S) /* the log says so often that no server answers */
+#define COMPLAINTS 16u                /* of the server in that time that the log has */
 
 /* Names */
 
@@ -45,23 +46,6 @@ static void make_name(struct daemon *d)
 	for (size_t i = 0; i < len; i++)
 		d->name[i] = token_char(d->name[i]);
 	d->name[len] = '\0';
-}
-
-/* "nats://user:password@host:4222,..." without the users and passwords. */
-static void set_servers(struct daemon *d, struct span urls)
-{
-	size_t len = 0;
-
-	while (urls.len > 0 && len < sizeof(d->servers)) {
-		struct span url = span_trim(span_cut(&urls, ','));
-		const unsigned char *sign = memrchr(url.at, '@', url.len);
-
-		if (sign != NULL)
-			url = span_part(url, (size_t)(sign + 1 - url.at), url.len);
-		len += (size_t)snprintf(d->servers + len, sizeof(d->servers) - len, "%s%s%.*s",
-			len > 0 ? "," : "", sign != NULL ? "nats://" : "", (int)url.len,
-			(const char *)url.at);
-	}
 }
 
 /* Stopping */
@@ -260,6 +244,21 @@ static void tell_unreached(struct daemon *d, const struct fail *why)
 		LOG_STR(why->detail));
 }
 
+/* What the server refuses while the connection is up. It may refuse the same again and again. */
+static void tell_complaint(struct daemon *d, const struct fail *why)
+{
+	if (d->loop.now_ns - d->complained_ns >= TELL_AGAIN_NS) {
+		d->complained_ns = d->loop.now_ns;
+		d->complaints = 0;
+	} else if (d->complaints >= COMPLAINTS || strcmp(why->detail, d->complaint) == 0) {
+		return;
+	}
+	d->complaints++;
+	span_copy(span_str(why->detail), d->complaint, sizeof(d->complaint));
+	log_warn("the NATS server has complained", "error", LOG_ERR(why->code), "detail",
+		LOG_STR(why->detail));
+}
+
 static void on_bus_error(void *ctx, const struct fail *why)
 {
 	struct daemon *d = ctx;
@@ -267,8 +266,7 @@ static void on_bus_error(void *ctx, const struct fail *why)
 	if (d->bus == NULL || d->bus->state != BUS_UP)
 		tell_unreached(d, why);
 	else
-		log_warn("the NATS server has complained", "error", LOG_ERR(why->code), "detail",
-			LOG_STR(why->detail));
+		tell_complaint(d, why);
 }
 
 static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail *why)
@@ -282,7 +280,7 @@ static int open_bus(struct daemon *d, const struct conf_base *conf, struct fail 
 	};
 	int r;
 
-	set_servers(d, span_str(conf->url));
+	bus_servers_text(conf->url, d->servers, sizeof(d->servers));
 	d->bus = bus_nats_open(&d->loop, &nats, why);
 	if (d->bus == NULL)
 		return why->code < 0 ? why->code : ERR_NO_MEMORY;

@@ -67,6 +67,9 @@ struct daemon {
 	char servers[256]; /* the NATS servers as they may be shown: without users and passwords */
 	int64_t told_ns;   /* when the log last said that none answers; 0: not in this outage */
 	int told_code;     /* and with which error */
+	int64_t complained_ns; /* since when the complaints of the server are counted */
+	unsigned complaints;
+	char complaint[256]; /* the last one */
 	int signal_fd;
 	int ready_fd; /* -1: none, or told */
 };
