@@ -136,6 +136,33 @@ static void test_values_and_defaults(void **state)
 	expect_assert_failure((void)kind_int(echo, &none, "nothing"));
 }
 
+static bool has_rung(const struct kind_row *row, enum rung rung)
+{
+	for (unsigned i = 0; i < row->ladder.n; i++) {
+		if (row->ladder.rung[i] == (uint8_t)rung)
+			return true;
+	}
+	return false;
+}
+
+/* Where no GPU is free, a CPU node does it, or cuts it into what CPU nodes do. */
+static void test_gpu_kinds_have_a_cpu_rung(void **state)
+{
+	unsigned n = 0;
+
+	(void)state;
+	for (unsigned i = 0; kind_at(i) != NULL; i++) {
+		const struct kind_row *row = kind_at(i);
+
+		if (!has_rung(row, RUNG_GPU))
+			continue;
+		n++;
+		if (!has_rung(row, RUNG_CPU) && !has_rung(row, RUNG_SPLIT))
+			fail_msg("%s needs a GPU", row->name);
+	}
+	assert_true(n >= 4);
+}
+
 static void test_ladders(void **state)
 {
 	static const char *const wrong[] = { "", ",", "cpu,", ",cpu", "cpu,cpu", "cpu gpu", "none",
@@ -164,6 +191,7 @@ int main(void)
 		cmocka_unit_test(test_values_are_checked),
 		cmocka_unit_test(test_what_has_no_default_must_be_given),
 		cmocka_unit_test(test_values_and_defaults),
+		cmocka_unit_test(test_gpu_kinds_have_a_cpu_rung),
 		cmocka_unit_test(test_ladders),
 	};
 
