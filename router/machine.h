@@ -147,10 +147,11 @@ void report_order_cancel(struct router *r, struct span node, struct ulid task, u
 void report_extend(const struct router *r, int64_t *lease_ns, int64_t said_ns);
 /* What the node that has the current attempt says about it. */
 void report_attempt(struct router *r, struct task *t, const struct up *u);
-/* An attempt failed on this node: rather another one next. */
-void report_avoid(struct task *t, uint32_t node);
-/* The node refused for now: it gets nothing for a while. */
-void report_close(struct router *r, uint32_t node, const struct up *u);
+/* What an attempt that its node refused, and why, or that failed there, means for the node and for where the task
+ * goes next. report_refused: true, the node is full for now, and the attempt counts for nothing. */
+int report_refusal(const struct up *u);
+bool report_refused(struct router *r, struct task *t, uint32_t node, const struct up *u);
+void report_failed(struct router *r, struct task *t, uint32_t node, const struct up *u);
 
 /* --- straggler.c */
 

@@ -60,7 +60,8 @@ static void note(struct router *r, struct task *t, enum step_kind kind, int code
 
 /* --- failures --------------------------------------------------------------------------------------- */
 
-void report_avoid(struct task *t, uint32_t node)
+/* Rather another node next. */
+static void avoid(struct task *t, uint32_t node)
 {
 	t->avoid[t->avoid_n % PLACE_AVOID] = node;
 	if (t->avoid_n < PLACE_AVOID)
@@ -151,7 +152,7 @@ void report_lost(struct router *r, struct task *t, const char *why)
 	report_release(r, t, 0); /* it is not the tenant's fault */
 	if (!is_blameless) {
 		registry_ended(&r->registry, t->node, t->kind, ENDED_LOST, 0);
-		report_avoid(t, t->node);
+		avoid(t, t->node);
 	}
 	failed(r, t, &fail);
 }
@@ -326,26 +327,31 @@ static void started(struct router *r, struct task *t)
 	event_change(r, t, NULL);
 }
 
-void report_close(struct router *r, uint32_t node, const struct up *u)
+int report_refusal(const struct up *u)
+{
+	return u->fail.code == 0 ? ERR_BUSY : u->fail.code;
+}
+
+bool report_refused(struct router *r, struct task *t, uint32_t node, const struct up *u)
 {
 	int64_t asked_ns = peer_ns(u->fail.retry_after_ms, r->conf.lease_ns);
+	bool is_free = retry_is_free(report_refusal(u));
 
-	registry_close(&r->registry, node, r->now_ns + retry_leave_ns(asked_ns));
+	if (is_free)
+		registry_close(&r->registry, node, r->now_ns + retry_leave_ns(asked_ns));
+	else
+		avoid(t, node);
+	return is_free;
 }
 
 static void on_refuse(struct router *r, struct task *t, const struct up *u)
 {
-	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
-
-	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
+	note(r, t, STEP_REFUSED, report_refusal(u), span_str(u->fail.detail));
 	report_release(r, t, 0);
-	if (retry_is_free(code)) {
-		report_close(r, t->node, u);
+	if (report_refused(r, t, t->node, u))
 		back(r, t);
-		return;
-	}
-	report_avoid(t, t->node);
-	failed(r, t, &u->fail);
+	else
+		failed(r, t, &u->fail);
 }
 
 /* A result that fits takes the place of the body, which is not needed any more: that asks for no memory. */
@@ -401,6 +407,13 @@ static void on_done(struct router *r, struct task *t, const struct up *u)
 	finish(r, t, TASK_DONE, NULL);
 }
 
+void report_failed(struct router *r, struct task *t, uint32_t node, const struct up *u)
+{
+	registry_ended(&r->registry, node, t->kind,
+		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
+	avoid(t, node);
+}
+
 static void on_failed(struct router *r, struct task *t, const struct up *u)
 {
 	t->run_us = u->run_us;
@@ -410,10 +423,8 @@ static void on_failed(struct router *r, struct task *t, const struct up *u)
 	}
 	flow_counted(r, t, u->chunk_seq);
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
-	registry_ended(&r->registry, t->node, t->kind,
-		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
+	report_failed(r, t, t->node, u);
 	report_detach(r, t);
-	report_avoid(t, t->node);
 	failed(r, t, &u->fail);
 }
 

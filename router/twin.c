@@ -219,23 +219,16 @@ static void started(struct router *r, struct task *t)
 
 static void refused(struct router *r, struct task *t, const struct up *u)
 {
-	int code = u->fail.code == 0 ? ERR_BUSY : u->fail.code;
-
-	note(r, t, STEP_REFUSED, code, span_str(u->fail.detail));
-	if (retry_is_free(code))
-		report_close(r, t->twin->node, u);
+	note(r, t, STEP_REFUSED, report_refusal(u), span_str(u->fail.detail));
+	(void)report_refused(r, t, t->twin->node, u);
 	drop(r, t);
 	straggler_watch(r, t);
 }
 
 static void failed(struct router *r, struct task *t, const struct up *u)
 {
-	uint32_t node = t->twin->node;
-
 	note(r, t, STEP_FAILED, u->fail.code, span_str(u->fail.detail));
-	registry_ended(&r->registry, node, t->kind,
-		retry_blames_node(u->fail.code) ? ENDED_FAILED : ENDED_DONE, 0);
-	report_avoid(t, node);
+	report_failed(r, t, t->twin->node, u);
 	drop(r, t);
 	straggler_watch(r, t);
 }

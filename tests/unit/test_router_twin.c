@@ -232,6 +232,15 @@ static void refuses(struct kit *k, struct task *t)
 	assert_int_equal(n->fit, FIT_ABLE);
 }
 
+static void refuses_for_good(struct kit *k, struct task *t)
+{
+	uint32_t node = t->twin->node;
+
+	twins_up(k, t, UP_REFUSE, ERR_DEVICE);
+	assert_int_equal(t->avoid_n, 1);
+	assert_int_equal(t->avoid[0], node);
+}
+
 static void is_not_listed(struct kit *k, struct task *t)
 {
 	char line[32];
@@ -274,7 +283,8 @@ static void node_is_silent(struct kit *k, struct task *t)
 static void test_the_twin_goes(void **state)
 {
 	static void (*const hows[])(struct kit * k, struct task * t) = { fails, refuses,
-		is_not_listed, node_says_goodbye, node_is_restarted, node_is_silent };
+		refuses_for_good, is_not_listed, node_says_goodbye, node_is_restarted,
+		node_is_silent };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_LEN(hows); i++) {
