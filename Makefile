@@ -116,22 +116,22 @@ FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 BENCH_PARTS := $(filter-out $(BENCH_SRC),$(wildcard tests/bench/*.c))
 SIM_SRC   := $(wildcard tests/sim/*.c)
-RAW_SRC   := tests/e2e/raw.c
+E2E_SRC   := $(wildcard tests/e2e/*.c)
 TORTURE_SRC := $(wildcard tests/torture/*.c)
 SUPPORT   := $(wildcard tests/support/*.c)
-SOURCES   += $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(BENCH_PARTS) $(SIM_SRC) $(RAW_SRC) $(TORTURE_SRC) $(SUPPORT) tests/fuzz/replay.c
+SOURCES   += $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(BENCH_PARTS) $(SIM_SRC) $(E2E_SRC) $(TORTURE_SRC) $(SUPPORT) tests/fuzz/replay.c
 UNIT  := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ  := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 BENCH := $(BENCH_SRC:tests/bench/%.c=$(B)/%)
 SIM   := $(if $(SIM_SRC),$(B)/sim)
-RAW   := $(B)/raw
+E2E   := $(E2E_SRC:tests/e2e/%.c=$(B)/%)
 TORTURE := $(B)/torture
 INSIDES := $(ARCHIVES) $(LIBSPU)
 $(UNIT): $(B)/unit/%: $(B)/obj/tests/unit/%.o $(call obj,$(SUPPORT)) $(INSIDES)
 $(FUZZ): $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(if $(filter fuzz,$(VARIANT)),,$(call obj,tests/fuzz/replay.c)) $(INSIDES)
 $(BENCH): $(B)/%: $(B)/obj/tests/bench/%.o $(call obj,$(BENCH_PARTS) $(SUPPORT)) $(INSIDES)
 $(SIM): $(call obj,$(SIM_SRC) tests/support/journal_mem.c) $(INSIDES)
-$(RAW): $(call obj,$(RAW_SRC)) $(LIBSPU)
+$(E2E): $(B)/%: $(B)/obj/tests/e2e/%.o $(LIBSPU)
 $(TORTURE): $(call obj,$(TORTURE_SRC) tests/support/proc.c) $(LIBSPU)
 $(UNIT) $(FUZZ) $(BENCH) $(SIM): LIBS += $(TEST_LIBS)
 $(BENCH): LIBS += -lz
@@ -143,7 +143,7 @@ endif
 
 .PHONY: all tests check checks unit sim e2e torture fuzz fuzz-live bench asan ubsan tsan format lint install uninstall clean help docs FORCE
 all: $(LIBSPU) $(ARCHIVES) $(PROGRAMS) ## build the library and every program
-tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(RAW) $(TORTURE) ## build every test and benchmark too
+tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(E2E) $(TORTURE) ## build every test and benchmark too
 
 # The thread checker sees nothing of kernels that PoCL compiles, and under it PoCL 6 gets local memory wrong.
 LEFT_OUT_tsan := gpu_kernels gpu_job
@@ -163,7 +163,7 @@ sim: $(SIM) ## the mesh in one process: SEEDS=200 runs from SEED=1
 fuzz: $(FUZZ) ## replay the fuzz corpus and RUNS=20000 mutations of it
 	$(Q)$(RUN_TESTS) -n fuzz -t 600 $(foreach f,$(FUZZ),"$(f) -n $(RUNS) -S $(SEED) \
 		$(wildcard tests/fuzz/corpus/$(patsubst fuzz_%,%,$(notdir $(f))))")
-e2e: all $(RAW) $(TORTURE) ## real processes against a real nats-server (TEST="a b" runs these only)
+e2e: all $(E2E) $(TORTURE) ## real processes against a real nats-server (TEST="a b" runs these only)
 	$(Q)$(RUN_TESTS) -n e2e -t 300 -j 2 $(if $(TEST),$(TEST:%=tests/e2e/%.test),$(wildcard tests/e2e/*.test))
 torture: all $(TORTURE) ## real processes killed and stopped under load: SECONDS=60 from SEED=1
 	$(Q)$(RUN_TESTS) -n torture -t $$(($(or $(SECONDS),60) + 200)) "$(TORTURE) --seconds $(or $(SECONDS),60) --seed $(SEED)"
@@ -226,7 +226,7 @@ $(B)/obj/$(G)/%.o: $(G)/%.c Makefile | $(GEN_H)
 $(LIBSPU) $(ARCHIVES): $(B)/sources
 	$(call say,AR)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar rcs $@ $(filter %.o,$^)
-$(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM) $(RAW) $(TORTURE):
+$(PROGRAMS) $(UNIT) $(FUZZ) $(BENCH) $(SIM) $(E2E) $(TORTURE):
 	$(call say,LINK)
 	$(Q)mkdir -p $(@D) && $(CC) $(LINK) -o $@ $(filter %.o,$^) \
 		-Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LIBS)

@@ -114,7 +114,7 @@ static int put_rows(struct journal_db *db, const struct images *m, uint64_t from
 	CLEANUP(journal_group_done) struct journal_group g = { 0 };
 	int err = 0;
 
-	journal_group_init(&g);
+	journal_group_init(&g, 0);
 	for (uint64_t i = 0; i < n && err == 0; i++) {
 		struct journal_image image = image_of(m, from + i, ended);
 
