@@ -78,6 +78,9 @@ int index_reserve(struct index *ix, struct tenant *t, uint64_t bytes, struct fai
 	if (t->bytes > c->tenant_bytes_max || bytes > c->tenant_bytes_max - t->bytes)
 		return fail_set(why, ERR_BUSY, "tenant_bytes_max", (int64_t)c->tenant_bytes_max,
 			"%s holds %llu bytes, no more go", t->name, (unsigned long long)t->bytes);
+	if (t->stakes >= c->tenant_blobs_max)
+		return fail_set(why, ERR_BUSY, "tenant_blobs_max", c->tenant_blobs_max,
+			"%s holds as many blobs as it may", t->name);
 	index_found(ix, t, bytes);
 	return 0;
 }
@@ -145,6 +148,7 @@ static void drop_reference(struct index *ix, struct blob *b, struct reference *r
 {
 	list_drop(&r->link);
 	b->references_n--;
+	b->tenant->references_n--;
 	slots_drop(&ix->references, r->slot);
 }
 
@@ -165,10 +169,8 @@ struct reference *index_reference(const struct blob *b, struct span by)
 	return NULL;
 }
 
-int index_may_link(const struct index *ix, const struct blob *b, struct span by, struct fail *why)
+static int has_room(const struct index *ix, const struct blob *b, struct fail *why)
 {
-	if (index_reference(b, by) != NULL)
-		return 0;
 	if (b->references_n == LIMIT_BLOB_REFERENCES)
 		return fail_set(why, ERR_BUSY, "by", LIMIT_BLOB_REFERENCES,
 			"a blob has no more references than that");
@@ -178,19 +180,30 @@ int index_may_link(const struct index *ix, const struct blob *b, struct span by,
 	return 0;
 }
 
+int index_may_link(const struct index *ix, const struct blob *b, struct span by, struct fail *why)
+{
+	if (index_reference(b, by) != NULL)
+		return 0;
+	if (b->tenant->references_n >= ix->conf.tenant_blobs_max)
+		return fail_set(why, ERR_BUSY, "tenant_blobs_max", ix->conf.tenant_blobs_max,
+			"%s holds as many references as it may", b->tenant->name);
+	return has_room(ix, b, why);
+}
+
 int index_link(struct index *ix, struct blob *b, struct span by, int64_t expire_ns,
 	struct fail *why)
 {
 	struct reference *r = index_reference(b, by);
-	int err = index_may_link(ix, b, by, why);
 	uint32_t slot;
+	int err;
 
-	if (err < 0)
-		return err;
 	if (r != NULL) {
 		r->expire_ns = expire_ns;
 		return 0;
 	}
+	err = has_room(ix, b, why);
+	if (err < 0)
+		return err;
 	slot = slots_take(&ix->references);
 	if (slot == SLOT_NONE)
 		return fail_set(why, ERR_NO_MEMORY, NULL, 0, NULL);
@@ -200,6 +213,7 @@ int index_link(struct index *ix, struct blob *b, struct span by, int64_t expire_
 	span_copy(by, r->by, sizeof(r->by));
 	list_push(&b->references, &r->link);
 	b->references_n++;
+	b->tenant->references_n++;
 	return 0;
 }
 

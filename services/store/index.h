@@ -14,6 +14,7 @@ struct index_conf {
 	uint64_t bytes_max;        /* of all tenants */
 	uint64_t tenant_bytes_max; /* of one */
 	uint32_t blobs_max;        /* and as many references */
+	uint32_t tenant_blobs_max; /* of one, uploads included, and as many references */
 	uint32_t tenants_max;
 	int64_t grace_ns; /* how long a blob that nobody refers to stays */
 };
@@ -23,6 +24,7 @@ struct tenant {
 	uint32_t slot;
 	uint64_t bytes;  /* held and reserved */
 	uint32_t stakes; /* how many reservations that is: without any it can be forgotten */
+	uint32_t references_n;
 };
 
 struct reference {
@@ -56,7 +58,8 @@ void index_done(struct index *ix);
 struct tenant *index_tenant(struct index *ix, struct span name);
 /* Forget it if it holds nothing; NULL is allowed. */
 void index_rest(struct index *ix, struct tenant *t);
-/* Room for so many bytes. ERR_BUSY with field "bytes_max" or "tenant_bytes_max" and the limit. */
+/* Room for a blob of so many bytes. ERR_BUSY with field "bytes_max", "tenant_bytes_max" or "tenant_blobs_max" and the
+ * limit. */
 int index_reserve(struct index *ix, struct tenant *t, uint64_t bytes, struct fail *why) MUST_USE;
 /* The same without a limit: they are there. */
 void index_found(struct index *ix, struct tenant *t, uint64_t bytes);
@@ -69,10 +72,12 @@ int index_put(struct index *ix, struct tenant *t, const struct blob_hash *hash, 
 /* It is gone, with its references; its bytes are free. */
 void index_drop(struct index *ix, struct blob *b);
 struct reference *index_reference(const struct blob *b, struct span by);
-/* Is there room to refer to it so? ERR_BUSY (LIMIT_BLOB_REFERENCES, or blobs_max, which limits those of all). */
+/* Is there room to refer to it so? ERR_BUSY (LIMIT_BLOB_REFERENCES, or blobs_max and tenant_blobs_max, which limit those
+ * of all and of a tenant). */
 int index_may_link(const struct index *ix, const struct blob *b, struct span by,
 	struct fail *why) MUST_USE;
-/* Refer to it, or refer longer or shorter. As above, and ERR_NO_MEMORY. */
+/* Refer to it, or refer longer or shorter: what is there when the store starts stays, so a tenant's own limit does not
+ * count. Else as above, and ERR_NO_MEMORY. */
 int index_link(struct index *ix, struct blob *b, struct span by, int64_t expire_ns,
 	struct fail *why) MUST_USE;
 void index_unlink(struct index *ix, struct blob *b, struct reference *r, int64_t now_ns);

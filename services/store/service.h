@@ -12,7 +12,9 @@ struct service_conf {
 	int64_t bytes_max;
 	int64_t tenant_bytes_max;
 	int64_t blobs_max;
+	int64_t tenant_blobs_max;
 	int64_t uploads_max;
+	int64_t tenant_uploads_max;
 	int64_t grace_ns;
 	int64_t upload_idle_ns;
 };

@@ -84,14 +84,26 @@ static void do_stat(struct request *r)
 
 /* --- in ----------------------------------------------------------------------------------------------- */
 
-/* Who sent it may be dead: a new upload needs the place more than one that nothing came for lately. */
-static void drop_idlest(struct store *s, const struct tenant *for_whom, int64_t now_ns)
+static uint32_t uploads_of(const struct store *s, const struct tenant *t)
+{
+	uint32_t n = 0;
+
+	for (struct list *l = s->uploads.next; l != &s->uploads; l = l->next)
+		n += upload_of(l)->tenant == t;
+	return n;
+}
+
+/* Who sent it may be dead: a new upload needs the place more than one that nothing came for lately. only: of these;
+ * NULL: of all. */
+static void drop_idlest(struct store *s, const struct tenant *only, const struct tenant *for_whom,
+	int64_t now_ns)
 {
 	struct upload *idlest = NULL;
 	struct tenant *whose;
 
 	for (struct list *l = s->uploads.next; l != &s->uploads; l = l->next)
-		if (idlest == NULL || upload_of(l)->touched_ns < idlest->touched_ns)
+		if ((only == NULL || upload_of(l)->tenant == only) &&
+			(idlest == NULL || upload_of(l)->touched_ns < idlest->touched_ns))
 			idlest = upload_of(l);
 	if (idlest == NULL || now_ns - idlest->touched_ns < YIELD_NS)
 		return;
@@ -102,18 +114,31 @@ static void drop_idlest(struct store *s, const struct tenant *for_whom, int64_t 
 	s->metrics.dropped++;
 }
 
+/* Of one tenant, and then of all. */
+static int make_place(struct store *s, struct tenant *t, int64_t now_ns, struct fail *why)
+{
+	const struct store_conf *c = &s->conf;
+
+	if (uploads_of(s, t) >= c->tenant_uploads_max)
+		drop_idlest(s, t, t, now_ns);
+	if (uploads_of(s, t) >= c->tenant_uploads_max)
+		return fail_set(why, ERR_BUSY, "tenant_uploads_max", c->tenant_uploads_max,
+			"%s has as many uploads open as it may", t->name);
+	if (s->uploads_n == c->uploads_max)
+		drop_idlest(s, NULL, t, now_ns);
+	if (s->uploads_n == c->uploads_max)
+		return fail_set(why, ERR_BUSY, "uploads_max", c->uploads_max,
+			"as many uploads as go are open");
+	return 0;
+}
+
 static struct upload *add_upload(struct store *s, struct tenant *t, struct span token,
 	uint64_t size, uint64_t have, int64_t now_ns, struct fail *why)
 {
 	struct upload *u;
 
-	if (s->uploads_n == s->conf.uploads_max)
-		drop_idlest(s, t, now_ns);
-	if (s->uploads_n == s->conf.uploads_max) {
-		fail_set(why, ERR_BUSY, "uploads_max", s->conf.uploads_max,
-			"as many uploads as go are open");
+	if (make_place(s, t, now_ns, why) < 0)
 		return NULL;
-	}
 	if (index_reserve(&s->index, t, size, why) < 0)
 		return NULL;
 	u = upload_new(&s->disk, t, token, size, have, why);

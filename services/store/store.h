@@ -11,7 +11,8 @@ struct store_conf {
 	const char *dir;
 	struct index_conf index;
 	uint32_t uploads_max;
-	int64_t upload_idle_ns; /* an upload that nothing came for so long is dropped */
+	uint32_t tenant_uploads_max; /* of one tenant */
+	int64_t upload_idle_ns;      /* an upload that nothing came for so long is dropped */
 };
 
 struct store_metrics {

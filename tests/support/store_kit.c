@@ -95,8 +95,9 @@ bool store_kit_open(struct store_kit *k)
 	k->conf = (struct store_conf){
 		.io = &disk_io_real,
 		.dir = k->dir,
-		.index = { 256 << 20, 128 << 20, 1000, 10, 3600 * NS_PER_S },
+		.index = { 256 << 20, 128 << 20, 1000, 1000, 10, 3600 * NS_PER_S },
 		.uploads_max = 8,
+		.tenant_uploads_max = 16,
 		.upload_idle_ns = 3600 * NS_PER_S,
 	};
 	if (keys_open() < 0 || loop_open(&k->loop) < 0 || mkdtemp(k->dir) == NULL)

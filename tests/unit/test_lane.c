@@ -123,8 +123,9 @@ static int open_lane(const struct disk_io *io)
 	const struct store_conf conf = {
 		.io = io,
 		.dir = t.dir,
-		.index = { 1 << 30, 1 << 30, 100, 10, 100 * S },
+		.index = { 1 << 30, 1 << 30, 100, 100, 10, 100 * S },
 		.uploads_max = 3,
+		.tenant_uploads_max = 3,
 		.upload_idle_ns = 50 * S,
 	};
 

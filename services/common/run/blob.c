@@ -281,12 +281,19 @@ static void broke(struct blob_transfer *t, uint32_t round, const struct fail *wh
 	transfer_broke(&t->machine, now_of(t), round);
 }
 
+static bool is_about_uploads(const struct fail *why)
+{
+	struct span field = span_str(why->field);
+
+	return span_is(field, "uploads_max") || span_is(field, "tenant_uploads_max");
+}
+
 static void on_open(struct blob_transfer *t, uint32_t round, const struct blob_reply *r)
 {
 	uint64_t have = t->is_put ? r->offset : t->machine.acked;
 
 	/* Others use the store: their turn ends, and then it is ours. */
-	if (r->fail.code == ERR_BUSY && span_is(span_str(r->fail.field), "uploads_max")) {
+	if (r->fail.code == ERR_BUSY && is_about_uploads(&r->fail)) {
 		broke(t, round, &r->fail);
 		return;
 	}
