@@ -110,7 +110,7 @@ $(eval $(call program,spu-store,services/store))
 $(eval $(call program,spu,services/cli))
 
 # Tests: each tests/unit/test_X.c, tests/fuzz/fuzz_X.c and tests/bench/bench_X.c is a program;
-# tests/sim/*.c together are one, so are tests/torture/*.c; tests/e2e/raw.c sends what the command line would not.
+# tests/sim/*.c together are one, so are tests/torture/*.c; tests/e2e/*.c are what the tests there need besides ours.
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
@@ -156,8 +156,9 @@ checks: all ## layers, purity, clean-ups, fuzz corpora, sizes, documents
 	$(Q)scripts/check-fuzz
 	$(Q)scripts/check-size
 	$(Q)scripts/check-docs $(B)
-unit: all $(UNIT) ## unit tests, in parallel (TEST="a b" runs test_a and test_b only)
-	$(Q)$(RUN_TESTS) -n unit -t 300 $(if $(TEST),$(TEST:%=$(B)/unit/test_%),$(filter-out $(LEFT_OUT_$(VARIANT):%=$(B)/unit/test_%),$(UNIT)))
+CHOSEN_UNIT = $(if $(TEST),$(TEST:%=$(B)/unit/test_%),$(filter-out $(LEFT_OUT_$(VARIANT):%=$(B)/unit/test_%),$(UNIT)))
+unit: all $(CHOSEN_UNIT) ## unit tests, in parallel (TEST="a b" builds and runs test_a and test_b only)
+	$(Q)$(RUN_TESTS) -n unit -t 300 $(CHOSEN_UNIT)
 sim: $(SIM) ## the mesh in one process: SEEDS=200 runs from SEED=1
 	$(Q)$(RUN_TESTS) -n sim -t 3600 $(SIM:%="% --seeds $(SEEDS) --seed $(SEED)")
 fuzz: $(FUZZ) ## replay the fuzz corpus and RUNS=20000 mutations of it
