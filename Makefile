@@ -109,8 +109,8 @@ $(eval $(call program,spu-inbox,services/inbox))
 $(eval $(call program,spu-store,services/store))
 $(eval $(call program,spu,services/cli))
 
-# Tests: each tests/unit/test_X.c, tests/fuzz/fuzz_X.c and tests/bench/bench_X.c is a program;
-# tests/sim/*.c together are one, so are tests/torture/*.c; tests/e2e/*.c are what the tests there need besides ours.
+# Tests: tests/unit/test_X.c, tests/fuzz/fuzz_X.c, tests/bench/bench_X.c and tests/e2e/X.c are a program each,
+# tests/sim/*.c together are one, so are tests/torture/*.c.
 UNIT_SRC  := $(wildcard tests/unit/test_*.c)
 FUZZ_SRC  := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
@@ -145,8 +145,7 @@ endif
 all: $(LIBSPU) $(ARCHIVES) $(PROGRAMS) ## build the library and every program
 tests: all $(UNIT) $(FUZZ) $(SIM) $(BENCH) $(E2E) $(TORTURE) ## build every test and benchmark too
 
-# The thread checker sees nothing of kernels that PoCL compiles, and under it PoCL 6 gets local memory wrong.
-LEFT_OUT_tsan := gpu_kernels gpu_job
+LEFT_OUT_tsan := gpu_kernels gpu_job # it sees nothing of what PoCL compiles, and PoCL 6 gets local memory wrong
 RUN_TESTS = SPU_BIN=$(abspath $(B)/bin) scripts/run-tests -o $(B)/failed -j $(JOBS)
 check: checks unit sim fuzz e2e ## what must hold before a change lands
 checks: all ## layers, purity, clean-ups, fuzz corpora, sizes, documents
