@@ -7,6 +7,7 @@
 #include "node/core.h"
 #include "run/pack.h"
 #include "tests/support/core_rig.h"
+#include "tests/support/echo_offer.h"
 #include "tests/support/test.h"
 #include "wire/body.h"
 
@@ -31,19 +32,6 @@ static int echo_open(void *self, struct node *n, struct fail *why)
 {
 	(void)why;
 	*(struct node **)self = n;
-	return 0;
-}
-
-static int echo_offer(void *self, struct arena *a, struct offer *o)
-{
-	(void)self;
-	o->kinds = arena_alloc(a, sizeof(*o->kinds));
-	if (o->kinds == NULL)
-		return ERR_NO_MEMORY;
-	o->kinds[0] = (struct kind_offer){ .kind = SPAN_LIT("util.echo"), .ready = true };
-	o->kinds_n = 1;
-	o->slots = 8;
-	o->health = 1000;
 	return 0;
 }
 

@@ -65,6 +65,15 @@ static void put_prose(struct buf *b, struct prng *p, unsigned sentences)
 	}
 }
 
+/* A trial of so many documents of prose. */
+static void open_prose(struct trial *t, struct prng *p, size_t docs_n, unsigned sentences)
+{
+	rand_start(p);
+	trial_open(t, docs_n);
+	for (size_t i = 0; i < docs_n; i++)
+		put_prose(&t->docs[i], p, sentences);
+}
+
 static int press(struct trial *t)
 {
 	for (size_t i = 0; i < t->prompt.docs_n; i++)
@@ -116,10 +125,7 @@ static void test_limits(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&t, 2);
-	put_prose(&t.docs[0], &p, 200);
-	put_prose(&t.docs[1], &p, 200);
+	open_prose(&t, &p, 2, 200);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		uint64_t percent;
 
@@ -148,9 +154,7 @@ static void test_small_documents(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&t, 1);
-	put_prose(&t.docs[0], &p, 40);
+	open_prose(&t, &p, 1, 40);
 	assert_int_equal(press(&t), 0);
 	assert_int_equal(t.facts.way, PROMPT_SMALL);
 	t.want.percent = 10;
@@ -175,9 +179,7 @@ static void test_what_cannot_fit(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&t, 1);
-	put_prose(&t.docs[0], &p, 200);
+	open_prose(&t, &p, 1, 200);
 	t.want.tokens = 99;
 	assert_int_equal(press(&t), ERR_TOO_BIG);
 	assert_string_equal(t.why.field, "compress.tokens");
@@ -267,9 +269,7 @@ static void test_budgets_in_other_tokens(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&t, 1);
-	put_prose(&t.docs[0], &p, 300);
+	open_prose(&t, &p, 1, 300);
 	for (unsigned i = 0; i < 60; i++) {
 		uint64_t each = 3 + prng_below(&p, 40), docs;
 
@@ -298,10 +298,8 @@ static void test_same_in_same_out(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&a, 1);
+	open_prose(&a, &p, 1, 200);
 	trial_open(&b, 1);
-	put_prose(&a.docs[0], &p, 200);
 	buf_add(&b.docs[0], buf_span(&a.docs[0]));
 	assert_int_equal(press(&a), 0);
 	assert_int_equal(press(&b), 0);
@@ -357,9 +355,7 @@ static void test_without_memory(void **state)
 	struct prng p;
 
 	(void)state;
-	rand_start(&p);
-	trial_open(&t, 1);
-	put_prose(&t.docs[0], &p, 200);
+	open_prose(&t, &p, 1, 200);
 	assert_true(nth_alloc(press_again, &t) > 3);
 	trial_close(&t);
 }

@@ -2,6 +2,7 @@
  *
  * test_recent: the last ends are kept, in order, within number and bytes, and a node tells them again.
  */
+#include "tests/support/echo_offer.h"
 #include "tests/support/test.h"
 
 #include <string.h>
@@ -93,19 +94,6 @@ static int toy_open(void *self, struct node *n, struct fail *why)
 	return 0;
 }
 
-static int toy_offer(void *self, struct arena *a, struct offer *o)
-{
-	(void)self;
-	o->kinds = arena_alloc(a, sizeof(*o->kinds));
-	if (o->kinds == NULL)
-		return ERR_NO_MEMORY;
-	o->kinds[0] = (struct kind_offer){ .kind = SPAN_LIT("util.echo"), .ready = true };
-	o->kinds_n = 1;
-	o->slots = 4;
-	o->health = 1000;
-	return 0;
-}
-
 static int toy_start(void *self, const struct job *job, struct fail *why)
 {
 	const struct fail broken = { .code = ERR_DEVICE };
@@ -132,7 +120,7 @@ static void toy_close(void *self)
 	(void)self;
 }
 
-static const struct backend_ops toy_ops = { "toy", RUNG_CPU, toy_open, toy_offer, toy_start,
+static const struct backend_ops toy_ops = { "toy", RUNG_CPU, toy_open, echo_offer, toy_start,
 	toy_cancel, NULL, NULL, toy_close, false, NULL };
 
 static void on_ups(void *ctx, const struct bus_msg *m)
